@@ -1,0 +1,22 @@
+#ifndef BASE_SYS_H
+#define BASE_SYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Facts of the machine and of this process. */
+uint64_t sys_memory_available(void);   /* bytes, the cgroup's limit respected */
+uint64_t sys_memory_resident(void);    /* this process's resident set now */
+uint64_t sys_memory_peak(void);        /* its highest so far */
+double sys_seconds(void);              /* monotonic clock */
+const char *sys_hostname(void);
+
+/*
+ * Stop signals, for tools that end a run in an orderly way: after
+ * sys_catch_stop() SIGTERM and SIGINT only set a flag (the second one of a kind
+ * within a second ends the process at once).
+ */
+void sys_catch_stop(void);
+int sys_stop_signal(void); /* the signal received, or 0 */
+
+#endif
