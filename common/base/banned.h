@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#undef alloca
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok gets atoi atol atof rand srand gmtime localtime alloca
 
 #endif
