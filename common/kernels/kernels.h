@@ -1,0 +1,179 @@
+#ifndef KERNELS_KERNELS_H
+#define KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The kernel table: what touches numbers, one table an instruction set, each
+ * overriding entries of the one before (ref, avx2, avx512, amx; sve). ref/ is
+ * plain C and defines the result; it is compiled for three precisions from one
+ * source.
+ *
+ *   precision   act (activations, GEMM weights)   wide (gradients, statistics, norm weights, biases)
+ *   fp32        float                             float
+ *   bf16        bf16 (base/float16.h)             float
+ *   fp64        double                            double     (ref only: finite differences)
+ *
+ * "act" and "wide" pointers are void below; a row stride counts elements. Every
+ * function works on what it is given, in the calling thread, without allocating,
+ * and its result depends on nothing but its arguments. Callers cut work into cells
+ * by shape alone (kernels/grid.h), so results never depend on threads.
+ */
+enum precision { PRECISION_FP32, PRECISION_BF16, PRECISION_FP64, PRECISIONS };
+
+/*
+ * C[m][n] = op(A)[m][k] op(B)[k][n] (+ C) (+ bias). Row-major. op(A) is A stored
+ * [m][k], or with ta its transpose, stored [k][m]; op(B) is B stored [k][n], or
+ * with tb stored [n][k]. A and B are act. C is act, or wide when c_wide.
+ * Products are accumulated in wide, each element over k in an order that the
+ * shape alone decides. The bias is wide [n], added once, also when accumulating.
+ */
+struct gemm {
+    bool ta, tb;
+    int64_t m, n, k;
+    const void *a;
+    int64_t lda;
+    const void *b;
+    int64_t ldb;
+    const void *b_packed; /* the whole op(B) as pack() laid it out, or NULL: use b */
+    int64_t b_column;     /* this cell's first column within op(B), for b_packed */
+    void *c;
+    int64_t ldc;
+    bool c_wide, accumulate;
+    const void *bias;     /* wide [n] or NULL */
+};
+
+/*
+ * One group of query heads that share a key/value head, for one sequence.
+ * Query row i stands at key position q0 + i and attends to key positions
+ * first[i] <= j <= q0 + i (first: the start of its document's piece; sliding
+ * windows raise it). Blocked with a running maximum and sum (Dao et al., 2022): no
+ * score matrix; blocks that are wholly masked cost nothing.
+ */
+struct attention {
+    int64_t queries, keys, heads, head_dim; /* heads: of this group; keys = q0 + queries when causal over itself */
+    int64_t q0;
+    const int32_t *first;    /* [queries] */
+    double scale;            /* 1/sqrt(head_dim) */
+    const void *q;           /* act; head h of row i at q + (i*q_stride + h*head_dim) */
+    const void *k, *v;       /* act; row j at k + j*kv_stride */
+    void *out;               /* act; head h of row i at out + (i*out_stride + h*head_dim) */
+    int64_t q_stride, kv_stride, out_stride;
+    void *lse;               /* wide; log-sum-exp of head h, row i at lse + (h*lse_stride + i); NULL: not wanted */
+    int64_t lse_stride;
+    /* backward only; gradients laid out like what they belong to */
+    const void *d_out;       /* act */
+    void *d_q, *d_k, *d_v;   /* act; overwritten; d_k, d_v sum over the group's heads in head order */
+    int64_t dq_stride, dkv_stride;
+    void *scratch;           /* attention_scratch() bytes, 64-byte aligned */
+};
+
+enum gelu { GELU_ERF, GELU_TANH };
+
+struct adamw {
+    double lr, beta1, beta2, eps, weight_decay;
+    double correction1, correction2; /* 1 - beta^t */
+    double grad_scale;               /* the clip factor */
+};
+
+struct ops {
+    size_t act_size, wide_size; /* bytes an element */
+
+    /* One cell of a GEMM. */
+    void (*gemm)(const struct gemm *g);
+    /* Packed form of a weight op(B) [k][n]: bytes (0: this table does not pack), and packing. */
+    size_t (*gemm_pack_size)(bool tb, int64_t n, int64_t k);
+    void (*gemm_pack)(bool tb, int64_t n, int64_t k, const void *b, int64_t ldb, void *packed);
+
+    size_t (*attention_scratch)(int64_t queries, int64_t keys, int64_t heads, int64_t head_dim, bool backward);
+    void (*attention_forward)(const struct attention *a);
+    void (*attention_backward)(const struct attention *a);
+
+    /*
+     * Root mean square norm (Zhang and Sennrich, 2019) of [rows][dim], contiguous:
+     * x_out = x (+ delta); y = x_out * rstd * weight; rstd wide [rows]. delta NULL:
+     * x_out is not written and may be NULL. weight wide [dim].
+     */
+    void (*rms_norm_forward)(void *y, void *x_out, void *rstd, const void *x, const void *delta,
+                             const void *weight, int64_t rows, int64_t dim, double eps);
+    /*
+     * dx = gradient through the norm + d_residual (NULL: 0); both act [rows][dim]. d_weight wide
+     * [dim] gets this call's sum over rows in order, overwritten (blocks of at most
+     * 128 rows, added in order by the caller).
+     */
+    void (*rms_norm_backward)(void *dx, void *d_weight, const void *dy, const void *d_residual, const void *x,
+                              const void *rstd, const void *weight, int64_t rows, int64_t dim);
+    /* The same for layer norm (Ba et al., 2016): mean and rstd wide [rows], bias wide [dim]. */
+    void (*layer_norm_forward)(void *y, void *x_out, void *mean, void *rstd, const void *x, const void *delta,
+                               const void *weight, const void *bias, int64_t rows, int64_t dim, double eps);
+    void (*layer_norm_backward)(void *dx, void *d_weight, void *d_bias, const void *dy, const void *d_residual,
+                                const void *x, const void *mean, const void *rstd, const void *weight,
+                                int64_t rows, int64_t dim);
+
+    /*
+     * Rotary position embedding (Su et al., 2021) in place, halves rotated as
+     * Hugging Face's Llama does: of each of `heads` heads, element i < rotary/2 pairs with
+     * i + rotary/2. cos_sin wide [positions][rotary]: rotary/2 cosines, then sines.
+     * inverse: the transpose (backward).
+     */
+    void (*rotary)(void *x, int64_t stride, int64_t rows, int64_t heads, int64_t head_dim, int64_t rotary,
+                   const int32_t *positions, const void *cos_sin, bool inverse);
+
+    /* out[rows][n] = silu(gate) * up, gate_up [rows][2n]: gate, then up. */
+    void (*swiglu_forward)(void *out, const void *gate_up, int64_t rows, int64_t n);
+    void (*swiglu_backward)(void *d_gate_up, const void *gate_up, const void *d_out, int64_t rows, int64_t n);
+    void (*gelu_forward)(void *out, const void *x, int64_t n, enum gelu kind);
+    void (*gelu_backward)(void *dx, const void *x, const void *d_out, int64_t n, enum gelu kind);
+
+    /*
+     * Softmax cross-entropy of [rows][n] wide logits (stride ld). targets[i] < 0: not scored,
+     * its row of d_logits is zero. loss[i] = -log p(target) (0 when not scored), log_z[i] = log sum exp.
+     * d_logits act (stride ldd; may not alias logits; NULL: loss only) = scale * (softmax * (1 + 2 z log_z) - onehot): the
+     * z-loss z * log_z^2 (Chowdhery et al., 2022) is folded in.
+     */
+    void (*cross_entropy)(const void *logits, int64_t ld, void *d_logits, int64_t ldd, const int32_t *targets, int64_t rows,
+                          int64_t n, double scale, double z, double *loss, double *log_z);
+
+    /* out wide [n] = sum of x's rows in order (bias gradients; at most 128 rows a call). */
+    void (*column_sum)(void *out, const void *x, int64_t stride, int64_t rows, int64_t n);
+
+    /* Elementwise over n: act out = a + b; wide out += wide a; wide out += act a; conversions. */
+    void (*add)(void *out, const void *a, const void *b, int64_t n);
+    void (*add_wide)(void *out, const void *a, int64_t n);
+    void (*add_act_to_wide)(void *out, const void *a, int64_t n);
+    void (*to_act)(void *out, const void *wide, int64_t n);
+    void (*to_wide)(void *out, const void *act, int64_t n);
+
+    /* Sum of squares of a wide block in element order, in FP64 (a fixed number of lanes, folded in order). */
+    double (*sum_squares)(const void *wide, int64_t n);
+
+    /*
+     * AdamW (Loshchilov and Hutter, 2019), one pass: master, m, v wide, updated; weights act,
+     * written unless NULL (fp32: may equal master). Arithmetic in wide.
+     */
+    void (*adamw)(void *master, void *m, void *v, const void *grad, void *weights, int64_t n, const struct adamw *h);
+};
+
+struct kernels {
+    const char *name;   /* "ref", "avx2", ... */
+    struct ops ops[PRECISIONS];
+    /* FLOP/s of one thread in registers at this precision, measured for about `seconds`. */
+    double (*peak)(enum precision p, double seconds);
+};
+
+/*
+ * The table for this CPU: the best it runs, or the one $LLM_ISA names. `limit` (may be
+ * NULL) names the least table that all ranks share. NULL: unknown name or not on
+ * this CPU (STATUS_FAILED). The first call loads OpenBLAS (kernels/blas.h): call it before any thread starts.
+ */
+const struct kernels *kernels_pick(const char *limit);
+
+/* Position of a table in the order of preference, for agreeing on the least; -1 unknown. */
+int kernels_level(const char *name);
+const char *kernels_level_name(int level);
+
+const char *precision_name(enum precision p);
+
+#endif

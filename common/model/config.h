@@ -1,0 +1,58 @@
+#ifndef MODEL_CONFIG_H
+#define MODEL_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "kernels/kernels.h"
+
+/*
+ * What a config.json says, as data: one decoder serves every family through these
+ * switches. Names are those of Hugging Face. Old and new keys are read
+ * (rope_theta and rope_parameters, torch_dtype and dtype). What a file asks for and
+ * the decoder does not do is refused by name, and so is an impossible value.
+ */
+enum family { FAMILY_LLAMA, FAMILY_GPT2, FAMILIES };
+enum norm { NORM_RMS, NORM_LAYER };
+enum position { POSITION_ROTARY, POSITION_LEARNED };
+enum mlp { MLP_SWIGLU, MLP_GELU };
+enum rope_scaling { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 };
+
+struct config {
+    enum family family;
+    char model_type[32];              /* "llama", "mistral", "gpt2" */
+    int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers;
+    int64_t num_attention_heads, num_key_value_heads, head_dim, max_position_embeddings;
+    enum norm norm;
+    double norm_eps;
+    enum position position;
+    double rope_theta;
+    int64_t rotary_dim;               /* <= head_dim, even */
+    enum rope_scaling rope_scaling;
+    double rope_factor, rope_low_freq_factor, rope_high_freq_factor;
+    int64_t rope_original_max_position;
+    enum mlp mlp;
+    enum gelu gelu;
+    bool attention_bias, output_bias, mlp_bias, norm_bias, tie_word_embeddings;
+    int64_t sliding_window;           /* 0: none */
+    double initializer_range;
+    int64_t bos_token_id, eos_token_id, pad_token_id; /* -1: none */
+    char *json;                       /* the file's text, owned: checkpoints copy it */
+};
+
+/* Reads a config.json. name is for messages. 0, or -1 (STATUS_INPUT names key, value and what was expected). */
+int config_load(struct config *c, const char *path);
+int config_parse(struct config *c, const char *name, const char *json, size_t n);
+void config_release(struct config *c);
+
+/*
+ * Appends a config.json that transformers 5 reads, with the values of c: dtype "float32",
+ * "bfloat16" or "float16"; special ids that are < 0 are left out.
+ */
+void config_write(const struct config *c, const char *dtype, struct str *out);
+
+/* Appends the figures in which a and b would not fit the same weights; true when none. */
+bool config_same_shape(const struct config *a, const struct config *b, struct str *why);
+
+#endif

@@ -1,0 +1,22 @@
+#ifndef MODEL_GENERATE_H
+#define MODEL_GENERATE_H
+
+#include <stdint.h>
+
+/*
+ * Choosing the next token from logits. Greedy takes the lowest id among equals.
+ * Sampling divides by temperature, keeps the top_k most likely (0: all), then the
+ * smallest set whose probability reaches top_p (Holtzman et al., 2020; 1: all),
+ * ties to the lower id, and draws with the counter-based generator at (seed, index).
+ */
+struct sampler {
+    double temperature; /* 0: greedy */
+    double top_p;
+    int64_t top_k;
+    uint64_t seed;
+};
+
+/* logits [vocab] float; index: the token's number in its generation. `scratch`: vocab * 16 bytes. Returns the id. */
+uint32_t sampler_next(const struct sampler *s, const float *logits, int64_t vocab, uint64_t index, void *scratch);
+
+#endif
