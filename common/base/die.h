@@ -34,6 +34,9 @@ void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void verbose(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Writes text to stdout (help, reports of common code); a failure ends the process. */
+void print_text(const char *text);
+
 /* Flushes and closes stdout, each checked (a full disk fails the tool), then exits. */
 void finish(enum status status) __attribute__((noreturn));
 

@@ -50,4 +50,7 @@ void err_clear(void);
 void err_take(struct err *to);
 void err_give(const struct err *from);
 
+/* Replaces control bytes (C0, DEL and, as UTF-8, C1) by '?': text from files reaches terminals. */
+void err_mask(char *text);
+
 #endif

@@ -22,8 +22,12 @@ void str_add(struct str *s, const void *bytes, size_t n);
 void str_adds(struct str *s, const char *text);
 void str_addc(struct str *s, char c);
 void str_addf(struct str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void str_vaddf(struct str *s, const char *fmt, va_list ap);
+void str_vaddf(struct str *s, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 void str_add_utf8(struct str *s, uint32_t code_point);
+void str_add_json(struct str *s, const char *bytes, size_t n); /* quoted and escaped; ill-formed
+                                                                  UTF-8 becomes U+FFFD */
+void str_add_real(struct str *s, double value); /* the shortest text that reads back: "0.1", "1e-05";
+                                                   a '.' or an exponent always stands in it */
 char *str_take(struct str *s);                       /* the bytes, now the caller's; s is {0} */
 
 bool str_starts(const char *s, const char *prefix);
