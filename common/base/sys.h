@@ -14,7 +14,8 @@ const char *sys_hostname(void);
 /*
  * Stop signals, for tools that end a run in an orderly way: after
  * sys_catch_stop() SIGTERM and SIGINT only set a flag (the second one of a kind
- * within a second ends the process at once).
+ * within a second ends the process at once, but for an echo within 0.1 s: mpiexec
+ * forwards what a terminal has already sent to all).
  */
 void sys_catch_stop(void);
 int sys_stop_signal(void); /* the signal received, or 0 */
