@@ -1,0 +1,144 @@
+#include "kernels/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "kernels/blas.h"
+#ifdef KERNELS_AVX2
+#include "kernels/avx2/avx2.h"
+#endif
+#include "kernels/ref/ref.h"
+
+static bool
+runs_always(void)
+{
+    return true;
+}
+
+static void
+fill_ref(struct kernels *k)
+{
+    ref_fp32(&k->ops[PRECISION_FP32]);
+    ref_bf16(&k->ops[PRECISION_BF16]);
+    ref_fp64(&k->ops[PRECISION_FP64]);
+    k->peak = ref_peak;
+}
+
+#ifdef KERNELS_AVX2
+static bool
+runs_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static void
+fill_avx2(struct kernels *k)
+{
+    avx2_fp32(&k->ops[PRECISION_FP32]);
+    avx2_bf16(&k->ops[PRECISION_BF16]);
+    k->peak = avx2_peak;
+}
+#else
+#define runs_avx2 NULL
+#define fill_avx2 NULL
+#endif
+
+/* From the least to the best; a table begins as the one it builds on and overrides entries. */
+static const struct level {
+    const char *name;
+    int base;
+    bool (*runs)(void);
+    void (*fill)(struct kernels *k); /* NULL: this build has no such kernels */
+} levels[] = {
+    {"ref", -1, runs_always, fill_ref},
+    {"avx2", 0, runs_avx2, fill_avx2},
+    {"avx512", 1, NULL, NULL},
+    {"amx", 2, NULL, NULL},
+    {"sve", 0, NULL, NULL},
+};
+enum { LEVELS = sizeof levels / sizeof *levels };
+
+static struct kernels tables[LEVELS];
+
+static const struct kernels *
+table(int level)
+{
+    struct kernels *k = &tables[level];
+    if (!k->name) {
+        if (levels[level].base >= 0)
+            *k = *table(levels[level].base);
+        levels[level].fill(k);
+        k->name = levels[level].name;
+    }
+    return k;
+}
+
+static bool
+usable(int level)
+{
+    return levels[level].fill && levels[level].runs();
+}
+
+int
+kernels_level(const char *name)
+{
+    for (int i = 0; i < LEVELS; i++)
+        if (!strcmp(levels[i].name, name))
+            return i;
+    return -1;
+}
+
+const char *
+kernels_level_name(int level)
+{
+    return level >= 0 && level < LEVELS ? levels[level].name : NULL;
+}
+
+/* The level `name` if it can be used, or -1 with an error that begins with `what`. */
+static int
+named_level(const char *what, const char *name)
+{
+    int level = kernels_level(name);
+    if (level < 0)
+        return err_set(STATUS_FAILED, "%s%s: no such instruction set (ref, avx2, avx512, amx, sve)", what, name);
+    if (!levels[level].fill)
+        return err_set(STATUS_FAILED, "%s%s: this build has no kernels for it", what, name);
+    if (!levels[level].runs())
+        return err_set(STATUS_FAILED, "%s%s: this CPU does not run it", what, name);
+    return level;
+}
+
+static int
+best_level(void)
+{
+    int best = 0;
+    for (int i = 0; i < LEVELS; i++)
+        if (usable(i))
+            best = i;
+    return best;
+}
+
+const struct kernels *
+kernels_pick(const char *limit)
+{
+    blas_load();
+    const char *wanted = getenv("LLM_ISA");
+    int level = wanted && *wanted ? named_level("LLM_ISA=", wanted) : best_level();
+    if (level < 0)
+        return NULL;
+    if (limit) {
+        int most = named_level("kernels ", limit);
+        if (most < 0)
+            return NULL;
+        level = most < level ? most : level;
+    }
+    return table(level);
+}
+
+const char *
+precision_name(enum precision p)
+{
+    static const char *const names[PRECISIONS] = {"fp32", "bf16", "fp64"};
+    return names[p];
+}
