@@ -1,0 +1,121 @@
+#ifndef CHECKPOINT_CHECKPOINT_H
+#define CHECKPOINT_CHECKPOINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "checkpoint/manifest.h"
+#include "checkpoint/slices.h"
+#include "comm/comm.h"
+#include "model/config.h"
+#include "model/params.h"
+#include "tokenizer/tokenizer.h"
+
+/*
+ * llm-checkpoint(5): a directory step-00001000/ with manifest.json, config.json,
+ * tokenizer files and *.safetensors (checkpoint/slices.h). manifest.json comes last, by
+ * rename: it alone says that the checkpoint is whole; a step-… directory without it is debris.
+ */
+
+/* ---- saving ---- */
+
+struct checkpoint_save {
+    const char *directory;        /* of the run; step-N is made inside */
+    const struct config *config;  /* its json is copied */
+    const struct params *params;
+    const float *array[CHECKPOINT_ARRAYS]; /* master, m, v: [params->elements], this rank's live arrays */
+    /*
+     * Which blocks (of NORM_BLOCK, in table order) this rank writes: [first, last). The ranks together must cover
+     * every block once. first == last == -1: every rank holds everything, and the work is dealt out evenly.
+     */
+    int64_t first, last;
+    const struct tokenizer_file *files; /* copied under their names; rank 0's are taken */
+    size_t file_count;
+    const struct training_state *state; /* rank 0's is taken; step and position must be equal everywhere */
+    struct slice_limits limits;   /* {0}: the defaults */
+};
+
+/*
+ * Writes a whole checkpoint and commits it. Collective. A complete checkpoint of the same step
+ * is replaced. On an error (disk full, …) nothing complete is left behind, the arrays are untouched and all ranks return -1.
+ */
+int checkpoint_save(struct comm *comm, const struct checkpoint_save *s, struct hash128 *state_hash);
+
+/*
+ * Deletes all complete checkpoints below directory but the newest keep_last (0: all stay) and those
+ * whose step is a multiple of keep_every (0: none). Called on one rank, after a commit. 0 or -1.
+ */
+int checkpoint_prune(const char *directory, int64_t keep_last, int64_t keep_every);
+
+/* Removes step-… directories without a manifest. Called on one rank, at a start. *removed may be NULL. 0 or -1. */
+int checkpoint_clean(const char *directory, int64_t *removed);
+
+/* ---- finding ---- */
+
+struct checkpoint_list {
+    int64_t *step;       /* descending */
+    size_t count;
+};
+
+/* Complete checkpoints below directory (empty when it does not exist). 0 or -1. */
+int checkpoint_list(const char *directory, struct checkpoint_list *out);
+void checkpoint_list_release(struct checkpoint_list *l);
+
+/* "DIRECTORY/step-00001000", allocated. */
+char *checkpoint_path(const char *directory, int64_t step);
+
+/* Is path a checkpoint itself (has a manifest)? */
+bool checkpoint_is(const char *path);
+
+/*
+ * The checkpoint that `path` means: itself, or the newest complete one below it; allocated.
+ * NULL and STATUS_FAILED (no such directory, none in it).
+ */
+char *checkpoint_find_newest(const char *path);
+
+/* ---- loading ---- */
+
+struct checkpoint {
+    char *path;
+    struct manifest manifest;
+    struct config config;
+    struct params params;
+    int *fd;                /* of each manifest file, -1: not open */
+};
+
+/*
+ * Opens one checkpoint (not a directory of several). Checked: the manifest, every file's size, each safetensors
+ * header, config.json and the tokenizer files byte by byte, and that the slices are exactly the parameter table of
+ * config.json. Array data is not read yet. NULL on error; damage is STATUS_INPUT and names file and place.
+ */
+struct checkpoint *checkpoint_open(const char *path);
+void checkpoint_close(struct checkpoint *c);
+
+/*
+ * Reads an array into out [params.elements] (gaps become zero), every slice's checksum verified, without other memory than
+ * one block. hashes NULL, or [blocks] for state_hash. 0 or -1 ("dir: weights-…: tensor …: byte …: checksum differs").
+ */
+int checkpoint_read(const struct checkpoint *c, enum checkpoint_array a, float *out, uint64_t *hashes);
+
+/* Reads all three arrays and compares the state hash as well. */
+int checkpoint_read_state(const struct checkpoint *c, float *const array[CHECKPOINT_ARRAYS]);
+
+/* Reads one slice (an index of manifest.slice) into out [size] and verifies it. 0 or -1. */
+int checkpoint_read_slice(const struct checkpoint *c, size_t slice, float *out);
+
+/* Elements [offset, offset + n) of a tensor of the table, not verified. 0 or -1. */
+int checkpoint_read_range(const struct checkpoint *c, enum checkpoint_array a, int param, int64_t offset, int64_t n, float *out);
+
+/* Verifies every slice's checksum; the ranks of comm share the work. Collective. 0 or -1 on all. */
+int checkpoint_verify(struct comm *comm, const struct checkpoint *c);
+
+/*
+ * For --resume: opens the newest complete checkpoint below (or at) path whose every byte verifies. Each damaged one
+ * is told to damaged(arg, message) on rank 0 and the one before is tried. Collective. 1: *out is open on every rank;
+ * 0: there is no checkpoint; -1: error, or all are damaged.
+ */
+int checkpoint_resume(struct comm *comm, const char *path, void (*damaged)(void *arg, const char *message), void *arg, struct checkpoint **out);
+
+#endif
