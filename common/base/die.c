@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/progress.h"
 
 enum { MESSAGE_MAX = 2048 };
 
@@ -60,6 +61,7 @@ message(const char *fmt, va_list ap)
     char line[MESSAGE_MAX];
     size_t len;
 
+    progress_erase();
     if (rank >= 0)
         snprintf(line, sizeof line, "%s: rank %d: ", tool, rank);
     else

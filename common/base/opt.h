@@ -71,10 +71,14 @@ int opt_parse(const struct opt_tool *tool, int argc, char **argv, char ***operan
 /* Sets every target to its fallback; opt_parse does this first. */
 void opt_defaults(const struct opt_tool *tool);
 
-/* Sets one option from text, as in a --config file. 0 or -1. */
+/*
+ * Sets one option from text (a flag: yes or no). A list takes what opt_get gave:
+ * items after those it has, a line each, with \n and \\ for newline and
+ * backslash. Not counted as given. 0 or -1 (STATUS_USAGE).
+ */
 int opt_set(const struct opt_tool *tool, const char *name, const char *value);
 
-/* The option's current value as text that opt_set would take; allocated. NULL: none such. */
+/* The option's current value as text that opt_set would take; allocated. NULL: none such or unset. */
 char *opt_get(const struct opt_tool *tool, const char *name);
 
 /* Was the option given on the command line or in a --config file? */

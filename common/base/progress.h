@@ -18,4 +18,7 @@ void progress_set(uint64_t done);
 void progress_note(const char *fmt, ...) __attribute__((format(printf, 1, 2))); /* text behind the figures */
 void progress_end(void);
 
+/* Takes the meter off the line, so that a message can stand there; it comes back by itself. */
+void progress_erase(void);
+
 #endif
