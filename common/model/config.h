@@ -11,7 +11,9 @@
  * What a config.json says, as data: one decoder serves every family through these
  * switches. Names are those of Hugging Face. Old and new keys are read
  * (rope_theta and rope_parameters, torch_dtype and dtype). What a file asks for and
- * the decoder does not do is refused by name, and so is an impossible value.
+ * the decoder does not do is refused by name, and so is an impossible value. Missing
+ * keys have the defaults of transformers 5. Dropout is not done (its keys are for training
+ * there); of a list of eos_token_id the first counts.
  */
 enum family { FAMILY_LLAMA, FAMILY_GPT2, FAMILIES };
 enum norm { NORM_RMS, NORM_LAYER };

@@ -16,7 +16,7 @@
  *   layers.N.attention.qkv.weight/.bias [(heads + 2 kv_heads) head_dim][hidden]: query rows, key rows, value rows
  *   layers.N.attention.output.weight/.bias [hidden][heads head_dim]
  *   layers.N.mlp_norm.weight/.bias [hidden]
- *   layers.N.mlp.gate_up.weight [2 intermediate][hidden]: gate rows, up rows (SwiGLU)
+ *   layers.N.mlp.gate_up.weight/.bias [2 intermediate][hidden]: gate rows, up rows (SwiGLU)
  *   layers.N.mlp.up.weight/.bias [intermediate][hidden] (GELU)
  *   layers.N.mlp.down.weight/.bias [hidden][intermediate]
  *   final_norm.weight/.bias [hidden]            head.weight [vocab][hidden] (untied)
