@@ -10,6 +10,8 @@
  * of the payload. DATA is one ordinary zstd frame with the ids.
  */
 #define SHARD_MAGIC 0x184D2A57u
+#define SHARD_MAGIC_SKIPPABLE 0x184D2A50u /* .. 0x184D2A5F: foreign frames */
+#define SHARD_MAGIC_ZSTD 0xFD2FB528u
 #define SHARD_TAG_HEAD "LTSH"
 #define SHARD_TAG_SOURCE "LTSS"
 #define SHARD_TAG_BLOCK "LTSB"

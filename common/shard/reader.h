@@ -40,6 +40,19 @@ struct shard_block {
 /* path "-" is standard input. fd >= 0: reads that descriptor, path only names it. NULL on error. */
 struct shard_reader *shard_reader_open(const char *path, int fd);
 
+/*
+ * The same for salvage: a damaged beginning is passed over up to the first whole
+ * HEAD. NULL when there is none.
+ */
+struct shard_reader *shard_reader_open_damaged(const char *path, int fd);
+
+/*
+ * From now on blocks are read ahead and decoded by `threads` workers (1, the
+ * default: nothing is read ahead). Before the first shard_reader_next. The totals
+ * and sources below then run ahead of the block given, until the end.
+ */
+void shard_reader_threads(struct shard_reader *r, int threads);
+
 /* The first segment's head. */
 const struct shard_head *shard_reader_head(const struct shard_reader *r);
 

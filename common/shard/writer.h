@@ -29,9 +29,15 @@ struct shard_document {
 /*
  * Takes over `out` (open; the caller still commits or abandons it) and copies
  * `head`, whose width is set from its vocabulary. level: zstd's (3 is the
- * format's habit). threads >= 1. NULL on error.
+ * format's habit; 0 stores without compression). threads >= 1. NULL on error.
  */
 struct shard_writer *shard_writer_open(struct outfile *out, const struct shard_head *head, int level, int threads);
+
+/*
+ * Other limits than the format's, before the first document: smaller blocks and
+ * segments let tests see every border. Readers take both.
+ */
+void shard_writer_limits(struct shard_writer *w, uint32_t block_tokens, uint32_t segment_blocks);
 
 /* The number of the source `name` in this shard, new or known. Lowest free number first. */
 uint32_t shard_writer_source(struct shard_writer *w, const char *name, const char *language);
