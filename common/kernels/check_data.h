@@ -1,0 +1,77 @@
+#ifndef KERNELS_CHECK_DATA_H
+#define KERNELS_CHECK_DATA_H
+
+#include "kernels/check.h"
+
+/*
+ * Arrays for checking kernels: each one twice, as the kernel under test sees it
+ * and exactly the same numbers in double for ref/ in FP64. Inputs are random, outputs
+ * begin as NaN, pointers are not aligned, and what lies behind an array is watched.
+ */
+enum array_kind { ARRAY_ACT, ARRAY_WIDE };
+
+struct array {
+    enum array_kind kind;
+    int64_t n;
+    void *got;     /* elements of the precision under test */
+    double *want;
+    void *block;   /* the allocation that `got` lies in */
+    size_t size;   /* bytes of got */
+};
+
+enum { ARRAYS_MAX = 24 };
+
+struct checker {
+    const struct ops *ops;
+    struct ops exact;      /* ref/ in FP64 */
+    enum precision precision;
+    uint64_t random;
+    struct array array[ARRAYS_MAX];
+    int arrays;
+    bool failed;
+    struct kernel_check *out;
+};
+
+void checker_init(struct checker *c, const struct kernels *k, enum precision p, struct kernel_check *out);
+
+/* Random in [low, high); the array lives until checker_clear. */
+struct array *array_random(struct checker *c, enum array_kind kind, int64_t n, double low, double high);
+struct array *array_output(struct checker *c, enum array_kind kind, int64_t n);
+
+/* A random number in [0, 1). */
+double checker_uniform(struct checker *c);
+
+/* Makes `got` the rounded copy of `want`: the result of one operation as input of the next. */
+void array_round(struct checker *c, struct array *a);
+
+double array_at(const struct checker *c, const struct array *a, int64_t i);
+
+/* Unit roundoff of wide and, for results stored as act, of act. */
+double checker_unit(const struct checker *c, enum array_kind kind);
+
+/*
+ * Every |got - want| must be at most bound (|want| + rms(want)) plus the rounding
+ * of the stored type. Failing sets the error record and c->failed once.
+ */
+void checker_compare(struct checker *c, const char *name, const struct array *a, double bound);
+
+/* The same for one ratio that the caller has worked out (error / allowed). */
+void checker_ratio(struct checker *c, const char *name, double ratio);
+
+/* Frees the arrays; one written behind its end is a failure of `name`. */
+void checker_clear(struct checker *c, const char *name);
+
+/* Runs every operation but GEMM at sizes that depend on `round` (check_ops.c). */
+void check_ops(struct checker *c, int round);
+
+/* GEMM with random shapes, transposes and options (check_gemm.c). */
+void check_gemm(struct checker *c, int round);
+
+/*
+ * One cell of the product `g` (its shape and transposes) by ops->gemm, checked by Freivalds'
+ * method ("Probabilistic machines can use less running time", 1977): C r against
+ * A (B r) for a random vector r, in FP64.
+ */
+void check_gemm_shape(struct checker *c, const struct gemm *g);
+
+#endif

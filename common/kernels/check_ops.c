@@ -1,0 +1,308 @@
+/*
+ * Every operation but GEMM against ref/ in FP64. A bound is a number of unit
+ * roundoffs of the wide type: BASE for a few operations and an exponential, more where a
+ * sum of n terms is taken (its error grows like the root of n).
+ */
+#include "kernels/check_data.h"
+
+#include <math.h>
+
+enum { BASE = 16 };
+
+static double
+bound(const struct checker *c, int64_t terms)
+{
+    return checker_unit(c, ARRAY_WIDE) * (BASE + 4 * sqrt((double)terms));
+}
+
+static int64_t
+odd_size(int round)
+{
+    static const int64_t sizes[] = {67, 1, 8, 257, 33, 16, 1000, 7};
+    return sizes[round % 8];
+}
+
+static void
+check_rms_norm(struct checker *c, int round)
+{
+    const int64_t rows = 5, dim = odd_size(round);
+    const double eps = 1e-5;
+    struct array *x = array_random(c, ARRAY_ACT, rows * dim, -2, 2);
+    struct array *delta = array_random(c, ARRAY_ACT, rows * dim, -2, 2);
+    struct array *w = array_random(c, ARRAY_WIDE, dim, 0.5, 1.5);
+    struct array *y = array_output(c, ARRAY_ACT, rows * dim), *x_out = array_output(c, ARRAY_ACT, rows * dim);
+    struct array *rstd = array_output(c, ARRAY_WIDE, rows);
+    c->ops->rms_norm_forward(y->got, x_out->got, rstd->got, x->got, delta->got, w->got, rows, dim, eps);
+    c->exact.rms_norm_forward(y->want, x_out->want, rstd->want, x->want, delta->want, w->want, rows, dim, eps);
+    checker_compare(c, "rms_norm_forward x_out", x_out, bound(c, 1));
+    /* The sum is rounded to act before it is normalized: do the same. */
+    array_round(c, x_out);
+    c->ops->rms_norm_forward(y->got, NULL, rstd->got, x_out->got, NULL, w->got, rows, dim, eps);
+    c->exact.rms_norm_forward(y->want, NULL, rstd->want, x_out->want, NULL, w->want, rows, dim, eps);
+    checker_compare(c, "rms_norm_forward y", y, bound(c, dim));
+    checker_compare(c, "rms_norm_forward rstd", rstd, bound(c, dim));
+
+    array_round(c, rstd);
+    struct array *dy = array_random(c, ARRAY_ACT, rows * dim, -1, 1);
+    struct array *dx = array_output(c, ARRAY_ACT, rows * dim), *dw = array_output(c, ARRAY_WIDE, dim);
+    struct array *residual = array_random(c, ARRAY_ACT, rows * dim, -1, 1);
+    /* Without a residual, dx of a short row is the difference of equals: no relative bound holds. */
+    bool with = round % 2 == 0 || dim <= 8;
+    c->ops->rms_norm_backward(dx->got, dw->got, dy->got, with ? residual->got : NULL, x_out->got, rstd->got,
+                              w->got, rows, dim);
+    c->exact.rms_norm_backward(dx->want, dw->want, dy->want, with ? residual->want : NULL, x_out->want,
+                               rstd->want, w->want, rows, dim);
+    checker_compare(c, "rms_norm_backward dx", dx, bound(c, dim));
+    checker_compare(c, "rms_norm_backward d_weight", dw, bound(c, rows));
+    checker_clear(c, "rms_norm");
+}
+
+static void
+check_layer_norm(struct checker *c, int round)
+{
+    const int64_t rows = 4, dim = odd_size(round) + 7;
+    const double eps = 1e-5;
+    struct array *x = array_random(c, ARRAY_ACT, rows * dim, -2, 3);
+    struct array *delta = array_random(c, ARRAY_ACT, rows * dim, -2, 2);
+    struct array *w = array_random(c, ARRAY_WIDE, dim, 0.5, 1.5), *b = array_random(c, ARRAY_WIDE, dim, -1, 1);
+    struct array *y = array_output(c, ARRAY_ACT, rows * dim), *x_out = array_output(c, ARRAY_ACT, rows * dim);
+    struct array *mean = array_output(c, ARRAY_WIDE, rows), *rstd = array_output(c, ARRAY_WIDE, rows);
+    c->ops->layer_norm_forward(y->got, x_out->got, mean->got, rstd->got, x->got, delta->got, w->got, b->got,
+                               rows, dim, eps);
+    c->exact.layer_norm_forward(y->want, x_out->want, mean->want, rstd->want, x->want, delta->want, w->want,
+                                b->want, rows, dim, eps);
+    checker_compare(c, "layer_norm_forward x_out", x_out, bound(c, 1));
+    array_round(c, x_out);
+    c->ops->layer_norm_forward(y->got, NULL, mean->got, rstd->got, x_out->got, NULL, w->got, b->got, rows, dim,
+                               eps);
+    c->exact.layer_norm_forward(y->want, NULL, mean->want, rstd->want, x_out->want, NULL, w->want, b->want,
+                                rows, dim, eps);
+    checker_compare(c, "layer_norm_forward y", y, bound(c, dim));
+    checker_compare(c, "layer_norm_forward mean", mean, 4 * bound(c, dim));
+    checker_compare(c, "layer_norm_forward rstd", rstd, bound(c, dim));
+
+    array_round(c, mean);
+    array_round(c, rstd);
+    struct array *dy = array_random(c, ARRAY_ACT, rows * dim, -1, 1);
+    struct array *dx = array_output(c, ARRAY_ACT, rows * dim);
+    struct array *dw = array_output(c, ARRAY_WIDE, dim), *db = array_output(c, ARRAY_WIDE, dim);
+    struct array *residual = array_random(c, ARRAY_ACT, rows * dim, -1, 1);
+    bool with = round % 2 == 0;
+    c->ops->layer_norm_backward(dx->got, dw->got, db->got, dy->got, with ? residual->got : NULL, x_out->got,
+                                mean->got, rstd->got, w->got, rows, dim);
+    c->exact.layer_norm_backward(dx->want, dw->want, db->want, dy->want, with ? residual->want : NULL,
+                                 x_out->want, mean->want, rstd->want, w->want, rows, dim);
+    checker_compare(c, "layer_norm_backward dx", dx, 2 * bound(c, dim));
+    checker_compare(c, "layer_norm_backward d_weight", dw, 2 * bound(c, rows));
+    checker_compare(c, "layer_norm_backward d_bias", db, bound(c, rows));
+    checker_clear(c, "layer_norm");
+}
+
+static void
+check_rotary(struct checker *c, int round)
+{
+    enum { ROWS = 6, HEADS = 3 };
+    static const int64_t dims[] = {16, 8, 64, 128, 6, 2}, heads[] = {16, 20, 64, 128, 6, 5};
+    const int64_t dim = dims[round % 6], head_dim = heads[round % 6], stride = HEADS * head_dim + 3;
+    const int32_t positions[ROWS] = {0, 1, 2, 0, 1, 5};
+    struct array *x = array_random(c, ARRAY_ACT, ROWS * stride, -1, 1);
+    struct array *table = array_random(c, ARRAY_WIDE, 6 * dim, -1, 1);
+    bool inverse = round % 2;
+    c->ops->rotary(x->got, stride, ROWS, HEADS, head_dim, dim, positions, table->got, inverse);
+    c->exact.rotary(x->want, stride, ROWS, HEADS, head_dim, dim, positions, table->want, inverse);
+    checker_compare(c, "rotary", x, bound(c, 1));
+    checker_clear(c, "rotary");
+}
+
+static void
+check_swiglu(struct checker *c, int round)
+{
+    const int64_t rows = 3, n = odd_size(round);
+    struct array *x = array_random(c, ARRAY_ACT, rows * 2 * n, -6, 6);
+    struct array *d = array_random(c, ARRAY_ACT, rows * n, -1, 1);
+    struct array *y = array_output(c, ARRAY_ACT, rows * n), *dx = array_output(c, ARRAY_ACT, rows * 2 * n);
+    c->ops->swiglu_forward(y->got, x->got, rows, n);
+    c->exact.swiglu_forward(y->want, x->want, rows, n);
+    checker_compare(c, "swiglu_forward", y, bound(c, 1));
+    c->ops->swiglu_backward(dx->got, x->got, d->got, rows, n);
+    c->exact.swiglu_backward(dx->want, x->want, d->want, rows, n);
+    checker_compare(c, "swiglu_backward", dx, bound(c, 1));
+    checker_clear(c, "swiglu");
+}
+
+static void
+check_gelu(struct checker *c, int round)
+{
+    const int64_t n = odd_size(round);
+    for (int kind = GELU_ERF; kind <= GELU_TANH; kind++) {
+        struct array *x = array_random(c, ARRAY_ACT, n, -6, 6), *d = array_random(c, ARRAY_ACT, n, -1, 1);
+        struct array *y = array_output(c, ARRAY_ACT, n), *dx = array_output(c, ARRAY_ACT, n);
+        c->ops->gelu_forward(y->got, x->got, n, (enum gelu)kind);
+        c->exact.gelu_forward(y->want, x->want, n, (enum gelu)kind);
+        checker_compare(c, kind ? "gelu_forward tanh" : "gelu_forward erf", y, bound(c, 1));
+        c->ops->gelu_backward(dx->got, x->got, d->got, n, (enum gelu)kind);
+        c->exact.gelu_backward(dx->want, x->want, d->want, n, (enum gelu)kind);
+        checker_compare(c, kind ? "gelu_backward tanh" : "gelu_backward erf", dx, bound(c, 1));
+        checker_clear(c, "gelu");
+    }
+}
+
+static void
+check_doubles(struct checker *c, const char *name, const double *got, const double *want, int n, double allowed)
+{
+    for (int i = 0; i < n; i++)
+        checker_ratio(c, name, fabs(got[i] - want[i]) / (allowed * (1 + fabs(want[i]))));
+}
+
+static void
+check_cross_entropy(struct checker *c, int round)
+{
+    enum { ROWS = 4 };
+    const int64_t n = odd_size(round) + (round == 3 ? 9000 : 0), ld = n + 3;
+    const int32_t targets[ROWS] = {0, (int32_t)n - 1, -1, (int32_t)n / 2};
+    struct array *x = array_random(c, ARRAY_WIDE, ROWS * ld, -12, 12);
+    struct array *d = array_random(c, ARRAY_ACT, ROWS * ld, 0, 1);
+    double loss[2][ROWS], log_z[2][ROWS];
+    const double scale = 0.125, z = 1e-4 * (round % 2);
+    c->ops->cross_entropy(x->got, ld, d->got, ld, targets, ROWS, n, scale, z, loss[0], log_z[0]);
+    c->exact.cross_entropy(x->want, ld, d->want, ld, targets, ROWS, n, scale, z, loss[1], log_z[1]);
+    checker_compare(c, "cross_entropy d_logits", d, bound(c, n));
+    check_doubles(c, "cross_entropy loss", loss[0], loss[1], ROWS, bound(c, n));
+    check_doubles(c, "cross_entropy log_z", log_z[0], log_z[1], ROWS, bound(c, n));
+    c->ops->cross_entropy(x->got, ld, NULL, 0, targets, ROWS, n, scale, z, loss[0], log_z[0]);
+    check_doubles(c, "cross_entropy loss alone", loss[0], loss[1], ROWS, bound(c, n));
+    checker_clear(c, "cross_entropy");
+}
+
+static void
+check_elementwise(struct checker *c, int round)
+{
+    const int64_t n = odd_size(round), rows = 9;
+    struct array *a = array_random(c, ARRAY_ACT, n, -1, 1), *b = array_random(c, ARRAY_ACT, n, -1, 1);
+    struct array *w = array_random(c, ARRAY_WIDE, n, -1, 1), *v = array_random(c, ARRAY_WIDE, n, -1, 1);
+    struct array *out = array_output(c, ARRAY_ACT, n), *wide = array_output(c, ARRAY_WIDE, n);
+    struct array *x = array_random(c, ARRAY_ACT, rows * (n + 1), -1, 1);
+    c->ops->add(out->got, a->got, b->got, n);
+    c->exact.add(out->want, a->want, b->want, n);
+    checker_compare(c, "add", out, bound(c, 1));
+    c->ops->to_act(out->got, w->got, n);
+    c->exact.to_act(out->want, w->want, n);
+    checker_compare(c, "to_act", out, 0);
+    c->ops->to_wide(wide->got, a->got, n);
+    c->exact.to_wide(wide->want, a->want, n);
+    checker_compare(c, "to_wide", wide, 0);
+    c->ops->column_sum(wide->got, x->got, n + 1, rows, n);
+    c->exact.column_sum(wide->want, x->want, n + 1, rows, n);
+    checker_compare(c, "column_sum", wide, bound(c, rows));
+    double got = c->ops->sum_squares(w->got, n), want = c->exact.sum_squares(w->want, n);
+    checker_ratio(c, "sum_squares", fabs(got - want) / (0x1p-53 * (double)(n + 16) * want));
+    c->ops->add_wide(w->got, v->got, n);
+    c->exact.add_wide(w->want, v->want, n);
+    checker_compare(c, "add_wide", w, bound(c, 1));
+    c->ops->add_act_to_wide(v->got, a->got, n);
+    c->exact.add_act_to_wide(v->want, a->want, n);
+    checker_compare(c, "add_act_to_wide", v, bound(c, 1));
+    checker_clear(c, "elementwise");
+}
+
+static void
+check_adamw(struct checker *c, int round)
+{
+    const int64_t n = odd_size(round);
+    const struct adamw h = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1,
+                            .correction1 = 0.271, .correction2 = 0.142625, .grad_scale = 0.5};
+    struct array *w = array_random(c, ARRAY_WIDE, n, -1, 1), *g = array_random(c, ARRAY_WIDE, n, -1, 1);
+    struct array *m = array_random(c, ARRAY_WIDE, n, -1, 1), *v = array_random(c, ARRAY_WIDE, n, 0, 1);
+    struct array *out = array_output(c, ARRAY_ACT, n);
+    bool with = round % 2 == 0;
+    c->ops->adamw(w->got, m->got, v->got, g->got, with ? out->got : NULL, n, &h);
+    c->exact.adamw(w->want, m->want, v->want, g->want, with ? out->want : NULL, n, &h);
+    checker_compare(c, "adamw master", w, bound(c, 1));
+    checker_compare(c, "adamw m", m, bound(c, 1));
+    checker_compare(c, "adamw v", v, bound(c, 1));
+    if (with)
+        checker_compare(c, "adamw weights", out, bound(c, 1));
+    checker_clear(c, "adamw");
+}
+
+/* The parts of the two attention descriptions that are equal. */
+static struct attention
+attention_shape(int round, int32_t *first)
+{
+    static const struct {
+        int64_t queries, q0, heads, head_dim;
+    } shapes[] = {{37, 0, 2, 16}, {1, 70, 3, 64}, {150, 5, 1, 8}, {130, 0, 2, 64},
+                  {3, 0, 1, 6}, {65, 64, 2, 32}, {200, 0, 4, 80}, {64, 0, 1, 128}};
+    int i = round % 8;
+    struct attention a = {.queries = shapes[i].queries, .q0 = shapes[i].q0, .heads = shapes[i].heads,
+                          .head_dim = shapes[i].head_dim, .keys = shapes[i].q0 + shapes[i].queries,
+                          .first = first, .scale = 1 / sqrt((double)shapes[i].head_dim)};
+    a.q_stride = a.heads * a.head_dim + 2 * (round % 3);
+    a.kv_stride = a.head_dim + 5 * (round % 2);
+    a.out_stride = a.heads * a.head_dim + round % 3;
+    a.dq_stride = a.q_stride;
+    a.dkv_stride = a.kv_stride;
+    a.lse_stride = a.queries + 1;
+    /* Odd rounds: pieces of 50 keys, and never more than 40 keys back. */
+    for (int64_t r = 0; r < a.queries; r++) {
+        int64_t last = a.q0 + r, piece = last / 50 * 50, window = last - 39;
+        first[r] = (int32_t)(round % 2 == 0 ? 0 : window > piece ? window : piece);
+    }
+    return a;
+}
+
+static void
+check_attention(struct checker *c, int round)
+{
+    int32_t first[256];
+    struct attention got = attention_shape(round, first), want = got;
+    const int64_t rows = got.queries, keys = got.keys;
+    struct array *q = array_random(c, ARRAY_ACT, rows * got.q_stride, -2, 2);
+    struct array *k = array_random(c, ARRAY_ACT, keys * got.kv_stride, -2, 2);
+    struct array *v = array_random(c, ARRAY_ACT, keys * got.kv_stride, -1, 1);
+    struct array *out = array_random(c, ARRAY_ACT, rows * got.out_stride, -1, 1);
+    struct array *lse = array_random(c, ARRAY_WIDE, got.heads * got.lse_stride, -1, 1);
+    size_t bytes = c->ops->attention_scratch(rows, keys, got.heads, got.head_dim, true);
+    struct array *scratch = array_output(c, ARRAY_WIDE, (int64_t)(bytes / c->ops->wide_size) + 32);
+    size_t exact_bytes = c->exact.attention_scratch(rows, keys, got.heads, got.head_dim, true);
+    struct array *exact = array_output(c, ARRAY_WIDE, (int64_t)(exact_bytes / sizeof(double)));
+    got.q = q->got, got.k = k->got, got.v = v->got, got.out = out->got, got.lse = lse->got;
+    want.q = q->want, want.k = k->want, want.v = v->want, want.out = out->want, want.lse = lse->want;
+    got.scratch = (void *)(((uintptr_t)scratch->got + 63) / 64 * 64);
+    want.scratch = exact->want;
+    c->ops->attention_forward(&got);
+    c->exact.attention_forward(&want);
+    /* Scores are exponents of e: their own rounding error enters the result, times their size. */
+    const double allowed = 4 * bound(c, keys + got.head_dim);
+    checker_compare(c, "attention_forward out", out, allowed);
+    checker_compare(c, "attention_forward lse", lse, allowed);
+
+    array_round(c, out);
+    array_round(c, lse);
+    struct array *d_out = array_random(c, ARRAY_ACT, rows * got.out_stride, -1, 1);
+    struct array *dq = array_random(c, ARRAY_ACT, rows * got.dq_stride, 0, 1);
+    struct array *dk = array_random(c, ARRAY_ACT, keys * got.dkv_stride, 0, 1);
+    struct array *dv = array_random(c, ARRAY_ACT, keys * got.dkv_stride, 0, 1);
+    got.d_out = d_out->got, got.d_q = dq->got, got.d_k = dk->got, got.d_v = dv->got;
+    want.d_out = d_out->want, want.d_q = dq->want, want.d_k = dk->want, want.d_v = dv->want;
+    c->ops->attention_backward(&got);
+    c->exact.attention_backward(&want);
+    checker_compare(c, "attention_backward d_q", dq, 2 * allowed);
+    checker_compare(c, "attention_backward d_k", dk, 2 * allowed);
+    checker_compare(c, "attention_backward d_v", dv, 2 * allowed);
+    checker_clear(c, "attention");
+}
+
+void
+check_ops(struct checker *c, int round)
+{
+    check_rms_norm(c, round);
+    check_layer_norm(c, round);
+    check_rotary(c, round);
+    check_swiglu(c, round);
+    check_gelu(c, round);
+    check_cross_entropy(c, round);
+    check_elementwise(c, round);
+    check_adamw(c, round);
+    check_attention(c, round);
+}
