@@ -1,8 +1,9 @@
 #include "base/log.h"
 
 #include <fcntl.h>
-#include <math.h>
 #include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -30,6 +30,7 @@ struct json_writer {
     int indent;
     int depth;    /* private from here */
     bool started; /* something stands before at this level */
+    bool keyed;   /* a key waits for its value */
 };
 
 void json_begin_object(struct json_writer *w, const char *key);
