@@ -32,6 +32,7 @@ int file_store(const char *path, const void *data, size_t n);
 
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
+bool file_is_regular(const char *path);         /* links are followed */
 int file_mkdirs(const char *path);              /* mkdir -p; 0 or -1 */
 int file_sync_dir(const char *path);            /* fsync of a directory; 0 or -1 */
 int file_remove_tree(const char *path);         /* rm -r, does not follow links; 0 or -1 */

@@ -60,4 +60,7 @@ struct shard_totals {
     uint64_t blocks, documents, bytes, tokens, chain;
 };
 
+/* The zstd library in use, for --version. */
+const char *shard_zstd_version(void);
+
 #endif
