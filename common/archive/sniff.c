@@ -94,7 +94,9 @@ is_empty_zstd(const uint8_t *p, size_t n)
     if (n < 5 || load_u32(p) != 0xFD2FB528u)
         return false;
     bool single = p[4] >> 5 & 1;
-    size_t at = 5 + !single + dictionary[p[4] & 3] + content[p[4] >> 6] + (single && !(p[4] >> 6));
+    size_t window = single ? 0 : 1;
+    size_t size = single && !(p[4] >> 6) ? 1 : content[p[4] >> 6];
+    size_t at = 5 + window + dictionary[p[4] & 3] + size;
     return n >= at + 3 && p[at] == 1 && !p[at + 1] && !p[at + 2];
 }
 
