@@ -64,6 +64,9 @@ const struct shard_head *shard_reader_head(const struct shard_reader *r);
 int shard_reader_next(struct shard_reader *r, struct shard_block *block);
 void shard_reader_skip_ids(struct shard_reader *r, bool skip);
 
+/* The same for blocks that end at or before this position of the stream. */
+void shard_reader_skip_before(struct shard_reader *r, uint64_t position);
+
 size_t shard_reader_sources(const struct shard_reader *r);
 const struct shard_source *shard_reader_source_at(const struct shard_reader *r, size_t i);
 

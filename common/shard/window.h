@@ -1,5 +1,5 @@
-#ifndef SHARD_INPUT_H
-#define SHARD_INPUT_H
+#ifndef SHARD_WINDOW_H
+#define SHARD_WINDOW_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
  * A file or pipe as a window of bytes that can be looked at before they are taken:
  * what was not taken can be searched again (salvage). Internal to common/shard.
  */
-struct input {
+struct window {
     int fd;
     bool own, eof;
     char *path;      /* for messages */
@@ -20,19 +20,19 @@ struct input {
 };
 
 /* fd >= 0 is used and stays the caller's; else `path` is opened. 0 or -1. */
-int input_open(struct input *in, const char *path, int fd);
-void input_close(struct input *in);
+int window_open(struct window *w, const char *path, int fd);
+void window_close(struct window *w);
 
 /* Makes n bytes visible if the input has them: how many are (n, or fewer at the end), or -1. */
-ssize_t input_need(struct input *in, size_t n);
+ssize_t window_need(struct window *w, size_t n);
 
 /* Takes n bytes, visible or not. How many there were, or -1. */
-int64_t input_skip(struct input *in, uint64_t n);
+int64_t window_skip(struct window *w, uint64_t n);
 
 static inline const uint8_t *
-input_data(const struct input *in)
+window_data(const struct window *w)
 {
-    return in->buf + in->start;
+    return w->buf + w->start;
 }
 
 #endif
