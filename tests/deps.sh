@@ -61,9 +61,11 @@ echo "deps: to build and test llm-tools, installing${sudo:+ with sudo}: $package
 if ! ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; then
     $sudo apt-get update -q || exit 1
 fi
-# shellcheck disable=SC2086 # words are packages
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -qy --no-install-recommends $packages </dev/null && exit 0
-$sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive \
-    $sudo apt-get install -qy --no-install-recommends $packages </dev/null && exit 0
+install() {
+    # shellcheck disable=SC2086 # words are packages
+    $sudo env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -qy --no-install-recommends $packages </dev/null
+}
+install || { $sudo apt-get update -q && install; } && exit 0
 echo "deps: could not install: $packages" >&2
 exit 1

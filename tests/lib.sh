@@ -61,11 +61,16 @@ ok() { # DESC CMD…
 not_ok() { # DESC CMD…
     local desc=$1 status
     shift
+    tap_inside=1
     "$@" >tap.log 2>&1
     status=$?
-    [ "$status" -ne 0 ] && [ "$status" -lt 124 ]
-    tap_result $? "$desc"
-    [ "$status" -ne 0 ] && [ "$status" -lt 124 ] || diag "exit status $status: $*"
+    tap_inside=
+    if [ "$status" -ne 0 ] && [ "$status" -lt 124 ]; then
+        tap_result 0 "$desc"
+    else
+        tap_result 1 "$desc"
+        diag "exit status $status: $*"
+    fi
 }
 
 expect_code() { # N CMD…

@@ -159,8 +159,9 @@ opt_add_dump(const struct opt_tool *tool, struct str *out)
 
 /* Names that differ in a third of their letters are not meant. */
 static void
-compare(const char *name, const char *known, unsigned *best, char **nearest)
+compare(const char *name, const char *prefix, const char *rest, unsigned *best, char **nearest)
 {
+    char *known = mem_printf("--%s%s", prefix, rest);
     unsigned distance = edit_distance(name, known + 2);
 
     if (str_starts(known + 2, name))
@@ -168,8 +169,10 @@ compare(const char *name, const char *known, unsigned *best, char **nearest)
     if (distance < *best && distance <= width(name) / 3 + 1) {
         *best = distance;
         free(*nearest);
-        *nearest = mem_strdup(known);
+        *nearest = known;
+        return;
     }
+    free(known);
 }
 
 char *
@@ -181,12 +184,9 @@ opt_nearest(const struct opt_tool *tool, const char *name)
     for (const struct opt *o = tool->options; !opt_is_end(o); o++) {
         if (!o->name || o->flags & OPT_HIDDEN)
             continue;
-        for (int negated = 0; negated <= !!(o->flags & OPT_NEGATABLE); negated++) {
-            char *known = mem_printf("--%s%s", negated ? "no-" : "", o->name);
-
-            compare(name, known, &best, &nearest);
-            free(known);
-        }
+        compare(name, "", o->name, &best, &nearest);
+        if (o->flags & OPT_NEGATABLE)
+            compare(name, "no-", o->name, &best, &nearest);
     }
     return nearest;
 }

@@ -90,8 +90,9 @@ void
 str_add_utf8(struct str *s, uint32_t code_point)
 {
     char bytes[4];
+    size_t n = utf8_encode(code_point, bytes);
 
-    str_add(s, bytes, utf8_encode(code_point, bytes));
+    str_add(s, bytes, n);
 }
 
 static void
