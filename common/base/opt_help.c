@@ -21,11 +21,11 @@ pad_to(struct str *out, size_t from, size_t column)
         str_addc(out, ' ');
 }
 
-/* What stands for the argument: the placeholder, or the choices when they are short. */
+/* What stands for the argument: the placeholder, or the choices where they fit the column. */
 static const char *
 argument_name(const struct opt *o)
 {
-    if (o->type == OPT_CHOICE && o->choices && strlen(o->choices) <= 20)
+    if (o->type == OPT_CHOICE && strlen(o->choices) + strlen(o->name) <= TEXT_COLUMN - 11)
         return o->choices;
     if (o->flags & OPT_YESNO && !o->placeholder)
         return "yes|no";
