@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-enum { BASE = 8 };
+enum { BASE = 16 };
 
 static double
 bound(const struct checker *c, int64_t terms)

@@ -1,0 +1,568 @@
+#include "tokenizer/bpe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "text/classes.h"
+#include "tokenizer/bytelevel.h"
+
+/*
+ * Encoding by Byte Pair Encoding (Sennrich et al., ACL 2016). Short pieces: an array
+ * of ranks and a scan for the least, which beats any queue up to some dozens of
+ * units. Long ones (a Japanese sentence, a whole text of a SentencePiece-style
+ * vocabulary): a binary heap of rank and place, O(n log n). Short pieces are kept in
+ * a direct-mapped cache of the thread.
+ */
+
+#define NO_RANK UINT32_MAX
+#define NO_UNIT UINT32_MAX
+
+enum {
+    SCAN_MOST = 96,      /* units; more go through the heap */
+    CACHE_SLOTS = 1 << 16,
+    CACHE_KEY = 30,      /* bytes of a piece that is kept */
+    CACHE_IDS = 8
+};
+
+static const char mark[] = "\xE2\x96\x81"; /* ▁, U+2581 */
+enum { MARK_LEN = 3 };
+
+struct cache_slot {
+    uint8_t length, count; /* length 0: empty */
+    char key[CACHE_KEY];
+    uint32_t ids[CACHE_IDS];
+};
+
+struct unit {
+    uint32_t id;
+    int32_t before, after; /* neighbours, -1 none */
+};
+
+struct bpe_scratch {
+    struct cache_slot *cache;
+    struct ids units;
+    VEC(struct unit) chain;
+    VEC(uint64_t) heap; /* rank << 32 | place */
+    struct str text;
+};
+
+struct bpe_scratch *
+bpe_scratch_new(void)
+{
+    struct bpe_scratch *s = mem_zalloc(sizeof *s);
+    s->cache = mem_zarray(CACHE_SLOTS, sizeof *s->cache);
+    return s;
+}
+
+void
+bpe_scratch_free(struct bpe_scratch *s)
+{
+    if (!s)
+        return;
+    free(s->cache);
+    vec_release(&s->units);
+    vec_release(&s->chain);
+    vec_release(&s->heap);
+    str_release(&s->text);
+    free(s);
+}
+
+/* ---- tables ---- */
+
+static inline uint64_t
+pair_key(uint32_t left, uint32_t right)
+{
+    return (uint64_t)left << 32 | right;
+}
+
+static inline uint32_t
+pair_hash(uint64_t key)
+{
+    return (uint32_t)((key * 0x9E3779B97F4A7C15u) >> 32);
+}
+
+static inline const struct pair_slot *
+pair_find(const struct bpe *b, uint32_t left, uint32_t right)
+{
+    uint64_t key = pair_key(left, right);
+    uint32_t i = pair_hash(key) & b->pair_mask;
+    while (b->pairs[i].key != key && b->pairs[i].key != UINT64_MAX)
+        i = (i + 1) & b->pair_mask;
+    return &b->pairs[i];
+}
+
+static inline uint32_t
+pair_rank(const struct bpe *b, uint32_t left, uint32_t right)
+{
+    return pair_find(b, left, right)->rank; /* NO_RANK in an empty slot */
+}
+
+/* Does the text hold ▁ behind something else? */
+static bool
+mark_inside(const char *s, size_t n)
+{
+    bool other = false;
+    while (n > 0) {
+        if (n >= MARK_LEN && !memcmp(s, mark, MARK_LEN)) {
+            if (other)
+                return true;
+            s += MARK_LEN;
+            n -= MARK_LEN;
+        } else {
+            other = true;
+            s++;
+            n--;
+        }
+    }
+    return false;
+}
+
+static long
+build_pairs(struct bpe *b, const struct bpe_merge *merges, uint32_t count)
+{
+    uint32_t size = 16;
+    while (size < 2 * (uint64_t)count)
+        size *= 2;
+    b->pairs = mem_array(size, sizeof *b->pairs);
+    b->pair_mask = size - 1;
+    for (uint32_t i = 0; i < size; i++)
+        b->pairs[i] = (struct pair_slot){UINT64_MAX, NO_RANK, 0};
+    b->results = mem_array(count ? count : 1, sizeof *b->results);
+    b->merge_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t key = pair_key(merges[i].left, merges[i].right);
+        struct pair_slot *slot =
+            &b->pairs[pair_find(b, merges[i].left, merges[i].right) - b->pairs];
+        if (slot->key == key)
+            return i;
+        *slot = (struct pair_slot){key, i, merges[i].result};
+        b->results[i] = merges[i].result;
+    }
+    return -1;
+}
+
+static void
+build_byte_units(struct bpe *b)
+{
+    struct str c = {0};
+    for (unsigned i = 0; i < 256; i++) {
+        str_clear(&c);
+        str_add_utf8(&c, byte_to_char((uint8_t)i));
+        b->byte_units[i] = vocab_find(b->vocab, c.data, c.len);
+    }
+    str_release(&c);
+    b->byte_pairs = mem_array(65536, sizeof *b->byte_pairs);
+    for (unsigned i = 0; i < 65536; i++) {
+        uint32_t left = b->byte_units[i >> 8], right = b->byte_units[i & 255];
+        b->byte_pairs[i] =
+            left == NO_UNIT || right == NO_UNIT ? NO_RANK : pair_rank(b, left, right);
+    }
+}
+
+static void
+build_char_units(struct bpe *b)
+{
+    struct str c = {0};
+    b->char_units = mem_array(0x10000, sizeof *b->char_units);
+    for (uint32_t i = 0; i < 0x10000; i++) {
+        b->char_units[i] = NO_UNIT;
+        if (i >= 0xD800 && i <= 0xDFFF)
+            continue;
+        str_clear(&c);
+        str_add_utf8(&c, i);
+        b->char_units[i] = vocab_find(b->vocab, c.data, c.len);
+    }
+    str_release(&c);
+}
+
+static void
+build_words(struct bpe *b)
+{
+    struct str bytes = {0};
+    uint32_t one, two;
+    for (uint32_t id = 0; id < b->vocab->entries.len; id++) {
+        size_t n;
+        const char *s = vocab_get(b->vocab, id, &n);
+        str_clear(&bytes);
+        if (s && chars_to_bytes(s, n, &bytes))
+            vocab_add(&b->words, id, bytes.data ? bytes.data : "", bytes.len);
+    }
+    str_release(&bytes);
+    vocab_index(&b->words, &one, &two); /* the map is one to one: no string stands twice */
+}
+
+/* Words before ▁ may be encoded apart when no merge could join them. */
+static bool
+can_cut(const struct bpe *b)
+{
+    uint32_t id = vocab_find(b->vocab, mark, MARK_LEN);
+    if (b->byte_level || b->ignore_merges || b->prefix || b->suffix || id == UINT32_MAX)
+        return false;
+    for (uint32_t i = 0; i < b->merge_count; i++) {
+        size_t n;
+        const char *s = vocab_get(b->vocab, b->results[i], &n);
+        if (s && mark_inside(s, n))
+            return false;
+    }
+    return true;
+}
+
+long
+bpe_build(struct bpe *b, const struct vocab *vocab, const struct bpe_merge *merges, uint32_t count)
+{
+    b->vocab = vocab;
+    long twice = build_pairs(b, merges, count);
+    if (twice >= 0)
+        return twice;
+    for (unsigned i = 0; i < 256; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "<0x%02X>", i);
+        b->byte_tokens[i] = vocab_find(vocab, name, 6);
+    }
+    if (b->byte_level) {
+        build_byte_units(b);
+        if (b->ignore_merges)
+            build_words(b);
+    } else {
+        build_char_units(b);
+    }
+    b->cut_before_mark = can_cut(b);
+    return -1;
+}
+
+void
+bpe_release(struct bpe *b)
+{
+    free(b->prefix);
+    free(b->suffix);
+    free(b->pairs);
+    free(b->results);
+    free(b->byte_pairs);
+    free(b->char_units);
+    vocab_release(&b->words);
+}
+
+/* ---- units ---- */
+
+/* Units while they are collected: an unknown character waits for the next known one. */
+struct collect {
+    const struct bpe *b;
+    struct ids *units;
+    bool unk_waits;
+};
+
+/* A character that the vocabulary lacks, as its bytes, as unk, or as nothing. */
+static void
+add_unknown(struct collect *c, const char *s, size_t n)
+{
+    const struct bpe *b = c->b;
+    bool bytes = b->byte_fallback;
+    for (size_t i = 0; bytes && i < n; i++)
+        bytes = b->byte_tokens[(unsigned char)s[i]] != NO_UNIT;
+    if (bytes) {
+        for (size_t i = 0; i < n; i++)
+            vec_push(c->units, b->byte_tokens[(unsigned char)s[i]]);
+        return;
+    }
+    if (b->unk == NO_UNIT)
+        return;
+    if (c->unk_waits && !b->fuse_unk)
+        vec_push(c->units, b->unk);
+    c->unk_waits = true;
+}
+
+static inline void
+add_known(struct collect *c, uint32_t id)
+{
+    if (c->unk_waits)
+        vec_push(c->units, c->b->unk);
+    c->unk_waits = false;
+    vec_push(c->units, id);
+}
+
+static void
+collect_bytes(struct collect *c, const char *piece, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t id = c->b->byte_units[(unsigned char)piece[i]];
+        if (id != NO_UNIT) {
+            add_known(c, id);
+            continue;
+        }
+        struct str s = {0};
+        str_add_utf8(&s, byte_to_char((uint8_t)piece[i]));
+        add_unknown(c, s.data, s.len);
+        str_release(&s);
+    }
+}
+
+static void
+collect_chars(struct collect *c, const char *piece, size_t n)
+{
+    for (size_t at = 0, used; at < n; at += used) {
+        uint32_t cp = text_peek(piece + at, &used);
+        uint32_t id = cp < 0x10000 ? c->b->char_units[cp] : vocab_find(c->b->vocab, piece + at, used);
+        if (id != NO_UNIT)
+            add_known(c, id);
+        else
+            add_unknown(c, piece + at, used);
+    }
+}
+
+/* With a prefix for all characters but the first, a suffix for the last. */
+static void
+collect_affixed(struct collect *c, struct str *text, const char *piece, size_t n)
+{
+    const struct bpe *b = c->b;
+    for (size_t at = 0, used; at < n; at += used) {
+        text_peek(piece + at, &used);
+        str_clear(text);
+        if (at > 0)
+            str_add(text, b->prefix ? b->prefix : "", b->prefix_len);
+        str_add(text, piece + at, used);
+        if (at + used == n)
+            str_add(text, b->suffix ? b->suffix : "", b->suffix_len);
+        uint32_t id = vocab_find(b->vocab, text->data, text->len);
+        if (id != NO_UNIT)
+            add_known(c, id);
+        else
+            add_unknown(c, text->data, text->len);
+    }
+}
+
+static void
+collect_units(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n)
+{
+    struct collect c = {b, &s->units, false};
+    vec_clear(&s->units);
+    vec_reserve(&s->units, n + 1);
+    if (b->prefix || b->suffix)
+        collect_affixed(&c, &s->text, piece, n);
+    else if (b->byte_level)
+        collect_bytes(&c, piece, n);
+    else
+        collect_chars(&c, piece, n);
+    if (c.unk_waits)
+        vec_push(&s->units, b->unk);
+}
+
+/* ---- merging ---- */
+
+static inline size_t
+least(const uint32_t *ranks, size_t n)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < n; i++)
+        if (ranks[i] < ranks[best])
+            best = i;
+    return best;
+}
+
+/* The rank of units i and i + 1; `bytes` are the units' bytes, or NULL when they are none. */
+static inline uint32_t
+first_rank(const struct bpe *b, const unsigned char *bytes, const uint32_t *ids, size_t i)
+{
+    if (bytes)
+        return b->byte_pairs[bytes[i] << 8 | bytes[i + 1]];
+    return pair_rank(b, ids[i], ids[i + 1]);
+}
+
+/* Merges ids[0..n), n <= SCAN_MOST, in place; returns how many are left. */
+static size_t
+merge_by_scan(const struct bpe *b, const unsigned char *bytes, uint32_t *ids, size_t n)
+{
+    uint32_t ranks[SCAN_MOST];
+    for (size_t i = 0; i + 1 < n; i++)
+        ranks[i] = first_rank(b, bytes, ids, i);
+    while (n > 1) {
+        size_t i = least(ranks, n - 1);
+        if (ranks[i] == NO_RANK)
+            break;
+        ids[i] = b->results[ranks[i]];
+        n--;
+        memmove(ids + i + 1, ids + i + 2, (n - i - 1) * sizeof *ids);
+        if (i + 1 < n)
+            memmove(ranks + i, ranks + i + 1, (n - i - 1) * sizeof *ranks);
+        if (i > 0)
+            ranks[i - 1] = pair_rank(b, ids[i - 1], ids[i]);
+        if (i + 1 < n)
+            ranks[i] = pair_rank(b, ids[i], ids[i + 1]);
+    }
+    return n;
+}
+
+static void
+heap_sift(uint64_t *heap, size_t n, size_t i)
+{
+    uint64_t item = heap[i];
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && heap[child + 1] < heap[child])
+            child++;
+        if (item <= heap[child])
+            break;
+        heap[i] = heap[child];
+    }
+    heap[i] = item;
+}
+
+static void
+heap_push(struct bpe_scratch *s, uint32_t rank, int32_t place)
+{
+    uint64_t item = (uint64_t)rank << 32 | (uint32_t)place;
+    vec_push(&s->heap, item);
+    size_t i = s->heap.len - 1;
+    while (i > 0 && s->heap.data[(i - 1) / 2] > item) {
+        s->heap.data[i] = s->heap.data[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    s->heap.data[i] = item;
+}
+
+static uint64_t
+heap_pop(struct bpe_scratch *s)
+{
+    uint64_t top = s->heap.data[0];
+    s->heap.data[0] = s->heap.data[--s->heap.len];
+    if (s->heap.len > 0)
+        heap_sift(s->heap.data, s->heap.len, 0);
+    return top;
+}
+
+/* Merges at `place` the unit behind it; queues the pairs this makes. */
+static void
+merge_at(const struct bpe *b, struct bpe_scratch *s, int32_t place, uint32_t result)
+{
+    struct unit *units = s->chain.data;
+    int32_t gone = units[place].after, after = units[gone].after, before = units[place].before;
+    units[place].id = result;
+    units[place].after = after;
+    units[gone].id = NO_UNIT;
+    if (after >= 0) {
+        units[after].before = place;
+        uint32_t rank = pair_rank(b, result, units[after].id);
+        if (rank != NO_RANK)
+            heap_push(s, rank, place);
+    }
+    if (before >= 0) {
+        uint32_t rank = pair_rank(b, units[before].id, result);
+        if (rank != NO_RANK)
+            heap_push(s, rank, before);
+    }
+}
+
+static void
+merge_by_heap(const struct bpe *b, struct bpe_scratch *s, const unsigned char *bytes,
+              const uint32_t *ids, size_t n, struct ids *out)
+{
+    vec_clear(&s->chain);
+    vec_clear(&s->heap);
+    vec_reserve(&s->chain, n);
+    for (size_t i = 0; i < n; i++) {
+        int32_t place = (int32_t)i;
+        vec_push(&s->chain, ((struct unit){ids[i], place - 1, i + 1 < n ? place + 1 : -1}));
+        uint32_t rank = i + 1 < n ? first_rank(b, bytes, ids, i) : NO_RANK;
+        if (rank != NO_RANK)
+            vec_push(&s->heap, (uint64_t)rank << 32 | i);
+    }
+    for (size_t i = s->heap.len / 2; i-- > 0;)
+        heap_sift(s->heap.data, s->heap.len, i);
+    while (s->heap.len > 0) {
+        uint64_t top = heap_pop(s);
+        int32_t place = (int32_t)(uint32_t)top;
+        uint32_t rank = (uint32_t)(top >> 32);
+        const struct unit *u = &s->chain.data[place];
+        /* outdated when either side has changed since */
+        if (u->id == NO_UNIT || u->after < 0 ||
+            pair_rank(b, u->id, s->chain.data[u->after].id) != rank)
+            continue;
+        merge_at(b, s, place, b->results[rank]);
+    }
+    for (int32_t i = 0; i >= 0; i = s->chain.data[i].after)
+        vec_push(out, s->chain.data[i].id);
+}
+
+static void
+encode_merging(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
+               struct ids *out)
+{
+    collect_units(b, s, piece, n);
+    size_t count = s->units.len;
+    const unsigned char *bytes =
+        b->byte_level && count == n ? (const unsigned char *)piece : NULL;
+    if (count > SCAN_MOST) {
+        merge_by_heap(b, s, bytes, s->units.data, count, out);
+        return;
+    }
+    if (count > 1)
+        count = merge_by_scan(b, bytes, s->units.data, count);
+    vec_reserve(out, count);
+    memcpy(out->data + out->len, s->units.data, count * sizeof *out->data);
+    out->len += count;
+}
+
+static void
+encode_piece(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
+             struct ids *out)
+{
+    if (b->ignore_merges) {
+        uint32_t id = vocab_find(b->byte_level ? &b->words : b->vocab, piece, n);
+        if (id != NO_UNIT) {
+            vec_push(out, id);
+            return;
+        }
+    }
+    encode_merging(b, s, piece, n, out);
+}
+
+static void
+encode_cached(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
+              struct ids *out)
+{
+    if (n > CACHE_KEY) {
+        encode_piece(b, s, piece, n, out);
+        return;
+    }
+    struct cache_slot *slot = &s->cache[hash64(piece, n) & (CACHE_SLOTS - 1)];
+    if (slot->length == n && !memcmp(slot->key, piece, n)) {
+        vec_reserve(out, slot->count);
+        for (unsigned i = 0; i < slot->count; i++)
+            out->data[out->len++] = slot->ids[i];
+        return;
+    }
+    size_t begin = out->len;
+    encode_piece(b, s, piece, n, out);
+    size_t count = out->len - begin;
+    if (count > CACHE_IDS)
+        return;
+    slot->length = (uint8_t)n;
+    slot->count = (uint8_t)count;
+    memcpy(slot->key, piece, n);
+    memcpy(slot->ids, out->data + begin, count * sizeof *slot->ids);
+}
+
+void
+bpe_encode(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
+           struct ids *out)
+{
+    if (n == 0)
+        return;
+    if (!b->cut_before_mark) {
+        encode_cached(b, s, piece, n, out);
+        return;
+    }
+    /* cut before each ▁ that stands behind something else */
+    size_t begin = 0;
+    bool other = false;
+    for (size_t at = 0; at < n;) {
+        bool is_mark = n - at >= MARK_LEN && !memcmp(piece + at, mark, MARK_LEN);
+        if (is_mark && other) {
+            encode_cached(b, s, piece + begin, at - begin, out);
+            begin = at;
+        }
+        other = !is_mark;
+        at += is_mark ? MARK_LEN : 1;
+    }
+    encode_cached(b, s, piece + begin, n - begin, out);
+}

@@ -1,0 +1,68 @@
+#ifndef TOKENIZER_BPE_H
+#define TOKENIZER_BPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "base/vec.h"
+#include "tokenizer/vocab.h"
+
+/*
+ * The BPE model as Hugging Face has it: a piece becomes units (characters, or bytes
+ * where the ByteLevel map is folded into the tables), then the adjacent pair of the
+ * lowest rank, the leftmost among equals, is merged until none is left.
+ */
+struct pair_slot {
+    uint64_t key; /* left << 32 | right; UINT64_MAX: empty */
+    uint32_t rank, result;
+};
+
+struct bpe {
+    const struct vocab *vocab;
+    bool byte_level;    /* pieces are bytes; vocabulary texts are mapped characters */
+    bool ignore_merges; /* a whole piece in the vocabulary is its id */
+    bool byte_fallback; /* an unknown character becomes its <0xNN> tokens */
+    bool fuse_unk;
+    uint32_t unk; /* UINT32_MAX: unknown characters vanish */
+    char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL: none */
+    size_t prefix_len, suffix_len;
+
+    struct pair_slot *pairs; /* open addressing */
+    uint32_t pair_mask;
+    uint32_t *results;    /* the id that the merge of each rank makes */
+    uint32_t merge_count;
+    uint32_t *byte_pairs; /* [256][256]: rank of two bytes' merge; byte_level only */
+
+    uint32_t byte_units[256]; /* id of each byte's character; byte_level only */
+    uint32_t *char_units;     /* id of each character below U+10000; else */
+    uint32_t byte_tokens[256]; /* ids of <0x00> … <0xFF> */
+    struct vocab words;       /* byte_level: the bytes of each token, for ignore_merges */
+
+    bool cut_before_mark; /* no merge joins x and ▁: words may be encoded apart */
+};
+
+/* The merges of a vocabulary, in order of rank. */
+struct bpe_merge {
+    uint32_t left, right, result;
+};
+
+/*
+ * Builds the tables from vocab (indexed, which must outlive b) and merges; the
+ * flags, prefix and suffix are set by the caller beforehand. Returns the index of a
+ * merge that stands twice, or -1.
+ */
+long bpe_build(struct bpe *b, const struct vocab *vocab, const struct bpe_merge *merges,
+               uint32_t count);
+void bpe_release(struct bpe *b);
+
+struct bpe_scratch;
+struct bpe_scratch *bpe_scratch_new(void);
+void bpe_scratch_free(struct bpe_scratch *s);
+
+/* Appends the ids of one piece, valid UTF-8 (bytes when byte_level). */
+void bpe_encode(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
+                struct ids *out);
+
+#endif

@@ -1,0 +1,61 @@
+#ifndef TOKENIZER_INTERNAL_H
+#define TOKENIZER_INTERNAL_H
+
+#include "base/vec.h"
+#include "json/json.h"
+#include "tokenizer/added.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/decoder.h"
+#include "tokenizer/normalizer.h"
+#include "tokenizer/pretokenizer.h"
+#include "tokenizer/tokenizer.h"
+#include "tokenizer/vocab.h"
+
+/* What the files of common/tokenizer share; nobody else includes this. */
+
+struct tokenizer {
+    struct vocab vocab; /* the model's own */
+    uint32_t unk;       /* the model's unknown token; TOKEN_NONE */
+    struct bpe bpe;
+    struct normalizer normalizer;
+    struct pretokenizer pretokenizer;
+    struct decoder decoder;
+    struct ids prefix, suffix; /* what the post-processor adds */
+
+    VEC(struct added_token) added;
+    struct added_trie raw, normal; /* searched before and behind the normalizer */
+    uint32_t *added_of;            /* by id: index into added + 1; 0: not added */
+    uint32_t vocabulary;           /* largest id + 1 */
+
+    struct tokenizer_specials specials;
+    struct decided {
+        bool bos, eos, pad, unk; /* a higher authority has spoken */
+    } decided;
+
+    VEC(struct tokenizer_file) files;
+};
+
+/* The parts of loading, in the order they are called. 0 or -1. */
+int load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
+int load_added(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
+int load_post(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
+
+/* Takes the specials from tokenizer_config.json (data NULL: there is none). 0 or -1. */
+int load_config(struct tokenizer *t, const char *name, const char *data, size_t n);
+
+/* What the post-processor and the well-known names say about those still undecided. */
+void guess_specials(struct tokenizer *t);
+
+/* The text of an id for decoding: an added token's normalized content. NULL: a gap. */
+const char *decode_text(const struct tokenizer *t, uint32_t id, size_t *n);
+
+/* Is it left out where special tokens are skipped? */
+bool decode_skips(const struct tokenizer *t, uint32_t id);
+
+static inline const struct added_token *
+added_token(const struct tokenizer *t, uint32_t id)
+{
+    return id < t->vocabulary && t->added_of[id] ? &t->added.data[t->added_of[id] - 1] : NULL;
+}
+
+#endif

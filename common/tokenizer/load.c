@@ -1,0 +1,177 @@
+#include <string.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "tokenizer/internal.h"
+
+/* From a file, a directory or bytes to a compiled tokenizer. */
+
+enum { FILE_LIMIT = 256 << 20 };
+
+/* Files that Hugging Face saves with a tokenizer; the first is its description. */
+static const char *const file_names[] = {"tokenizer.json", "tokenizer_config.json",
+                                         "special_tokens_map.json", "added_tokens.json",
+                                         "chat_template.jinja", "chat_template.json"};
+enum { FILE_NAMES = sizeof file_names / sizeof *file_names };
+
+static void
+add_file(struct tokenizer *t, const char *name, struct str *bytes)
+{
+    size_t n = bytes->len;
+    char *data = str_take(bytes);
+    vec_push(&t->files, ((struct tokenizer_file){name, data, n}));
+}
+
+/* A member that must be an object where it is not null. */
+static int
+member(const struct json_doc *doc, const json_t *root, const char *key, const json_t **out)
+{
+    *out = NULL;
+    return json_get_object(doc, root, key, JSON_MAY, out) < 0 ? -1 : 0;
+}
+
+/*
+ * truncation and padding are settings of batches for training, not of the
+ * vocabulary; transformers overrides them on every call, and so they are let be.
+ */
+static int
+load_parts(struct tokenizer *t, const struct json_doc *doc)
+{
+    const json_t *root = NULL, *normalizer, *pretokenizer, *decoder, *model = NULL;
+    const char *version = NULL;
+    if (json_root_object(doc, &root) < 0)
+        return -1;
+    if (json_object_get(root, "config") && json_is_array(json_object_get(root, "vocab")))
+        return json_fail(doc, root, NULL, "a tekken file is not supported yet");
+    if (json_only_keys(doc, root,
+                       "version|truncation|padding|added_tokens|normalizer|pre_tokenizer|"
+                       "post_processor|decoder|model") < 0 ||
+        json_get_string(doc, root, "version", JSON_MAY, &version) < 0)
+        return -1;
+    if (version && strcmp(version, "1.0"))
+        return json_fail(doc, root, "version", "%.20s is not supported (1.0 is)", version);
+    if (member(doc, root, "normalizer", &normalizer) < 0 ||
+        normalizer_load(&t->normalizer, doc, normalizer) < 0 ||
+        member(doc, root, "pre_tokenizer", &pretokenizer) < 0 ||
+        pretokenizer_load(&t->pretokenizer, doc, pretokenizer) < 0 ||
+        member(doc, root, "decoder", &decoder) < 0 || decoder_load(&t->decoder, doc, decoder) < 0 ||
+        json_get_object(doc, root, "model", JSON_NEED, &model) < 0 || load_model(t, doc, model) < 0)
+        return -1;
+    if (pretokenizer_asks_first(&t->pretokenizer) && normalizer_cuts_left(&t->normalizer))
+        return json_fail(doc, root, "pre_tokenizer",
+                         "prepend_scheme first is not supported with this normalizer");
+    return load_added(t, doc, root) < 0 ? -1 : load_post(t, doc, root);
+}
+
+static struct tokenizer *
+load_bytes(const char *name, const char *json, size_t n)
+{
+    struct json_doc doc = {0};
+    if (json_doc_parse(&doc, name, json, n) < 0)
+        return NULL;
+    struct tokenizer *t = mem_zalloc(sizeof *t);
+    t->specials = (struct tokenizer_specials){TOKEN_NONE, TOKEN_NONE, TOKEN_NONE, TOKEN_NONE};
+    int rc = load_parts(t, &doc);
+    json_doc_release(&doc);
+    if (rc < 0) {
+        tokenizer_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+struct tokenizer *
+tokenizer_load_json(const char *name, const char *json, size_t n)
+{
+    struct tokenizer *t = load_bytes(name, json, n);
+    if (!t)
+        return NULL;
+    struct str copy = {0};
+    str_add(&copy, json, n);
+    add_file(t, file_names[0], &copy);
+    guess_specials(t);
+    return t;
+}
+
+/* Descriptions of other kinds are recognized, to be refused by name. */
+static int
+refuse_others(const char *path, const char *data, size_t n)
+{
+    size_t at = 0;
+    while (at < n && strchr(" \t\r\n", data[at]))
+        at++;
+    if (at < n && (data[at] == '{' || (unsigned char)data[at] == 0xEF))
+        return 0;
+    if (str_ends(path, ".model") || (n > 2 && data[0] == '\n'))
+        return err_set(STATUS_INPUT, "%s: a SentencePiece model is not supported yet", path);
+    if (str_ends(path, ".tiktoken"))
+        return err_set(STATUS_INPUT, "%s: a tiktoken file is not supported yet", path);
+    return err_set(STATUS_INPUT, "%s: not a tokenizer.json", path);
+}
+
+/* What stands beside the description, if it does. */
+static int
+load_beside(struct tokenizer *t, const char *dir)
+{
+    for (size_t i = 1; i < FILE_NAMES; i++) {
+        char *path = file_join(dir, file_names[i]);
+        struct str bytes = {0};
+        int rc = 0;
+        if (file_exists(path)) {
+            rc = file_load(path, FILE_LIMIT, &bytes);
+            if (rc == 0 && i == 1)
+                rc = load_config(t, path, bytes.data ? bytes.data : "", bytes.len);
+            if (rc == 0)
+                add_file(t, file_names[i], &bytes);
+        }
+        str_release(&bytes);
+        free(path);
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static char *
+directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return mem_strdup(".");
+    return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+static struct tokenizer *
+load_file(const char *path, const char *dir)
+{
+    struct str bytes = {0};
+    struct tokenizer *t = NULL;
+    if (file_load(path, FILE_LIMIT, &bytes) < 0)
+        return NULL;
+    if (refuse_others(path, bytes.data ? bytes.data : "", bytes.len) == 0)
+        t = load_bytes(path, bytes.data, bytes.len);
+    if (t) {
+        add_file(t, file_names[0], &bytes);
+        if (load_beside(t, dir) < 0) {
+            tokenizer_free(t);
+            t = NULL;
+        } else {
+            guess_specials(t);
+        }
+    }
+    str_release(&bytes);
+    return t;
+}
+
+struct tokenizer *
+tokenizer_load(const char *path)
+{
+    bool is_dir = file_is_dir(path);
+    char *file = is_dir ? file_join(path, file_names[0]) : mem_strdup(path);
+    char *dir = is_dir ? mem_strdup(path) : directory_of(path);
+    struct tokenizer *t = load_file(file, dir);
+    free(file);
+    free(dir);
+    return t;
+}

@@ -1,0 +1,24 @@
+#ifndef TOKENIZER_PATTERN_H
+#define TOKENIZER_PATTERN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Hand-written scanners of the pre-tokenizer patterns that most models use. Each
+ * pattern matches every text without gaps, so a scanner only says where the piece
+ * ends that begins at a given place.
+ */
+struct pattern {
+    const char *name;  /* "llama3", ... */
+    const char *regex; /* the pattern, exactly as tokenizer.json files write it */
+
+    /* The end of the piece that begins at text[at], at < n, text valid UTF-8. */
+    size_t (*next)(const uint16_t *classes, const char *text, size_t at, size_t n);
+};
+
+/* NULL when there is no such one. */
+const struct pattern *pattern_by_name(const char *name);
+const struct pattern *pattern_by_regex(const char *regex, size_t n);
+
+#endif

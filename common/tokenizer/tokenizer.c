@@ -1,0 +1,215 @@
+#include "tokenizer/tokenizer.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "text/classes.h"
+#include "tokenizer/internal.h"
+
+/* The public interface: encoding and what is known of each id. */
+
+enum { TEXT_LIMIT = 1 << 30 }; /* places in a piece are 32-bit */
+
+struct tokenizer_scratch {
+    struct bpe_scratch *bpe;
+    struct normalizer_scratch normalizer;
+    struct pretokenizer_scratch pretokenizer;
+    struct added_spans raw, normal;
+};
+
+void
+tokenizer_free(struct tokenizer *t)
+{
+    if (!t)
+        return;
+    for (size_t i = 0; i < t->added.len; i++) {
+        free(t->added.data[i].content);
+        free(t->added.data[i].normal);
+    }
+    for (size_t i = 0; i < t->files.len; i++)
+        free((void *)(uintptr_t)t->files.data[i].data);
+    vec_release(&t->files);
+    vec_release(&t->added);
+    added_trie_release(&t->raw);
+    added_trie_release(&t->normal);
+    free(t->added_of);
+    vec_release(&t->prefix);
+    vec_release(&t->suffix);
+    bpe_release(&t->bpe);
+    vocab_release(&t->vocab);
+    normalizer_release(&t->normalizer);
+    pretokenizer_release(&t->pretokenizer);
+    decoder_release(&t->decoder);
+    free(t);
+}
+
+struct tokenizer_scratch *
+tokenizer_scratch_new(const struct tokenizer *t)
+{
+    (void)t;
+    struct tokenizer_scratch *s = mem_zalloc(sizeof *s);
+    s->bpe = bpe_scratch_new();
+    return s;
+}
+
+void
+tokenizer_scratch_free(struct tokenizer_scratch *s)
+{
+    if (!s)
+        return;
+    bpe_scratch_free(s->bpe);
+    normalizer_scratch_release(&s->normalizer);
+    pretokenizer_scratch_release(&s->pretokenizer);
+    vec_release(&s->raw);
+    vec_release(&s->normal);
+    free(s);
+}
+
+/* ---- ids and texts ---- */
+
+uint32_t
+tokenizer_vocabulary(const struct tokenizer *t)
+{
+    return t->vocabulary;
+}
+
+uint32_t
+tokenizer_id(const struct tokenizer *t, const char *text, size_t n)
+{
+    for (size_t i = 0; i < t->added.len; i++)
+        if (t->added.data[i].length == n && !memcmp(t->added.data[i].content, text, n))
+            return t->added.data[i].id;
+    return vocab_find(&t->vocab, text, n);
+}
+
+const char *
+tokenizer_text(const struct tokenizer *t, uint32_t id, size_t *n)
+{
+    const struct added_token *a = added_token(t, id);
+    if (!a)
+        return vocab_get(&t->vocab, id, n);
+    *n = a->length;
+    return a->content;
+}
+
+bool
+tokenizer_is_special(const struct tokenizer *t, uint32_t id)
+{
+    const struct added_token *a = added_token(t, id);
+    return a && a->special;
+}
+
+size_t
+tokenizer_files(const struct tokenizer *t, const struct tokenizer_file **files)
+{
+    *files = t->files.data;
+    return t->files.len;
+}
+
+/* SHARD.md: kind and decoded bytes of every id, so that two descriptions of one vocabulary agree. */
+void
+tokenizer_fingerprint(const struct tokenizer *t, uint8_t out[16])
+{
+    struct hasher *h = hasher_new();
+    struct str piece = {0};
+    bool byte_pieces = false;
+    for (size_t i = 0; i < t->decoder.steps.len; i++)
+        byte_pieces |= t->decoder.steps.data[i].kind == DECODE_BYTE_FALLBACK;
+    for (uint32_t id = 0; id < t->vocabulary; id++) {
+        size_t n = 0;
+        const char *text = decode_text(t, id, &n);
+        uint8_t kind = 0, length[4];
+        if (!text || tokenizer_is_special(t, id) || id == t->unk)
+            kind = 2;
+        else if (byte_pieces && byte_token(text, n) >= 0)
+            kind = 1;
+        hasher_add(h, &kind, 1);
+        if (kind == 2)
+            continue;
+        str_clear(&piece);
+        decoder_piece(&t->decoder, text, n, &piece);
+        store_u32(length, (uint32_t)piece.len);
+        hasher_add(h, length, sizeof length);
+        hasher_add(h, piece.data ? piece.data : "", piece.len);
+    }
+    struct hash128 hash = hasher_128(h);
+    store_u64(out, hash.low);
+    store_u64(out + 8, hash.high);
+    hasher_free(h);
+    str_release(&piece);
+}
+
+/* ---- encoding ---- */
+
+struct encode {
+    const struct tokenizer *t;
+    struct tokenizer_scratch *s;
+    struct ids *out;
+};
+
+static void
+encode_piece(void *arg, const char *text, size_t n)
+{
+    const struct encode *e = arg;
+    bpe_encode(&e->t->bpe, e->s->bpe, text, n, e->out);
+}
+
+/* A stretch between raw added tokens: normalize, cut at normalized ones, pre-tokenize. */
+static int
+encode_stretch(struct encode *e, const char *text, size_t n, bool first, bool skip)
+{
+    const struct tokenizer *t = e->t;
+    struct tokenizer_scratch *s = e->s;
+    if (normalizer_run(&t->normalizer, &s->normalizer, &text, &n) < 0)
+        return -1;
+    vec_clear(&s->normal);
+    added_search(&t->normal, t->added.data, t->pretokenizer.classes, text, n, skip, &s->normal);
+    for (size_t i = 0; i < s->normal.len; i++) {
+        struct added_span span = s->normal.data[i];
+        if (span.token != ADDED_NONE)
+            vec_push(e->out, t->added.data[span.token].id);
+        else if (pretokenizer_run(&t->pretokenizer, &s->pretokenizer, text + span.begin,
+                                  span.end - span.begin, first && span.begin == 0, encode_piece,
+                                  e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void
+add_ids(struct ids *out, const struct ids *ids)
+{
+    for (size_t i = 0; i < ids->len; i++)
+        vec_push(out, ids->data[i]);
+}
+
+int
+tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n,
+                 int flags, struct ids *out)
+{
+    struct encode e = {t, s, out};
+    bool skip = flags & ENCODE_NO_SPECIAL_TEXT;
+    if (n > TEXT_LIMIT)
+        return err_set(STATUS_INPUT, "a text of %zu bytes is longer than supported", n);
+    if (utf8_valid(text, n) != n)
+        return err_set(STATUS_INPUT, "the text is not UTF-8 at byte %zu", utf8_valid(text, n));
+    if (flags & (ENCODE_POST_PROCESS | ENCODE_POST_PREFIX))
+        add_ids(out, &t->prefix);
+    vec_clear(&s->raw);
+    added_search(&t->raw, t->added.data, t->pretokenizer.classes, text, n, skip, &s->raw);
+    for (size_t i = 0; i < s->raw.len; i++) {
+        struct added_span span = s->raw.data[i];
+        if (span.token != ADDED_NONE)
+            vec_push(out, t->added.data[span.token].id);
+        else if (encode_stretch(&e, text + span.begin, span.end - span.begin, span.begin == 0,
+                                skip) < 0)
+            return -1;
+    }
+    if (flags & ENCODE_POST_PROCESS)
+        add_ids(out, &t->suffix);
+    return 0;
+}

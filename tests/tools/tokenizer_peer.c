@@ -1,0 +1,111 @@
+/*
+ * Drives a tokenizer for tests/peers/tokenizer.py: frames on standard input (u32
+ * length, bytes), an answer frame for each on standard output.
+ *
+ *     tokenizer_peer TOKENIZER encode FLAGS    text → ids, u32 each
+ *     tokenizer_peer TOKENIZER decode SKIP     ids → text
+ *     tokenizer_peer TOKENIZER stream SKIP     the same through the streaming decoder
+ *     tokenizer_peer TOKENIZER time ROUNDS     one frame: MB/s of each round
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/die.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "tokenizer/tokenizer.h"
+
+static bool
+read_frame(struct str *frame)
+{
+    uint8_t length[4];
+    if (fread(length, 1, 4, stdin) != 4)
+        return false;
+    size_t n = load_u32(length);
+    str_clear(frame);
+    str_reserve(frame, n);
+    frame->len = fread(frame->data, 1, n, stdin);
+    return frame->len == n;
+}
+
+static void
+write_frame(const void *data, size_t n)
+{
+    uint8_t length[4];
+    store_u32(length, (uint32_t)n);
+    fwrite(length, 1, 4, stdout);
+    fwrite(data, 1, n, stdout);
+}
+
+static void
+stream(const struct tokenizer *t, const struct ids *ids, bool skip, struct str *text)
+{
+    struct tokenizer_stream *s = tokenizer_stream_new(t, skip);
+    for (size_t i = 0; i < ids->len; i++)
+        if (tokenizer_stream_add(s, ids->data[i], text) < 0)
+            die_err();
+    if (tokenizer_stream_end(s, text) < 0)
+        die_err();
+    tokenizer_stream_free(s);
+}
+
+static void
+measure(const struct tokenizer *t, struct tokenizer_scratch *s, const struct str *frame, int rounds)
+{
+    struct ids ids = {0};
+    for (int i = 0; i < rounds; i++) {
+        vec_clear(&ids);
+        double begin = sys_seconds();
+        /* documents, as they come: one line each */
+        for (size_t at = 0, end; at < frame->len; at = end) {
+            const char *line = memchr(frame->data + at, '\n', frame->len - at);
+            end = line ? (size_t)(line - frame->data) + 1 : frame->len;
+            if (tokenizer_encode(t, s, frame->data + at, end - at, 0, &ids) < 0)
+                die_err();
+        }
+        printf("%.2f MB/s, %zu tokens\n", (double)frame->len / 1e6 / (sys_seconds() - begin), ids.len);
+    }
+    vec_release(&ids);
+}
+
+int
+main(int argc, char **argv)
+{
+    die_set_tool("tokenizer_peer");
+    if (argc != 4)
+        die(STATUS_USAGE, "expected TOKENIZER MODE NUMBER");
+    struct tokenizer *t = tokenizer_load(argv[1]);
+    if (!t)
+        die_err();
+    struct tokenizer_scratch *s = tokenizer_scratch_new(t);
+    int number = (int)strtol(argv[3], NULL, 10);
+    struct str frame = {0}, text = {0};
+    struct ids ids = {0};
+    while (read_frame(&frame)) {
+        vec_clear(&ids);
+        str_clear(&text);
+        if (!strcmp(argv[2], "time")) {
+            measure(t, s, &frame, number);
+        } else if (!strcmp(argv[2], "encode")) {
+            if (tokenizer_encode(t, s, frame.data, frame.len, number, &ids) < 0)
+                die_err();
+            write_frame(ids.data ? (const void *)ids.data : "", ids.len * sizeof *ids.data);
+        } else {
+            for (size_t i = 0; i + 4 <= frame.len; i += 4)
+                vec_push(&ids, load_u32(frame.data + i));
+            if (!strcmp(argv[2], "stream"))
+                stream(t, &ids, number, &text);
+            else if (tokenizer_decode(t, ids.data, ids.len, number, &text) < 0)
+                die_err();
+            write_frame(text.data ? text.data : "", text.len);
+        }
+    }
+    vec_release(&ids);
+    str_release(&text);
+    str_release(&frame);
+    tokenizer_scratch_free(s);
+    tokenizer_free(t);
+    finish(STATUS_OK);
+}
