@@ -82,7 +82,6 @@ struct checkpoint {
     struct manifest manifest;
     struct config config;
     struct params params;
-    int *fd;                /* of each manifest file, -1: not open */
 };
 
 /*

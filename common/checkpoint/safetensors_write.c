@@ -1,0 +1,87 @@
+#include "checkpoint/safetensors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "json/write.h"
+
+/* Writing: the header is a function of the list of tensors. */
+
+static void
+put_tensor(struct json_writer *w, const struct tensor_plan *t, uint64_t begin)
+{
+    json_begin_object(w, t->name);
+    json_put_string(w, "dtype", dtype_name(t->dtype));
+    json_begin_array(w, "shape");
+    for (int i = 0; i < t->rank; i++)
+        json_put_uint(w, NULL, t->shape[i]);
+    json_end_array(w);
+    json_begin_array(w, "data_offsets");
+    json_put_uint(w, NULL, begin);
+    json_put_uint(w, NULL, begin + t->bytes);
+    json_end_array(w);
+    json_end_object(w);
+}
+
+void
+safetensors_plan(struct tensor_plan *list, size_t n, struct str *header, uint64_t *file_bytes)
+{
+    struct str json = {0};
+    struct json_writer w = {.out = &json};
+    uint64_t at = 0;
+    json_begin_object(&w, NULL);
+    json_begin_object(&w, "__metadata__");
+    json_put_string(&w, "format", "pt");
+    json_end_object(&w);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t elements = 1;
+        for (int d = 0; d < list[i].rank; d++)
+            elements *= list[i].shape[d];
+        list[i].bytes = elements * (uint64_t)dtype_bits(list[i].dtype) / 8;
+        put_tensor(&w, &list[i], at);
+        list[i].offset = at;
+        at += list[i].bytes;
+    }
+    json_end_object(&w);
+    while (json.len % 8)
+        str_addc(&json, ' ');
+
+    uint8_t length[8];
+    store_u64(length, json.len);
+    str_add(header, length, 8);
+    str_add(header, json.data, json.len);
+    for (size_t i = 0; i < n; i++)
+        list[i].offset += 8 + json.len;
+    *file_bytes = 8 + json.len + at;
+    str_release(&json);
+}
+
+int
+safetensors_create(const char *path, const struct str *header, uint64_t file_bytes)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return err_sys("%s", path);
+    /* Full disks fail here, before anything was changed. */
+    int e = posix_fallocate(fd, 0, (off_t)file_bytes);
+    if (e != 0 && e != EOPNOTSUPP && e != EINVAL) {
+        errno = e;
+        err_sys("%s: cannot reserve %llu bytes", path, (unsigned long long)file_bytes);
+        goto fail;
+    }
+    if (e != 0 && ftruncate(fd, (off_t)file_bytes) < 0) {
+        err_sys("%s", path);
+        goto fail;
+    }
+    if (file_pwrite_full(fd, header->data, header->len, 0, path) < 0)
+        goto fail;
+    return fd;
+fail:
+    close(fd);
+    unlink(path);
+    return -1;
+}

@@ -1,0 +1,177 @@
+#include "checkpoint/slices.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "base/vec.h"
+
+enum { SLICE_BLOCKS = 1024, ELEMENT = 4 };
+static const int64_t FILE_BYTES = (int64_t)2 << 30;
+
+/* A file as it is being filled. */
+struct filling {
+    VEC(struct tensor_plan) tensors;
+    int64_t bytes; /* of data */
+};
+
+struct planner {
+    struct slices *s;
+    struct filling now;
+    VEC(struct slice) slices;
+    VEC(struct slice_file) files;
+    int64_t slice_elements, file_bytes;
+};
+
+const char *
+checkpoint_array_name(enum checkpoint_array a)
+{
+    static const char *const names[CHECKPOINT_ARRAYS] = {"weights", "moment1", "moment2"};
+    return names[a];
+}
+
+int64_t
+slice_blocks(int64_t n)
+{
+    return (n + NORM_BLOCK - 1) / NORM_BLOCK;
+}
+
+int64_t
+slice_block_size(int64_t n, int64_t b)
+{
+    int64_t left = n - b * NORM_BLOCK;
+    return left < NORM_BLOCK ? left : NORM_BLOCK;
+}
+
+static void
+close_file(struct planner *p)
+{
+    if (p->now.tensors.len == 0)
+        return;
+    struct slice_file f = {.tensor = p->now.tensors.data, .tensors = p->now.tensors.len};
+    safetensors_plan(f.tensor, f.tensors, &f.header, &f.bytes);
+    vec_push(&p->files, f);
+    p->now = (struct filling){0};
+}
+
+/* Puts `size` elements of a tensor from `offset` into the file being filled, cut into slices. */
+static void
+add_piece(struct planner *p, const struct params *params, int index, int64_t offset, int64_t size)
+{
+    const struct param *t = &params->param[index];
+    struct tensor_plan plan = {.dtype = DTYPE_F32};
+    if (size == t->size) {
+        snprintf(plan.name, sizeof plan.name, "%s", t->name);
+        bool vector = t->kind == PARAM_NORM || t->kind == PARAM_BIAS;
+        plan.rank = vector ? 1 : 2;
+        plan.shape[0] = (uint64_t)(vector ? t->size : t->rows);
+        plan.shape[1] = (uint64_t)t->columns;
+    } else {
+        snprintf(plan.name, sizeof plan.name, "%s#%lld", t->name, (long long)offset);
+        plan.rank = 1;
+        plan.shape[0] = (uint64_t)size;
+    }
+    for (int64_t at = 0; at < size; at += p->slice_elements) {
+        struct slice s = {.param = index, .offset = offset + at, .file = (int)p->files.len};
+        s.size = size - at < p->slice_elements ? size - at : p->slice_elements;
+        s.first_block = p->s->blocks;
+        s.begin = (uint64_t)(p->now.bytes + at * ELEMENT); /* the header's length is added later */
+        p->s->blocks += slice_blocks(s.size);
+        vec_push(&p->slices, s);
+    }
+    vec_push(&p->now.tensors, plan);
+    p->now.bytes += size * ELEMENT;
+}
+
+static void
+add_tensor(struct planner *p, const struct params *params, int index)
+{
+    int64_t size = params->param[index].size;
+    int64_t piece = size;
+    if (size * ELEMENT > p->file_bytes) {
+        int64_t slices = p->file_bytes / (p->slice_elements * ELEMENT);
+        piece = (slices > 0 ? slices : 1) * p->slice_elements;
+    }
+    for (int64_t at = 0; at < size; at += piece) {
+        int64_t n = size - at < piece ? size - at : piece;
+        if (p->now.bytes + n * ELEMENT > p->file_bytes)
+            close_file(p);
+        add_piece(p, params, index, at, n);
+    }
+}
+
+void
+slices_init(struct slices *s, const struct params *params, const struct slice_limits *limits)
+{
+    struct planner p = {.s = s};
+    int64_t blocks = limits->slice_blocks ? limits->slice_blocks : SLICE_BLOCKS;
+    p.slice_elements = blocks * NORM_BLOCK;
+    p.file_bytes = limits->file_bytes ? limits->file_bytes : FILE_BYTES;
+    *s = (struct slices){0};
+    for (int i = 0; i < params->count; i++)
+        add_tensor(&p, params, i);
+    close_file(&p);
+    s->slice = p.slices.data;
+    s->count = p.slices.len;
+    s->file = p.files.data;
+    s->files = (int)p.files.len;
+    for (size_t i = 0; i < s->count; i++)
+        s->slice[i].begin += s->file[s->slice[i].file].header.len;
+}
+
+void
+slices_release(struct slices *s)
+{
+    for (int i = 0; i < s->files; i++) {
+        free(s->file[i].tensor);
+        str_release(&s->file[i].header);
+    }
+    free(s->file);
+    free(s->slice);
+    *s = (struct slices){0};
+}
+
+char *
+slices_file_name(const struct slices *s, enum checkpoint_array a, int file, char out[64])
+{
+    snprintf(out, 64, "%s-%05d-of-%05d.safetensors", checkpoint_array_name(a), file + 1,
+             s->files);
+    return out;
+}
+
+/* Little endian, so that the hash is the same on every machine. */
+static void
+add_u64(struct hasher *h, uint64_t v)
+{
+    uint8_t bytes[8];
+    store_u64(bytes, v);
+    hasher_add(h, bytes, 8);
+}
+
+struct hash128
+slice_checksum(const uint64_t *block_hashes, int64_t blocks)
+{
+    struct hasher *h = hasher_new();
+    for (int64_t i = 0; i < blocks; i++)
+        add_u64(h, block_hashes[i]);
+    struct hash128 out = hasher_128(h);
+    hasher_free(h);
+    return out;
+}
+
+struct hash128
+state_hash(uint64_t *const hashes[CHECKPOINT_ARRAYS], int64_t blocks, int64_t step,
+           uint64_t position)
+{
+    struct hasher *h = hasher_new();
+    for (int64_t i = 0; i < blocks; i++)
+        for (int a = 0; a < CHECKPOINT_ARRAYS; a++)
+            add_u64(h, hashes[a][i]);
+    add_u64(h, (uint64_t)step);
+    add_u64(h, position);
+    struct hash128 out = hasher_128(h);
+    hasher_free(h);
+    return out;
+}
