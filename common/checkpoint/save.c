@@ -21,7 +21,7 @@
 struct saving {
     const struct checkpoint_save *s;
     struct comm *comm;
-    struct slices slices;
+    struct file_slices slices;
     char *path;
     int64_t first, last;                /* this rank's blocks */
     uint64_t *hash[CHECKPOINT_ARRAYS];  /* [blocks] */
@@ -91,7 +91,7 @@ make_array_files(struct saving *v, enum checkpoint_array a)
 {
     for (int f = 0; f < v->slices.files; f++) {
         char name[64];
-        char *path = file_join(v->path, slices_file_name(&v->slices, a, f, name));
+        char *path = file_join(v->path, file_slices_name(&v->slices, a, f, name));
         int fd = safetensors_create(path, &v->slices.file[f].header, v->slices.file[f].bytes);
         int result = fd < 0 || close(fd) == 0 ? 0 : err_sys("%s", path);
         free(path);
@@ -126,7 +126,7 @@ make_files(struct saving *v)
 
 /* This rank's part of one slice: blocks [first, last) of it. */
 static int
-write_slice(struct saving *v, const struct slice *s, enum checkpoint_array a, int fd,
+write_slice(struct saving *v, const struct file_slice *s, enum checkpoint_array a, int fd,
             const char *path)
 {
     int64_t first = v->first - s->first_block, last = v->last - s->first_block;
@@ -151,7 +151,7 @@ static bool
 has_work(const struct saving *v, int file)
 {
     for (size_t i = 0; i < v->slices.count; i++) {
-        const struct slice *s = &v->slices.slice[i];
+        const struct file_slice *s = &v->slices.slice[i];
         if (s->file == file && s->first_block < v->last &&
             s->first_block + slice_blocks(s->size) > v->first)
             return true;
@@ -166,7 +166,7 @@ write_file(struct saving *v, enum checkpoint_array a, int file)
     char name[64];
     if (v->comm->rank != 0 && !has_work(v, file))
         return 0;
-    char *path = file_join(v->path, slices_file_name(&v->slices, a, file, name));
+    char *path = file_join(v->path, file_slices_name(&v->slices, a, file, name));
     int result = 0;
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -214,13 +214,13 @@ list_array(const struct saving *v, enum checkpoint_array a, struct manifest *m)
         const struct slice_file *from = &v->slices.file[f];
         char name[64];
         m->file[m->files++] = (struct manifest_file){
-            .name = mem_strdup(slices_file_name(&v->slices, a, f, name)),
+            .name = mem_strdup(file_slices_name(&v->slices, a, f, name)),
             .bytes = from->bytes,
             .header = from->header.len,
             .hash = hash128(from->header.data, from->header.len)};
     }
     for (size_t i = 0; i < v->slices.count; i++) {
-        const struct slice *s = &v->slices.slice[i];
+        const struct file_slice *s = &v->slices.slice[i];
         const struct param *p = &v->s->params->param[s->param];
         m->slice[m->slices++] = (struct manifest_slice){
             .tensor = mem_strdup(p->name),
@@ -297,7 +297,7 @@ checkpoint_save(struct comm *comm, const struct checkpoint_save *s, struct hash1
 {
     struct saving v = {.s = s, .comm = comm};
     struct hash128 state = {0};
-    slices_init(&v.slices, s->params, &s->limits);
+    file_slices_init(&v.slices, s->params, &s->limits);
     v.path = checkpoint_path(s->directory, s->state->step);
     v.first = s->first;
     v.last = s->last;
@@ -320,6 +320,6 @@ checkpoint_save(struct comm *comm, const struct checkpoint_save *s, struct hash1
         free(v.file[i].name);
     free(v.file);
     free(v.path);
-    slices_release(&v.slices);
+    file_slices_release(&v.slices);
     return result;
 }

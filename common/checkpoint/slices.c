@@ -18,9 +18,9 @@ struct filling {
 };
 
 struct planner {
-    struct slices *s;
+    struct file_slices *s;
     struct filling now;
-    VEC(struct slice) slices;
+    VEC(struct file_slice) slices;
     VEC(struct slice_file) files;
     int64_t slice_elements, file_bytes;
 };
@@ -74,7 +74,7 @@ add_piece(struct planner *p, const struct params *params, int index, int64_t off
         plan.shape[0] = (uint64_t)size;
     }
     for (int64_t at = 0; at < size; at += p->slice_elements) {
-        struct slice s = {.param = index, .offset = offset + at, .file = (int)p->files.len};
+        struct file_slice s = {.param = index, .offset = offset + at, .file = (int)p->files.len};
         s.size = size - at < p->slice_elements ? size - at : p->slice_elements;
         s.first_block = p->s->blocks;
         s.begin = (uint64_t)(p->now.bytes + at * ELEMENT); /* the header's length is added later */
@@ -103,13 +103,13 @@ add_tensor(struct planner *p, const struct params *params, int index)
 }
 
 void
-slices_init(struct slices *s, const struct params *params, const struct slice_limits *limits)
+file_slices_init(struct file_slices *s, const struct params *params, const struct slice_limits *limits)
 {
     struct planner p = {.s = s};
     int64_t blocks = limits->slice_blocks ? limits->slice_blocks : SLICE_BLOCKS;
     p.slice_elements = blocks * NORM_BLOCK;
     p.file_bytes = limits->file_bytes ? limits->file_bytes : FILE_BYTES;
-    *s = (struct slices){0};
+    *s = (struct file_slices){0};
     for (int i = 0; i < params->count; i++)
         add_tensor(&p, params, i);
     close_file(&p);
@@ -122,7 +122,7 @@ slices_init(struct slices *s, const struct params *params, const struct slice_li
 }
 
 void
-slices_release(struct slices *s)
+file_slices_release(struct file_slices *s)
 {
     for (int i = 0; i < s->files; i++) {
         free(s->file[i].tensor);
@@ -130,11 +130,11 @@ slices_release(struct slices *s)
     }
     free(s->file);
     free(s->slice);
-    *s = (struct slices){0};
+    *s = (struct file_slices){0};
 }
 
 char *
-slices_file_name(const struct slices *s, enum checkpoint_array a, int file, char out[64])
+file_slices_name(const struct file_slices *s, enum checkpoint_array a, int file, char out[64])
 {
     snprintf(out, 64, "%s-%05d-of-%05d.safetensors", checkpoint_array_name(a), file + 1,
              s->files);

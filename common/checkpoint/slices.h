@@ -31,7 +31,7 @@ struct slice_limits {
     int64_t file_bytes;    /* 0: 2 GiB */
 };
 
-struct slice {
+struct file_slice {
     int param;             /* index into the table */
     int64_t offset, size;  /* elements within the tensor; offset is a multiple of NORM_BLOCK */
     int64_t first_block;   /* number of its first block in the whole state */
@@ -47,19 +47,19 @@ struct slice_file {
 };
 
 /* The plan of one array; the other two are equal but for the files' names. */
-struct slices {
-    struct slice *slice;
+struct file_slices {
+    struct file_slice *slice;
     size_t count;
     struct slice_file *file;
     int files;
     int64_t blocks;        /* of the whole state */
 };
 
-void slices_init(struct slices *s, const struct params *p, const struct slice_limits *limits);
-void slices_release(struct slices *s);
+void file_slices_init(struct file_slices *s, const struct params *p, const struct slice_limits *limits);
+void file_slices_release(struct file_slices *s);
 
 /* "weights-00001-of-00003.safetensors" into out; returns out. */
-char *slices_file_name(const struct slices *s, enum checkpoint_array a, int file, char out[64]);
+char *file_slices_name(const struct file_slices *s, enum checkpoint_array a, int file, char out[64]);
 
 /* Blocks in n elements; elements of block b (0-based) of a slice of n elements. */
 int64_t slice_blocks(int64_t n);

@@ -1,0 +1,237 @@
+/*
+ * The safetensors reader on crafted files: those that the reference implementation (safetensors
+ * 0.8.0) refuses are refused, those it accepts are accepted but for duplicate names,
+ * which the format's README forbids. Then what the writer makes is read back.
+ */
+#include "checkpoint/safetensors.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "tests/unit/tap.h"
+
+struct crafted {
+    const char *what;
+    bool accepted;
+    const char *json;
+    uint64_t data;      /* bytes behind the header */
+};
+
+#define T "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
+#define ONE(fields) "{\"a\":{" fields "}}"
+
+static const struct crafted cases[] = {
+    {"one tensor", true, T "}", 8},
+    {"no tensor", true, "{}", 0},
+    {"only metadata", true, "{\"__metadata__\":{\"format\":\"pt\"}}", 0},
+    {"metadata null", true, "{\"__metadata__\":null}", 0},
+    {"leading white space", true, " \n" T "}", 8},
+    {"trailing white space", true, T "}   ", 8},
+    {"empty name", true, "{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
+    {"a name that looks like a path", true, "{\"../x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
+    {"unordered header", true, "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]},"
+        "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 2},
+    {"unaligned F64", true, "{\"b\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[1,9]},"
+        "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 9},
+    {"scalar", true, ONE("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 4},
+    {"a dimension of zero", true, ONE("\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[0,0]"), 0},
+    {"unknown field", true, ONE("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4],\"x\":1"), 4},
+    {"F4 pairs", true, ONE("\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,2]"), 2},
+    {"F6", true, ONE("\"dtype\":\"F6_E3M2\",\"shape\":[4],\"data_offsets\":[0,3]"), 3},
+    {"duplicate tensor", false, T ",\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8},
+    {"duplicate metadata key", false, "{\"__metadata__\":{\"k\":\"a\",\"k\":\"b\"}}", 0},
+    {"duplicate field", false, ONE("\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 4},
+    {"short data", false, T "}", 7},
+    {"extra tail", false, T "}", 9},
+    {"hole at the start", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]"), 2},
+    {"hole", false, "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+        "\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}", 3},
+    {"overlap", false, "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
+        "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3},
+    {"the same bytes twice", false, "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
+        "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2},
+    {"begin > end", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,0]"), 1},
+    {"negative offset", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-1,0]"), 1},
+    {"negative dimension", false, ONE("\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]"), 1},
+    {"real offset", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0.0,1]"), 1},
+    {"exponent", false, ONE("\"dtype\":\"U8\",\"shape\":[1e0],\"data_offsets\":[0,1]"), 1},
+    {"leading zero", false, ONE("\"dtype\":\"U8\",\"shape\":[01],\"data_offsets\":[0,1]"), 1},
+    {"number beyond 64 bits", false, ONE("\"dtype\":\"U8\",\"shape\":[18446744073709551617],\"data_offsets\":[0,1]"), 1},
+    {"offset beyond 64 bits", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,18446744073709551617]"), 1},
+    {"product of the shape overflows", false, ONE("\"dtype\":\"U8\",\"shape\":[4294967296,4294967296,2],\"data_offsets\":[0,1]"), 1},
+    {"size in bytes overflows", false, ONE("\"dtype\":\"F64\",\"shape\":[2305843009213693953],\"data_offsets\":[0,8]"), 8},
+    {"shape and bytes disagree", false, ONE("\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]"), 8},
+    {"lower-case type", false, ONE("\"dtype\":\"f32\",\"shape\":[2],\"data_offsets\":[0,8]"), 8},
+    {"unknown type", false, ONE("\"dtype\":\"F33\",\"shape\":[2],\"data_offsets\":[0,8]"), 8},
+    {"odd count of F4", false, ONE("\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]"), 1},
+    {"no shape", false, ONE("\"dtype\":\"F32\",\"data_offsets\":[0,8]"), 8},
+    {"no type", false, ONE("\"shape\":[2],\"data_offsets\":[0,8]"), 8},
+    {"no offsets", false, ONE("\"dtype\":\"F32\",\"shape\":[2]"), 8},
+    {"three offsets", false, ONE("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4,8]"), 8},
+    {"tensor is not an object", false, "{\"a\":[]}", 0},
+    {"metadata is not text", false, "{\"__metadata__\":{\"k\":1}}", 0},
+    {"metadata is a list", false, "{\"__metadata__\":[]}", 0},
+    {"byte order mark", false, "\xef\xbb\xbf" T "}", 8},
+    {"trailing JSON", false, T "}{}", 8},
+    {"a list", false, "[]", 0},
+    {"bad UTF-8", false, "{\"a\xff\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
+    {"lone surrogate", false, "{\"\\ud800\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
+    {"unclosed", false, T, 8},
+};
+
+/* Writes N, the header and `data` zero bytes. */
+static void
+write_raw(const char *path, uint64_t n, const void *json, size_t size, uint64_t data)
+{
+    struct str s = {0};
+    uint8_t length[8];
+    store_u64(length, n);
+    str_add(&s, length, 8);
+    str_add(&s, json, size);
+    for (uint64_t i = 0; i < data; i++)
+        str_addc(&s, '\0');
+    file_store(path, s.data, s.len);
+    str_release(&s);
+}
+
+static bool
+opens(const char *path)
+{
+    struct safetensors s;
+    err_clear();
+    if (safetensors_open(&s, path) < 0)
+        return false;
+    safetensors_close(&s);
+    return true;
+}
+
+static void
+refused(const char *path, const char *what)
+{
+    bool opened = opens(path);
+    ok(!opened && err_status() == STATUS_INPUT && strstr(err_text(), path), "%s is refused", what);
+    if (opened || err_status() != STATUS_INPUT)
+        diag("%s", err_text());
+}
+
+static void
+test_crafted(void)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct crafted *c = &cases[i];
+        write_raw("c.safetensors", strlen(c->json), c->json, strlen(c->json), c->data);
+        if (!c->accepted)
+            refused("c.safetensors", c->what);
+        else if (!ok(opens("c.safetensors"), "%s is accepted", c->what))
+            diag("%s", err_text());
+    }
+}
+
+static void
+test_lengths(void)
+{
+    struct str deep = {0};
+    file_store("c.safetensors", "", 0);
+    refused("c.safetensors", "an empty file");
+    file_store("c.safetensors", "1234567", 7);
+    refused("c.safetensors", "a file of 7 bytes");
+    write_raw("c.safetensors", 0, "{}", 2, 0);
+    refused("c.safetensors", "N = 0");
+    write_raw("c.safetensors", UINT64_MAX, "{}", 2, 0);
+    refused("c.safetensors", "N = 2^64 - 1");
+    write_raw("c.safetensors", 3, "{}", 2, 0);
+    refused("c.safetensors", "N beyond the file");
+    write_raw("c.safetensors", 2, "{}\0\0", 4, 0);
+    refused("c.safetensors", "bytes that belong to no tensor");
+    write_raw("c.safetensors", 4, "{}\0\0", 4, 0);
+    refused("c.safetensors", "padding with NUL");
+    write_raw("c.safetensors", 100000001, "{}", 2, 0);
+    ok(truncate("c.safetensors", 200000000) == 0, "a large sparse file");
+    refused("c.safetensors", "N = 10^8 + 1");
+    str_adds(&deep, "{\"a\":");
+    for (int i = 0; i < 200000; i++)
+        str_addc(&deep, '[');
+    write_raw("c.safetensors", deep.len, deep.data, deep.len, 0);
+    refused("c.safetensors", "nesting of 200,000");
+    str_release(&deep);
+    ok(!opens("none") && err_status() == STATUS_FAILED, "a missing file is not corrupt input");
+}
+
+static void
+test_round_trip(void)
+{
+    struct tensor_plan list[3] = {
+        {.name = "x", .dtype = DTYPE_F32, .rank = 2, .shape = {3, 5}},
+        {.name = "\"quoted\"\\", .dtype = DTYPE_BF16, .rank = 1, .shape = {7}},
+        {.name = "h", .dtype = DTYPE_F16, .rank = 1, .shape = {2}},
+    };
+    struct str header = {0};
+    struct safetensors s;
+    uint64_t bytes;
+    float values[15], back[15];
+    for (int i = 0; i < 15; i++)
+        values[i] = (float)i / 3;
+    safetensors_plan(list, 3, &header, &bytes);
+    is_int((int64_t)(header.len % 8), 0, "the header is a multiple of 8 bytes");
+    is_int((int64_t)bytes, (int64_t)header.len + 60 + 14 + 4, "the file's size");
+    int fd = safetensors_create("w.safetensors", &header, bytes);
+    ok(fd >= 0, "created");
+    ok(safetensors_create("w.safetensors", &header, bytes) < 0, "not over an existing file");
+    ok(file_pwrite_full(fd, values, 60, list[0].offset, "w") == 0, "written");
+    uint8_t small[14];
+    dtype_from_float(DTYPE_BF16, values, 7, small);
+    ok(file_pwrite_full(fd, small, 14, list[1].offset, "w") == 0, "written, BF16");
+    const float halves[2] = {65504.0f, -0.5f};
+    dtype_from_float(DTYPE_F16, halves, 2, small);
+    ok(file_pwrite_full(fd, small, 4, list[2].offset, "w") == 0, "written, F16");
+    close(fd);
+
+    if (!ok(safetensors_open(&s, "w.safetensors") == 0, "opened again"))
+        return;
+    is_int((int64_t)s.count, 3, "three tensors");
+    is_str(s.metadata_count ? s.metadata[0].key : "", "format", "metadata");
+    const struct tensor_info *x = safetensors_find(&s, "x");
+    ok(x && x->rank == 2 && x->shape[0] == 3 && x->shape[1] == 5, "its shape");
+    ok(x && safetensors_read_float(&s, x, 0, 15, back) == 0 && !memcmp(back, values, 60), "its data");
+    ok(x && safetensors_read_float(&s, x, 14, 1, back) == 0 && back[0] == values[14], "a range");
+    ok(x && safetensors_read_float(&s, x, 14, 2, back) < 0, "a range beyond its end is refused");
+    const struct tensor_info *q = safetensors_find(&s, "\"quoted\"\\");
+    ok(q && safetensors_read_float(&s, q, 3, 1, back) == 0 && back[0] == 1.0f, "BF16 read as float");
+    const struct tensor_info *h = safetensors_find(&s, "h");
+    ok(h && safetensors_read_float(&s, h, 0, 2, back) == 0 && back[0] == 65504.0f && back[1] == -0.5f,
+       "F16 read as float");
+    ok(!safetensors_find(&s, "y"), "no such tensor");
+    safetensors_close(&s);
+    str_release(&header);
+}
+
+/* Every truncation of a whole file is found. */
+static void
+test_truncations(void)
+{
+    struct str whole = {0};
+    int64_t wrong = 0;
+    if (file_load("w.safetensors", 1 << 20, &whole) < 0)
+        return;
+    for (size_t n = 0; n < whole.len; n++) {
+        file_store("t.safetensors", whole.data, n);
+        wrong += opens("t.safetensors") || err_status() != STATUS_INPUT;
+    }
+    is_int(wrong, 0, "every truncation of %zu bytes is refused", whole.len);
+    str_release(&whole);
+}
+
+int
+main(void)
+{
+    test_crafted();
+    test_lengths();
+    test_round_trip();
+    test_truncations();
+    return done();
+}
