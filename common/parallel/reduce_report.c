@@ -1,0 +1,103 @@
+/* What goes around beside the gradients: block sums and losses; and what it all takes in memory. */
+#include "base/err.h"
+#include "base/mem.h"
+#include "parallel/reduce_private.h"
+
+int
+reducer_gather_sums(struct reducer *r, double *sums, uint64_t *flags)
+{
+    struct comm_request *q = NULL;
+    int me = r->comm->rank;
+    double *mine = r->sums + r->sum_offsets[me] / sizeof(double);
+    const struct slice *s = &r->slices[me];
+
+    /* The flags travel as the first of the numbers. */
+    memcpy(mine, flags, sizeof *flags);
+    memcpy(mine + 1, sums + s->block, (size_t)(s->block_end - s->block) * sizeof(double));
+    if (r->comm->ops->all_gather_v(r->comm, mine, r->sum_sizes[me], r->sums, r->sum_sizes,
+                                   r->sum_offsets, &q) != 0 ||
+        comm_wait(r->comm, &q) != 0)
+        return -1;
+    for (int i = 0; i < r->comm->size; i++) {
+        const double *part = r->sums + r->sum_offsets[i] / sizeof(double);
+        uint64_t theirs;
+        memcpy(&theirs, part, sizeof theirs);
+        *flags |= theirs;
+        s = &r->slices[i];
+        memcpy(sums + s->block, part + 1, (size_t)(s->block_end - s->block) * sizeof(double));
+    }
+    return 0;
+}
+
+/* Gathers the losses of all ranks; sizes and offsets are scratch [ranks]. */
+static int
+gather_losses(struct comm *c, int groups, int64_t each, const struct sequence_loss *mine,
+              struct sequence_loss *all, size_t *sizes, size_t *offsets)
+{
+    struct comm_request *q = NULL;
+
+    for (int i = 0; i < c->size; i++) {
+        struct tree_run run = tree_share(groups, c->size, i);
+        offsets[i] = (size_t)(run.begin * each) * sizeof *all;
+        sizes[i] = (size_t)((run.end - run.begin) * each) * sizeof *all;
+    }
+    if (c->ops->all_gather_v(c, mine, sizes[c->rank], all, sizes, offsets, &q) != 0)
+        return -1;
+    return comm_wait(c, &q);
+}
+
+int
+reduce_losses(struct comm *c, int groups, int64_t sequences, const struct sequence_loss *mine,
+              struct sequence_loss *all, struct sequence_loss *total)
+{
+    if (groups < c->size || sequences % groups != 0)
+        return err_set(STATUS_USAGE, "%lld sequences in %d groups on %d ranks", (long long)sequences,
+                       groups, c->size);
+
+    size_t *scratch = mem_array(2 * (size_t)c->size, sizeof *scratch);
+    int result = gather_losses(c, groups, sequences / groups, mine, all, scratch, scratch + c->size);
+    free(scratch);
+
+    *total = (struct sequence_loss){0};
+    for (int64_t i = 0; i < sequences && result == 0; i++) {
+        total->loss += all[i].loss;
+        total->z_loss += all[i].z_loss;
+        total->scored += all[i].scored;
+    }
+    return result;
+}
+
+/* ---- memory ---- */
+
+static struct reducer_memory
+memory_of(const struct params *p, int groups, int ranks, int rank, bool shared)
+{
+    struct tree_run nodes[TREE_DEPTH];
+    int remote = 0;
+
+    for (int i = 0; i < ranks; i++)
+        if (i != rank)
+            remote += tree_nodes(groups, tree_share(groups, ranks, i), nodes);
+    return (struct reducer_memory){
+        .gradients = (uint64_t)tree_buffers(groups, tree_share(groups, ranks, rank)) *
+                     (uint64_t)p->grad_elements * sizeof(float),
+        .staging = shared || ranks == 1 ? 0 : reduce_staging(remote),
+    };
+}
+
+void
+reducer_plan(const struct params *p, int groups, int ranks, bool shared, struct reducer_memory *m)
+{
+    *m = (struct reducer_memory){0};
+    for (int rank = 0; rank < ranks; rank++) {
+        struct reducer_memory one = memory_of(p, groups, ranks, rank, shared);
+        m->gradients = one.gradients > m->gradients ? one.gradients : m->gradients;
+        m->staging = one.staging > m->staging ? one.staging : m->staging;
+    }
+}
+
+void
+reducer_memory(const struct reducer *r, struct reducer_memory *m)
+{
+    *m = memory_of(r->params, r->groups, r->comm->size, r->comm->rank, reducer_shared(r));
+}
