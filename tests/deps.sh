@@ -5,7 +5,7 @@
 # them is written as a|b).
 set -u
 
-build="gcc libc6-dev make pkg-config|pkgconf libzstd-dev libarchive-dev libopenblas0-pthread
+build="gcc libc6-dev make pkg-config|pkgconf libzstd-dev libarchive-dev zlib1g-dev libopenblas0-pthread
     mpich libmpich-dev libpcre2-dev libutf8proc-dev libjansson-dev libxxhash-dev libhwloc-dev"
 check="bash mandoc zstd xxhash jq shellcheck python3"
 
@@ -31,7 +31,7 @@ missing() {
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     # Elsewhere the tools build all the same once the libraries are there.
     lacking=
-    for library in libzstd libarchive libpcre2-8 libutf8proc jansson libxxhash hwloc mpich; do
+    for library in libzstd libarchive zlib libpcre2-8 libutf8proc jansson libxxhash hwloc mpich; do
         pkg-config --exists "$library" 2>/dev/null || lacking="$lacking $library"
     done
     [ -z "$lacking" ] && exit 0

@@ -92,6 +92,16 @@ blas_describe(void)
     return description;
 }
 
+bool
+blas_uses_avx512(void)
+{
+    static const char *const cores[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
+    for (size_t i = 0; blas_loaded() && i < sizeof cores / sizeof *cores; i++)
+        if (strstr(description, cores[i]))
+            return true;
+    return false;
+}
+
 void
 blas_disable(const char *why)
 {

@@ -18,6 +18,9 @@ bool blas_loaded(void);
 /* "OpenBLAS 0.3.21 SkylakeX", or why there is none. */
 const char *blas_describe(void);
 
+/* Whether its core type computes on 512 bits, beyond the AVX2 table's own FMA rate. */
+bool blas_uses_avx512(void);
+
 /* Stops using it: the self-check found wrong results. */
 void blas_disable(const char *why);
 

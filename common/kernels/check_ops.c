@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-enum { BASE = 16 };
+enum { BASE = 8 };
 
 static double
 bound(const struct checker *c, int64_t terms)

@@ -1,0 +1,22 @@
+/* The AVX2 kernels in FP32. */
+#include "kernels/avx2/avx2.h"
+
+#include <immintrin.h>
+
+typedef float act;
+
+static inline __m256
+load8(const act *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+static inline void
+store8(act *p, __m256 x)
+{
+    _mm256_storeu_ps(p, x);
+}
+
+#define ACT_IS_FLOAT 1
+#define AVX2_FILL avx2_fp32
+#include "kernels/avx2/ops.inc"

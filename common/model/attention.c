@@ -1,0 +1,99 @@
+#include <math.h>
+
+#include "model/decoder_impl.h"
+
+/*
+ * Causal attention within a document's piece: a cell is one sequence's group of query
+ * heads with their key/value head. Forward 2 query_dim S (S + 1) flops a sequence, memory linear in
+ * S.
+ */
+
+struct attention_job {
+    const struct decoder *d;
+    const struct layer_state *s;
+    const struct tokens *t;
+    const void *d_context; /* NULL: forward */
+    void *d_qkv;
+};
+
+/* The part of attention's arguments that both directions share. */
+static struct attention
+group_of(const struct attention_job *j, int64_t sequence, int64_t head, int worker)
+{
+    const struct decoder *d = j->d;
+    const struct config *c = d->config;
+    int64_t length = j->t->length, row = sequence * length;
+    int64_t query = head * d->group * c->head_dim, key = d->query + head * c->head_dim;
+    const void *qkv = act_at(d, j->s->qkv, row * d->qkv);
+
+    return (struct attention){
+        .queries = length,
+        .keys = length,
+        .heads = d->group,
+        .head_dim = c->head_dim,
+        .first = d->first + row,
+        .scale = 1 / sqrt((double)c->head_dim),
+        .q = act_at_const(d, qkv, query),
+        .q_stride = d->qkv,
+        .k = act_at_const(d, qkv, key),
+        .v = act_at_const(d, qkv, key + d->kv),
+        .kv_stride = d->qkv,
+        .out = act_at(d, j->s->context, row * d->query + query),
+        .out_stride = d->query,
+        .lse =
+            wide_at(d, j->s->lse, (sequence * c->num_attention_heads + head * d->group) * length),
+        .lse_stride = length,
+        .scratch = d->attention_scratch + (size_t)worker * d->attention_scratch_each,
+    };
+}
+
+static int
+forward_group(void *arg, size_t cell, int worker)
+{
+    const struct attention_job *j = arg;
+    int64_t heads = j->d->config->num_key_value_heads;
+    struct attention a = group_of(j, (int64_t)cell / heads, (int64_t)cell % heads, worker);
+
+    j->d->ops->attention_forward(&a);
+    return 0;
+}
+
+static int
+backward_group(void *arg, size_t cell, int worker)
+{
+    const struct attention_job *j = arg;
+    const struct decoder *d = j->d;
+    int64_t heads = d->config->num_key_value_heads, head_dim = d->config->head_dim;
+    int64_t sequence = (int64_t)cell / heads, head = (int64_t)cell % heads;
+    int64_t row = sequence * j->t->length;
+    int64_t query = head * d->group * head_dim, key = d->query + head * head_dim;
+    struct attention a = group_of(j, sequence, head, worker);
+    void *d_qkv = act_at(d, j->d_qkv, row * d->qkv);
+
+    a.d_out = act_at_const(d, j->d_context, row * d->query + query);
+    a.d_q = act_at(d, d_qkv, query);
+    a.d_k = act_at(d, d_qkv, key);
+    a.d_v = act_at(d, d_qkv, key + d->kv);
+    a.dq_stride = a.dkv_stride = d->qkv;
+    d->ops->attention_backward(&a);
+    return 0;
+}
+
+/* context from qkv (rotated), for every sequence and key/value head. */
+void
+attention_all_forward(const struct decoder *d, const struct layer_state *s, const struct tokens *t)
+{
+    struct attention_job job = {.d = d, .s = s, .t = t};
+
+    run_cells(d, t->sequences * d->config->num_key_value_heads, 1, forward_group, &job);
+}
+
+/* d_qkv (still rotated) from d_context. */
+void
+attention_all_backward(const struct decoder *d, const struct layer_state *s, const struct tokens *t,
+                       const void *d_context, void *d_qkv)
+{
+    struct attention_job job = {.d = d, .s = s, .t = t, .d_context = d_context, .d_qkv = d_qkv};
+
+    run_cells(d, t->sequences * d->config->num_key_value_heads, 1, backward_group, &job);
+}

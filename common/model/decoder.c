@@ -1,0 +1,369 @@
+#include "model/decoder.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "model/decoder_impl.h"
+
+/* The decoder's memory, its weights, and the pass through all layers. Training and evaluation:
+ * train.c. */
+
+static int64_t
+most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* ---- memory: one carving for counting and for taking ---- */
+
+static void *
+take_act(struct decoder *d, int64_t rows, int64_t columns)
+{
+    return arena_take_array(&d->arena, (size_t)(rows * columns), d->ops->act_size);
+}
+
+static void *
+take_wide(struct decoder *d, int64_t rows, int64_t columns)
+{
+    return arena_take_array(&d->arena, (size_t)(rows * columns), d->ops->wide_size);
+}
+
+static bool
+is_packed(const struct decoder *d, int param)
+{
+    return d->params->param[param].kind == PARAM_MATRIX || param == d->params->head;
+}
+
+static void *
+take_packed(struct decoder *d, bool tb, int64_t n, int64_t k)
+{
+    size_t size = d->ops->gemm_pack_size(tb, n, k);
+
+    return size ? arena_take(&d->arena, size) : NULL;
+}
+
+static void
+carve_tables(struct decoder *d)
+{
+    const struct config *c = d->config;
+    size_t tokens = (size_t)d->capacity;
+
+    if (c->position == POSITION_ROTARY)
+        d->cos_sin = take_wide(d, d->options.seq_length, c->rotary_dim);
+    d->positions = arena_take_array(&d->arena, tokens, sizeof *d->positions);
+    d->first = arena_take_array(&d->arena, tokens, sizeof *d->first);
+    for (int i = 0; i < d->params->count; i++) {
+        const struct param *p = &d->params->param[i];
+
+        if (!is_packed(d, i))
+            continue;
+        d->packed[i].forward = take_packed(d, true, p->rows, p->columns);
+        if (d->options.training)
+            d->packed[i].backward = take_packed(d, false, p->columns, p->rows);
+    }
+    if (!d->options.training)
+        return;
+    d->places = arena_take_array(&d->arena, tokens, sizeof *d->places);
+    d->places_other = arena_take_array(&d->arena, tokens, sizeof *d->places);
+    d->runs = arena_take_array(&d->arena, tokens + 1, sizeof *d->runs);
+}
+
+static void
+take_means(struct decoder *d, void **mean, void **rstd)
+{
+    *mean = d->config->norm == NORM_LAYER ? take_wide(d, d->capacity, 1) : NULL;
+    *rstd = take_wide(d, d->capacity, 1);
+}
+
+static void
+carve_layer(struct decoder *d, struct layer_state *s)
+{
+    int64_t tokens = d->capacity;
+
+    s->x = take_act(d, tokens, d->hidden);
+    s->x_mid = take_act(d, tokens, d->hidden);
+    take_means(d, &s->mean1, &s->rstd1);
+    take_means(d, &s->mean2, &s->rstd2);
+    s->h1 = take_act(d, tokens, d->hidden);
+    s->h2 = take_act(d, tokens, d->hidden);
+    s->qkv = take_act(d, tokens, d->qkv);
+    s->context = take_act(d, tokens, d->query);
+    s->lse = take_wide(d, tokens, d->config->num_attention_heads);
+    s->up = take_act(d, tokens, d->up);
+    s->inner = take_act(d, tokens, d->intermediate);
+}
+
+/* Layers keep all, or only what enters them, or nothing. */
+static void
+carve_activations(struct decoder *d)
+{
+    bool training = d->options.training, full = d->options.recompute == RECOMPUTE_FULL;
+    int64_t tokens = d->capacity;
+
+    for (int64_t i = 0; i < d->config->num_hidden_layers; i++) {
+        if (i == 0 || (training && !full)) {
+            carve_layer(d, &d->layer[i]);
+            continue;
+        }
+        d->layer[i] = d->layer[0];
+        if (training)
+            d->layer[i].x = take_act(d, tokens, d->hidden);
+    }
+    d->delta = take_act(d, tokens, d->hidden);
+    d->x_final = take_act(d, tokens, d->hidden);
+    take_means(d, &d->mean_final, &d->rstd_final);
+    d->h_final = take_act(d, tokens, d->hidden);
+    if (!training)
+        return;
+    d->d_x = take_act(d, tokens, d->hidden);
+    d->d_x_other = take_act(d, tokens, d->hidden);
+    d->d_h = take_act(d, tokens, d->hidden);
+    d->d_narrow = take_act(d, tokens, most(d->intermediate, d->query));
+    d->d_broad = take_act(d, tokens, most(d->up, d->qkv));
+}
+
+static void
+carve_logits(struct decoder *d)
+{
+    int64_t vocab = d->config->vocab_size;
+    int64_t rows = d->capacity < HEAD_CHUNK ? d->capacity : HEAD_CHUNK;
+
+    d->logits = take_wide(d, rows, vocab);
+    if (d->options.training)
+        d->d_logits = take_act(d, rows, vocab);
+    d->loss = arena_take_array(&d->arena, (size_t)d->capacity, sizeof *d->loss);
+    d->log_z = arena_take_array(&d->arena, (size_t)d->capacity, sizeof *d->log_z);
+}
+
+static void
+carve_scratch(struct decoder *d)
+{
+    int64_t length = d->options.seq_length, broadest = 2 * d->hidden;
+    size_t workers = (size_t)threads_count(d->pool), each;
+
+    for (int i = 0; i < d->params->count; i++)
+        if (d->params->param[i].kind == PARAM_BIAS)
+            broadest = most(broadest, d->params->param[i].size);
+    if (d->options.training)
+        d->partials = take_wide(d, reduce_blocks(d->capacity), broadest);
+    each = d->ops->attention_scratch(length, length, d->group, d->config->head_dim,
+                                     d->options.training);
+    d->attention_scratch_each = (each + 63) / 64 * 64;
+    d->attention_scratch = arena_take_array(&d->arena, workers, d->attention_scratch_each);
+}
+
+static void
+carve(struct decoder *d)
+{
+    size_t at = d->arena.used;
+
+    carve_tables(d);
+    d->memory.tables = d->arena.used - at;
+    at = d->arena.used;
+    carve_activations(d);
+    d->memory.activations = d->arena.used - at;
+    at = d->arena.used;
+    carve_logits(d);
+    d->memory.logits = d->arena.used - at;
+    at = d->arena.used;
+    carve_scratch(d);
+    d->memory.scratch = d->arena.used - at;
+}
+
+static struct decoder *
+prepare(const struct config *c, const struct params *p, const struct decoder_options *o)
+{
+    struct decoder *d = mem_zalloc(sizeof *d);
+
+    d->config = c;
+    d->params = p;
+    d->options = *o;
+    d->ops = &o->kernels->ops[o->precision];
+    d->pool = o->pool;
+    d->capacity = o->micro_batch * o->seq_length;
+    d->hidden = c->hidden_size;
+    d->query = c->num_attention_heads * c->head_dim;
+    d->kv = c->num_key_value_heads * c->head_dim;
+    d->qkv = d->query + 2 * d->kv;
+    d->group = c->num_attention_heads / c->num_key_value_heads;
+    d->intermediate = c->intermediate_size;
+    d->up = c->mlp == MLP_SWIGLU ? 2 * d->intermediate : d->intermediate;
+    d->packed = mem_zarray((size_t)p->count, sizeof *d->packed);
+    d->layer = mem_zarray((size_t)c->num_hidden_layers, sizeof *d->layer);
+    return d;
+}
+
+void
+decoder_plan(const struct config *c, const struct params *p, const struct decoder_options *o,
+             struct decoder_memory *m)
+{
+    struct decoder *d = prepare(c, p, o);
+
+    carve(d);
+    *m = d->memory;
+    decoder_free(d);
+}
+
+static int
+check_options(const struct config *c, const struct decoder_options *o)
+{
+    if (o->micro_batch < 1 || o->seq_length < 1 || o->micro_batch > INT32_MAX / o->seq_length)
+        return err_set(STATUS_FAILED,
+                       "micro-batch of %lld sequences of %lld tokens is out of range",
+                       (long long)o->micro_batch, (long long)o->seq_length);
+    if (c->position == POSITION_LEARNED && o->seq_length > c->max_position_embeddings)
+        return err_set(STATUS_INPUT,
+                       "sequence length %lld is beyond the model's max_position_embeddings (%lld)",
+                       (long long)o->seq_length, (long long)c->max_position_embeddings);
+    return 0;
+}
+
+struct decoder *
+decoder_new(const struct config *c, const struct params *p, const struct decoder_options *o)
+{
+    struct decoder *d;
+
+    if (check_options(c, o) < 0)
+        return NULL;
+    d = prepare(c, p, o);
+    carve(d);
+    if (arena_init(&d->arena, d->arena.used) < 0) {
+        decoder_free(d);
+        return NULL;
+    }
+    carve(d);
+    if (c->position == POSITION_ROTARY)
+        rotary_table(c, d->ops, o->seq_length, d->cos_sin);
+    return d;
+}
+
+void
+decoder_free(struct decoder *d)
+{
+    if (!d)
+        return;
+    arena_release(&d->arena);
+    free(d->packed);
+    free(d->layer);
+    free(d);
+}
+
+/* ---- weights ---- */
+
+const void *
+weight_act(const struct decoder *d, int param)
+{
+    return param < 0 ? NULL : act_at_const(d, d->act, d->params->param[param].offset);
+}
+
+const void *
+weight_wide(const struct decoder *d, int param)
+{
+    return param < 0 ? NULL : wide_at_const(d, d->wide, d->params->param[param].offset);
+}
+
+void *
+gradient_of(const struct decoder *d, void *grads, int param)
+{
+    return wide_at(d, grads, d->params->param[param].offset);
+}
+
+/* Cell 2i packs parameter i for forward, 2i + 1 for backward. */
+static int
+pack_weight(void *arg, size_t cell, int worker)
+{
+    const struct decoder *d = arg;
+    const struct param *p = &d->params->param[cell / 2];
+    const struct packed *packed = &d->packed[cell / 2];
+    const void *w = weight_act(d, (int)(cell / 2));
+
+    (void)worker;
+    if (cell % 2 == 0 && packed->forward)
+        d->ops->gemm_pack(true, p->rows, p->columns, w, p->columns, packed->forward);
+    if (cell % 2 == 1 && packed->backward)
+        d->ops->gemm_pack(false, p->columns, p->rows, w, p->columns, packed->backward);
+    return 0;
+}
+
+void
+decoder_set_weights(struct decoder *d, const void *act, const void *wide)
+{
+    d->act = act;
+    d->wide = wide;
+    threads_run(d->pool, 2 * (size_t)d->params->count, pack_weight, d);
+}
+
+/* ---- work ---- */
+
+void
+run_cells(const struct decoder *d, int64_t n, int64_t each, int (*fn)(void *, size_t, int),
+          void *arg)
+{
+    threads_run(d->pool, (size_t)((n + each - 1) / each), fn, arg);
+}
+
+void
+batch_pieces(const uint8_t *begins, int64_t length, bool document_mask, int32_t *first)
+{
+    int32_t start = 0;
+
+    for (int64_t i = 0; i < length; i++) {
+        if (document_mask && begins[i])
+            start = (int32_t)i;
+        first[i] = start;
+    }
+}
+
+int
+decoder_check_batch(const struct decoder *d, const struct batch *b)
+{
+    int64_t vocab = d->config->vocab_size, tokens = b->sequences * b->length;
+
+    if (b->sequences < 1 || b->length < 1 || b->length > d->options.seq_length ||
+        tokens > d->capacity)
+        return err_set(STATUS_FAILED,
+                       "batch of %lld sequences of %lld tokens does not fit the decoder",
+                       (long long)b->sequences, (long long)b->length);
+    for (int64_t i = 0; i < tokens; i++) {
+        if (b->inputs[i] >= vocab || b->targets[i] >= vocab)
+            return err_set(STATUS_INPUT, "token id %lld is not below vocab_size (%lld)",
+                           b->inputs[i] >= vocab ? (long long)b->inputs[i]
+                                                 : (long long)b->targets[i],
+                           (long long)vocab);
+        if (b->first[i] < 0 || b->first[i] > i % b->length)
+            return err_set(STATUS_FAILED, "document piece of token %lld begins behind it",
+                           (long long)i);
+    }
+    return 0;
+}
+
+/* Positions count from the piece's start; a sliding window moves the first key. */
+static void
+set_positions(const struct decoder *d, const struct batch *b)
+{
+    int32_t window = (int32_t)d->config->sliding_window;
+
+    for (int64_t s = 0, at = 0; s < b->sequences; s++) {
+        for (int32_t i = 0; i < b->length; i++, at++) {
+            int32_t first = b->first[at];
+
+            d->positions[at] = i - first;
+            d->first[at] = window > 0 && first < i - window + 1 ? i - window + 1 : first;
+        }
+    }
+}
+
+void
+decoder_forward(const struct decoder *d, const struct batch *b, const struct tokens *t)
+{
+    const struct params *p = d->params;
+    struct norm_at final = {p->final_norm, p->final_norm_bias, d->mean_final, d->rstd_final};
+    int layers = (int)d->config->num_hidden_layers;
+
+    set_positions(d, b);
+    embedding_forward(d, d->layer[0].x, b->inputs, t->count);
+    for (int i = 0; i < layers; i++)
+        layer_forward(d, i, i > 0 ? d->layer[i - 1].x_mid : NULL, t);
+    norm_forward(d, &final, d->h_final, d->x_final, d->layer[layers - 1].x_mid, d->delta, t->count);
+}

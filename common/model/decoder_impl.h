@@ -1,0 +1,191 @@
+#ifndef MODEL_DECODER_IMPL_H
+#define MODEL_DECODER_IMPL_H
+
+#include "kernels/grid.h"
+#include "model/decoder.h"
+
+/*
+ * Private to common/model: the decoder's state and its operations, one file each,
+ * forward and backward. T is the number of tokens in hand. Every operation cuts its work into cells
+ * by shape alone and runs them on the pool.
+ */
+
+/* Rows of one cell where rows do not depend on each other. */
+enum { ROW_CELL = 32 };
+
+/* Tokens whose logits exist at once. A constant: the head's gradient accumulates chunk by chunk. */
+enum { HEAD_CHUNK = 256 };
+
+/* What a layer leaves for its backward pass. Layers share what is not kept. */
+struct layer_state {
+    void *x, *x_mid; /* act [T][hidden]: the residual stream before attention and before the MLP */
+    void *mean1, *rstd1; /* wide [T]; mean: layer norm only */
+    void *mean2, *rstd2;
+    void *h1, *h2; /* act [T][hidden]: norm outputs */
+    void *qkv;     /* act [T][qkv], after rotary */
+    void *context; /* act [T][query]: attention's output */
+    void *lse;     /* wide [sequence][head][length] */
+    void *up;      /* act [T][up] */
+    void *inner;   /* act [T][intermediate] */
+};
+
+struct packed {
+    void *forward, *backward; /* op(B) of x W^T and of dy W; NULL: not packed */
+};
+
+/* One occurrence of a table row in a batch: sorted by row, then place. */
+struct place {
+    uint32_t row, token;
+};
+
+struct decoder {
+    const struct config *config;
+    const struct params *params;
+    struct decoder_options options;
+    const struct ops *ops;
+    struct threads *pool;
+    struct arena arena;
+    struct decoder_memory memory;
+
+    int64_t capacity; /* most tokens at once */
+    int64_t hidden, query, kv, qkv, up, intermediate, group;
+
+    const char *act, *wide; /* weights */
+    struct packed *packed;  /* [params->count] */
+
+    /* tables */
+    void *cos_sin;                       /* wide [seq_length][rotary_dim] */
+    int32_t *positions, *first;          /* [T] */
+    struct place *places, *places_other; /* [T] */
+    int64_t *runs;                       /* [T + 1]: where equal rows begin in places */
+
+    /* activations */
+    struct layer_state *layer; /* [layers] */
+    void *delta;               /* act [T][hidden]: not yet added to the residual stream */
+    void *x_final, *mean_final, *rstd_final, *h_final;
+    void *d_x, *d_x_other, *d_h; /* act [T][hidden] */
+    void *d_narrow;              /* act [T][max(intermediate, query)] */
+    void *d_broad;               /* act [T][max(up, qkv)] */
+
+    /* logits */
+    void *logits;         /* wide [HEAD_CHUNK][vocab] */
+    void *d_logits;       /* act, the same */
+    double *loss, *log_z; /* [T] */
+
+    /* scratch */
+    void *partials;          /* wide [reduction blocks][broadest] */
+    char *attention_scratch; /* a piece a worker */
+    size_t attention_scratch_each;
+};
+
+/* The micro-batch in hand. */
+struct tokens {
+    int64_t sequences, length, count;
+};
+
+/* The element n places behind base. */
+static inline void *
+act_at(const struct decoder *d, void *base, int64_t n)
+{
+    return (char *)base + (size_t)n * d->ops->act_size;
+}
+
+static inline const void *
+act_at_const(const struct decoder *d, const void *base, int64_t n)
+{
+    return (const char *)base + (size_t)n * d->ops->act_size;
+}
+
+static inline void *
+wide_at(const struct decoder *d, void *base, int64_t n)
+{
+    return (char *)base + (size_t)n * d->ops->wide_size;
+}
+
+static inline const void *
+wide_at_const(const struct decoder *d, const void *base, int64_t n)
+{
+    return (const char *)base + (size_t)n * d->ops->wide_size;
+}
+
+/* A matrix or embedding in act, a norm or bias in wide (index -1: NULL), and its gradient. */
+const void *weight_act(const struct decoder *d, int param);
+const void *weight_wide(const struct decoder *d, int param);
+void *gradient_of(const struct decoder *d, void *grads, int param);
+
+/* Runs fn on cells of `each` out of n. */
+void run_cells(const struct decoder *d, int64_t n, int64_t each,
+               int (*fn)(void *arg, size_t cell, int worker), void *arg);
+
+static inline int64_t
+rows_of_cell(size_t cell, int64_t each, int64_t n)
+{
+    int64_t left = n - (int64_t)cell * each;
+    return left < each ? left : each;
+}
+
+/* reduce.c: out += the sum of partials [blocks][n] (wide), blocks in order; partials are used up.
+ */
+void reduce_partials(const struct decoder *d, void *out, void *partials, int64_t blocks, int64_t n);
+int64_t reduce_blocks(int64_t tokens);
+
+/* linear.c: y [T][out] = x [T][in] W^T + b. Backward: dW += dy^T x, db += sums of dy, dx = dy W. */
+void linear_forward(const struct decoder *d, void *y, const void *x, int weight, int bias,
+                    int64_t tokens);
+void linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x, int weight,
+                     int bias, int64_t tokens, void *grads);
+
+/* norm.c: x_out = x + delta (delta NULL: x as it is), y = norm(x_out). Backward adds d_residual. */
+struct norm_at {
+    int weight, bias;  /* params; bias -1 for RMS */
+    void *mean, *rstd; /* wide [T] */
+};
+void norm_forward(const struct decoder *d, const struct norm_at *at, void *y, void *x_out,
+                  const void *x, const void *delta, int64_t tokens);
+void norm_backward(const struct decoder *d, const struct norm_at *at, void *dx, const void *dy,
+                   const void *d_residual, const void *x, int64_t tokens, void *grads);
+
+/* rotary.c: table [positions][rotary_dim]; both directions in place on the queries and keys of qkv.
+ */
+void rotary_table(const struct config *c, const struct ops *ops, int64_t positions, void *cos_sin);
+void rotary_apply(const struct decoder *d, void *qkv, const void *cos_sin, bool inverse,
+                  int64_t tokens);
+
+/* attention.c */
+void attention_all_forward(const struct decoder *d, const struct layer_state *s,
+                           const struct tokens *t);
+void attention_all_backward(const struct decoder *d, const struct layer_state *s,
+                            const struct tokens *t, const void *d_context, void *d_qkv);
+
+/* mlp.c: inner [T][intermediate] from up [T][up], and back. */
+void mlp_inner_forward(const struct decoder *d, void *inner, const void *up, int64_t tokens);
+void mlp_inner_backward(const struct decoder *d, void *d_up, const void *up, const void *d_inner,
+                        int64_t tokens);
+
+/* embedding.c */
+void embedding_forward(const struct decoder *d, void *x, const uint32_t *ids, int64_t tokens);
+void embedding_backward(const struct decoder *d, const void *dx, const uint32_t *ids,
+                        int64_t tokens, void *grads);
+
+/*
+ * loss.c: head and cross-entropy in chunks. grads NULL: loss only; else the head's
+ * gradient is added there and d_h [T][hidden] is the gradient of h. loss and log_z [T] are left in
+ * d.
+ */
+void loss_run(const struct decoder *d, const void *h, void *d_h, const int32_t *targets,
+              int64_t tokens, double scale, double z, void *grads);
+void logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits);
+
+/* layer.c: attention and MLP of layer i; forward leaves d->delta, backward turns d->d_x into the
+ * gradient of s->x. */
+void layer_forward(const struct decoder *d, int i, const void *x, const struct tokens *t);
+void layer_again(const struct decoder *d, int i, const struct tokens *t);
+void layer_backward(struct decoder *d, int i, const struct tokens *t, void *grads);
+struct norm_at layer_norm1(const struct decoder *d, int i);
+struct norm_at layer_norm2(const struct decoder *d, int i);
+
+/* decoder.c: embedding, layers and final norm: leaves d->h_final. */
+int decoder_check_batch(const struct decoder *d, const struct batch *b);
+void decoder_forward(const struct decoder *d, const struct batch *b, const struct tokens *t);
+
+#endif

@@ -1,0 +1,130 @@
+#include <string.h>
+
+#include "model/decoder_impl.h"
+
+/*
+ * Token and learned position embeddings. Backward is a sparse sum: the places of a batch
+ * are sorted by row, then by place, and each row adds its gradients in that order.
+ */
+
+struct lookup_job {
+    const struct decoder *d;
+    void *x;
+    const uint32_t *ids;
+    int64_t tokens;
+};
+
+static int
+look_up_rows(void *arg, size_t cell, int worker)
+{
+    const struct lookup_job *j = arg;
+    const struct decoder *d = j->d;
+    int64_t begin = (int64_t)cell * ROW_CELL, end = begin + rows_of_cell(cell, ROW_CELL, j->tokens);
+    const void *tokens = weight_act(d, d->params->embedding);
+    const void *positions = d->params->position >= 0 ? weight_act(d, d->params->position) : NULL;
+
+    (void)worker;
+    for (int64_t i = begin; i < end; i++) {
+        void *x = act_at(d, j->x, i * d->hidden);
+        const void *row = act_at_const(d, tokens, (int64_t)j->ids[i] * d->hidden);
+
+        if (positions)
+            d->ops->add(x, row, act_at_const(d, positions, d->positions[i] * d->hidden), d->hidden);
+        else
+            memcpy(x, row, (size_t)d->hidden * d->ops->act_size);
+    }
+    return 0;
+}
+
+/* x [T][hidden] = embedding[id] (+ position[position]). */
+void
+embedding_forward(const struct decoder *d, void *x, const uint32_t *ids, int64_t tokens)
+{
+    struct lookup_job job = {d, x, ids, tokens};
+
+    run_cells(d, tokens, ROW_CELL, look_up_rows, &job);
+}
+
+/* Stable radix sort by row, a byte at a time; the result is in `a`. */
+static void
+sort_places(struct place *a, struct place *b, int64_t n)
+{
+    for (int shift = 0; shift < 32; shift += 8) {
+        int64_t at[257] = {0};
+
+        for (int64_t i = 0; i < n; i++)
+            at[(a[i].row >> shift & 255) + 1]++;
+        for (int i = 0; i < 256; i++)
+            at[i + 1] += at[i];
+        for (int64_t i = 0; i < n; i++)
+            b[at[a[i].row >> shift & 255]++] = a[i];
+
+        struct place *swap = a;
+        a = b;
+        b = swap;
+    }
+}
+
+struct scatter_job {
+    const struct decoder *d;
+    const void *dx;
+    void *grads; /* wide [rows][hidden] */
+    int64_t runs;
+};
+
+enum { RUN_CELL = 16 };
+
+/* Runs of equal rows; no row is in two cells. */
+static int
+scatter_runs(void *arg, size_t cell, int worker)
+{
+    const struct scatter_job *j = arg;
+    const struct decoder *d = j->d;
+    int64_t run = (int64_t)cell * RUN_CELL, end = run + rows_of_cell(cell, RUN_CELL, j->runs);
+
+    (void)worker;
+    for (int64_t i = d->runs[run]; i < d->runs[end]; i++) {
+        const struct place *p = &d->places[i];
+
+        d->ops->add_act_to_wide(wide_at(d, j->grads, (int64_t)p->row * d->hidden),
+                                act_at_const(d, j->dx, (int64_t)p->token * d->hidden), d->hidden);
+    }
+    return 0;
+}
+
+/* grads[row of place i] += dx[i], for d->places filled with n places in order. */
+static void
+scatter(const struct decoder *d, const void *dx, int64_t n, void *grads)
+{
+    struct scatter_job job = {d, dx, grads, 0};
+
+    sort_places(d->places, d->places_other, n);
+    for (int64_t i = 0; i < n; i++)
+        if (i == 0 || d->places[i].row != d->places[i - 1].row)
+            d->runs[job.runs++] = i;
+    d->runs[job.runs] = n;
+    run_cells(d, job.runs, RUN_CELL, scatter_runs, &job);
+}
+
+/*
+ * The gradient of the input embedding: at tied_offset when the head shares the
+ * weight (the two are added later, once), else at the embedding's own place.
+ */
+void
+embedding_backward(const struct decoder *d, const void *dx, const uint32_t *ids, int64_t tokens,
+                   void *grads)
+{
+    const struct params *p = d->params;
+
+    for (int64_t i = 0; i < tokens; i++)
+        d->places[i] = (struct place){ids[i], (uint32_t)i};
+    scatter(d, dx, tokens,
+            p->tied_offset >= 0 ? wide_at(d, grads, p->tied_offset)
+                                : gradient_of(d, grads, p->embedding));
+
+    if (p->position < 0)
+        return;
+    for (int64_t i = 0; i < tokens; i++)
+        d->places[i] = (struct place){(uint32_t)d->positions[i], (uint32_t)i};
+    scatter(d, dx, tokens, gradient_of(d, grads, p->position));
+}

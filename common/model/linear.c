@@ -1,0 +1,104 @@
+#include "model/decoder_impl.h"
+
+/*
+ * Linear maps with weights W [out][in]. Forward 2 T out in flops, backward twice that.
+ */
+
+/* y [T][out] = x [T][in] W^T + b. */
+void
+linear_forward(const struct decoder *d, void *y, const void *x, int weight, int bias,
+               int64_t tokens)
+{
+    const struct param *w = &d->params->param[weight];
+    struct gemm g = {
+        .tb = true,
+        .m = tokens,
+        .n = w->rows,
+        .k = w->columns,
+        .a = x,
+        .lda = w->columns,
+        .b = weight_act(d, weight),
+        .ldb = w->columns,
+        .b_packed = d->packed[weight].forward,
+        .c = y,
+        .ldc = w->rows,
+        .bias = weight_wide(d, bias),
+    };
+
+    gemm_run(d->pool, d->ops, &g);
+}
+
+struct bias_job {
+    const struct decoder *d;
+    const void *dy;
+    int64_t tokens, n, chunks;
+};
+
+enum { BIAS_COLUMNS = 1024 };
+
+/* One block of tokens, one chunk of columns. */
+static int
+bias_block(void *arg, size_t cell, int worker)
+{
+    const struct bias_job *job = arg;
+    const struct decoder *d = job->d;
+    size_t block = cell / (size_t)job->chunks, chunk = cell % (size_t)job->chunks;
+    int64_t row = (int64_t)block * REDUCE_ROWS, column = (int64_t)chunk * BIAS_COLUMNS;
+
+    (void)worker;
+    d->ops->column_sum(wide_at(d, d->partials, (int64_t)block * job->n + column),
+                       act_at_const(d, job->dy, row * job->n + column), job->n,
+                       rows_of_cell(block, REDUCE_ROWS, job->tokens),
+                       rows_of_cell(chunk, BIAS_COLUMNS, job->n));
+    return 0;
+}
+
+/* db += the sum of dy's rows. */
+static void
+bias_backward(const struct decoder *d, const void *dy, int bias, int64_t tokens, void *grads)
+{
+    int64_t n = d->params->param[bias].size, blocks = reduce_blocks(tokens);
+    struct bias_job job = {d, dy, tokens, n, (n + BIAS_COLUMNS - 1) / BIAS_COLUMNS};
+
+    run_cells(d, blocks * job.chunks, 1, bias_block, &job);
+    reduce_partials(d, gradient_of(d, grads, bias), d->partials, blocks, n);
+}
+
+/* dW [out][in] += dy^T x; db [out] += sum of dy; dx [T][in] = dy W. */
+void
+linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x, int weight,
+                int bias, int64_t tokens, void *grads)
+{
+    const struct param *w = &d->params->param[weight];
+    struct gemm of_weight = {
+        .ta = true,
+        .m = w->rows,
+        .n = w->columns,
+        .k = tokens,
+        .a = dy,
+        .lda = w->rows,
+        .b = x,
+        .ldb = w->columns,
+        .c = gradient_of(d, grads, weight),
+        .ldc = w->columns,
+        .c_wide = true,
+        .accumulate = true,
+    };
+    struct gemm of_input = {
+        .m = tokens,
+        .n = w->columns,
+        .k = w->rows,
+        .a = dy,
+        .lda = w->rows,
+        .b = weight_act(d, weight),
+        .ldb = w->columns,
+        .b_packed = d->packed[weight].backward,
+        .c = dx,
+        .ldc = w->columns,
+    };
+
+    gemm_run(d->pool, d->ops, &of_weight);
+    if (bias >= 0)
+        bias_backward(d, dy, bias, tokens, grads);
+    gemm_run(d->pool, d->ops, &of_input);
+}

@@ -1,0 +1,96 @@
+#include <string.h>
+
+#include "model/decoder_impl.h"
+
+/*
+ * The head and softmax cross-entropy, HEAD_CHUNK tokens at a time, so that the logits
+ * of all tokens never exist. 2 T vocab hidden flops forward, twice that backward.
+ */
+
+enum { LOSS_ROWS = 8 };
+
+struct loss_job {
+    const struct decoder *d;
+    const int32_t *targets;
+    int64_t begin, rows;
+    double scale, z;
+    bool gradient;
+};
+
+static int
+loss_rows(void *arg, size_t cell, int worker)
+{
+    const struct loss_job *j = arg;
+    const struct decoder *d = j->d;
+    int64_t row = (int64_t)cell * LOSS_ROWS, vocab = d->config->vocab_size, at = j->begin + row;
+
+    (void)worker;
+    d->ops->cross_entropy(wide_at(d, d->logits, row * vocab), vocab,
+                          j->gradient ? act_at(d, d->d_logits, row * vocab) : NULL, vocab,
+                          j->targets + at, rows_of_cell(cell, LOSS_ROWS, j->rows), vocab, j->scale,
+                          j->z, d->loss + at, d->log_z + at);
+    return 0;
+}
+
+/* logits wide [T][vocab] = h W^T. */
+void
+logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits)
+{
+    int head = d->params->head;
+    struct gemm g = {
+        .tb = true,
+        .m = tokens,
+        .n = d->config->vocab_size,
+        .k = d->hidden,
+        .a = h,
+        .lda = d->hidden,
+        .b = weight_act(d, head),
+        .ldb = d->hidden,
+        .b_packed = d->packed[head].forward,
+        .c = logits,
+        .ldc = d->config->vocab_size,
+        .c_wide = true,
+    };
+
+    gemm_run(d->pool, d->ops, &g);
+}
+
+static bool
+any_scored(const int32_t *targets, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (targets[i] >= 0)
+            return true;
+    return false;
+}
+
+/* A chunk without a scored target has no loss and no gradient. */
+static void
+skip_chunk(const struct decoder *d, void *d_h, int64_t begin, int64_t rows)
+{
+    for (int64_t i = begin; i < begin + rows; i++)
+        d->loss[i] = d->log_z[i] = 0;
+    if (d_h)
+        memset(act_at(d, d_h, begin * d->hidden), 0, (size_t)(rows * d->hidden) * d->ops->act_size);
+}
+
+void
+loss_run(const struct decoder *d, const void *h, void *d_h, const int32_t *targets, int64_t tokens,
+         double scale, double z, void *grads)
+{
+    for (int64_t begin = 0; begin < tokens; begin += HEAD_CHUNK) {
+        int64_t rows = tokens - begin < HEAD_CHUNK ? tokens - begin : HEAD_CHUNK;
+        const void *h_chunk = act_at_const(d, h, begin * d->hidden);
+        struct loss_job job = {d, targets, begin, rows, scale, z, grads != NULL};
+
+        if (!any_scored(targets + begin, rows)) {
+            skip_chunk(d, grads ? d_h : NULL, begin, rows);
+            continue;
+        }
+        logits_of(d, h_chunk, rows, d->logits);
+        run_cells(d, rows, LOSS_ROWS, loss_rows, &job);
+        if (grads)
+            linear_backward(d, act_at(d, d_h, begin * d->hidden), d->d_logits, h_chunk,
+                            d->params->head, -1, rows, grads);
+    }
+}
