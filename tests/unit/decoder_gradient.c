@@ -1,0 +1,125 @@
+/*
+ * The whole model's gradient in FP64 against central finite differences of its
+ * loss, tensor by tensor: along random directions, in which any wrong element
+ * shows, and along single elements.
+ */
+#include "tests/unit/small_model.h"
+
+static const double scale = 0.37, z_loss = 0.05;
+
+static double
+loss_of(struct decoder *d, const struct small_batch *b)
+{
+    struct sequence_loss out[SMALL_SEQUENCES];
+    double sum = 0;
+
+    if (decoder_loss(d, &b->batch, out, NULL) < 0)
+        abort();
+    for (int s = 0; s < SMALL_SEQUENCES; s++)
+        sum += scale * (out[s].loss + z_loss * out[s].z_loss);
+    return sum;
+}
+
+/* The derivative of the loss along `direction` from tensor p's place, by a fourth-order formula. */
+static double
+difference(struct small_model *m, struct decoder *d, const struct small_batch *b,
+           const struct param *p, const double *direction)
+{
+    static const double weight[] = {1.0 / 12, -8.0 / 12, 8.0 / 12, -1.0 / 12};
+    static const int step[] = {-2, -1, 1, 2};
+    const double h = 1e-3;
+    double *w = m->weights + p->offset, sum = 0;
+    double *saved = mem_dup(w, (size_t)p->size * sizeof *w);
+
+    for (int k = 0; k < 4; k++) {
+        for (int64_t i = 0; i < p->size; i++)
+            w[i] = saved[i] + h * step[k] * direction[i];
+        decoder_set_weights(d, m->weights, m->weights);
+        sum += weight[k] * loss_of(d, b);
+    }
+    memcpy(w, saved, (size_t)p->size * sizeof *w);
+    free(saved);
+    return sum / h;
+}
+
+/* Direction k: first random signs (over sqrt(size)), then single elements. */
+static void
+fill_direction(double *direction, const struct param *p, int k)
+{
+    memset(direction, 0, (size_t)p->size * sizeof *direction);
+    if (k < 3) {
+        for (int64_t i = 0; i < p->size; i++)
+            direction[i] =
+                rng_normal(rng_key((uint64_t)k, p->name), (uint64_t)i) / sqrt((double)p->size);
+    } else {
+        direction[rng_u64(rng_key((uint64_t)k, p->name), 0) % (uint64_t)p->size] = 1;
+    }
+}
+
+/* Adds the tied embedding's two gradients into one, as the trainer does. */
+static void
+join_tied(const struct params *p, double *grads)
+{
+    const struct param *e = &p->param[p->embedding];
+
+    if (p->tied_offset >= 0)
+        for (int64_t i = 0; i < e->size; i++)
+            grads[e->offset + i] += grads[p->tied_offset + i];
+}
+
+static void
+test_model(const char *name, const char *json)
+{
+    struct small_model m;
+    struct small_batch b;
+    const struct kernels *ref = table_named("ref");
+    double worst = 0;
+    const char *where = "";
+
+    small_model_init(&m, json);
+    small_batch_init(&b, &m.config);
+    struct decoder *d = small_decoder(&m, ref, PRECISION_FP64, NULL, RECOMPUTE_NONE, true);
+    double *grads = mem_zarray((size_t)m.params.grad_elements, sizeof *grads);
+    struct sequence_loss out[SMALL_SEQUENCES];
+
+    if (decoder_train(d, &b.batch, grads, scale, z_loss, out, NULL, NULL) < 0)
+        abort();
+    join_tied(&m.params, grads);
+    for (int i = 0; i < m.params.count; i++) {
+        const struct param *p = &m.params.param[i];
+        double *direction = mem_array((size_t)p->size, sizeof *direction);
+
+        for (int k = 0; k < 8; k++) {
+            double along = 0, norm = 0, found;
+
+            fill_direction(direction, p, k);
+            for (int64_t j = 0; j < p->size; j++) {
+                along += grads[p->offset + j] * direction[j];
+                norm += grads[p->offset + j] * grads[p->offset + j] * direction[j] * direction[j];
+            }
+            found = difference(&m, d, &b, p, direction);
+            double error = fabs(found - along) / (sqrt(norm) + 1e-3);
+            if (error > worst) {
+                worst = error;
+                where = p->name;
+            }
+        }
+        free(direction);
+    }
+    ok(worst < 3e-8, "%s: every gradient is the finite difference (worst %.1e at %s)", name, worst,
+       where);
+    ok(worst > 0, "%s: something was compared", name);
+    free(grads);
+    decoder_free(d);
+    small_model_release(&m);
+}
+
+int
+main(void)
+{
+    test_model("llama, untied, grouped queries", small_llama);
+    test_model("llama, tied, all biases, one key/value head", small_llama_tied);
+    test_model("mistral, sliding window", small_mistral);
+    test_model("gpt2", small_gpt2);
+    return done();
+}
