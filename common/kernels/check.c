@@ -35,8 +35,9 @@ check_all(const struct kernels *k, enum precision p, const struct gemm *shapes, 
           struct kernel_check *out)
 {
     memset(out, 0, sizeof *out);
-    return check_products(k, p, shapes, count, thorough ? 8 : 2, out) &
-           check_others(k, p, thorough ? 8 : 2, out);
+    int rounds = thorough ? 8 : 2;
+    bool products = check_products(k, p, shapes, count, rounds, out);
+    return check_others(k, p, rounds, out) && products;
 }
 
 /* A BLAS that computes wrong results is known (caches of new processors misread): do without it then. */

@@ -5,7 +5,25 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Vectors of eight floats: loads of short ends, sums, and functions. */
+/* Vectors of eight floats: loops with short ends, sums, and functions. */
+
+/*
+ * Runs the block that follows for i = 0, 8, 16 … below n. `left` is the constant 8 in the
+ * loop over whole vectors and what remains in a last, shorter round: the functions
+ * below that take it then are plain loads and stores in the loop.
+ */
+#define VECTORS(i, left, n, ...)               \
+    do {                                       \
+        int64_t i = 0;                         \
+        for (; i + 8 <= (n); i += 8) {         \
+            enum { left = 8 };                 \
+            __VA_ARGS__                        \
+        }                                      \
+        if (i < (n)) {                         \
+            const int64_t left = (n) - i;      \
+            __VA_ARGS__                        \
+        }                                      \
+    } while (0)
 
 static inline __m256
 float_at(const float *p, int64_t left)
@@ -33,8 +51,10 @@ float_store_at(float *p, int64_t left, __m256 x)
 static inline __m256
 first_lanes(__m256 x, int64_t left, float other)
 {
+    if (left >= 8)
+        return x;
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    __m256i in = _mm256_cmpgt_epi32(_mm256_set1_epi32(left > 8 ? 8 : (int)left), lane);
+    __m256i in = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)left), lane);
     return _mm256_blendv_ps(_mm256_set1_ps(other), x, _mm256_castsi256_ps(in));
 }
 
@@ -63,31 +83,31 @@ lanes_max(__m256 x)
 }
 
 /*
- * e^x: x = n log 2 + r, e^r by the polynomial of Cephes' expf (Moshier), within 2 ulp;
- * below -104 it is 0, above 89 infinite, and subnormal results are rounded right.
+ * e^x: x = n log 2 + r; e^r is 1 + r + r^2 q(r) with our own minimax q, r from log 2 in two
+ * parts (as Cephes' expf, Moshier). Within 1 ulp from -87 to 88.3; 0 below, the value at 88.3 above.
  */
 static inline __m256
 exp8(__m256 x)
 {
-    /* The second operand is the one that passes a NaN on. */
-    x = _mm256_min_ps(_mm256_set1_ps(89.0f), _mm256_max_ps(_mm256_set1_ps(-104.0f), x));
-    __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504088896341f)),
-                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    /* Adding 1.5 2^23 rounds to an integer and leaves it in the low bits. */
+    const __m256 magic = _mm256_set1_ps(0x1.8p23f);
+    /* The second operand is the one that passes a NaN on; so does "not less than". */
+    x = _mm256_min_ps(_mm256_set1_ps(88.3f), x);
+    __m256 normal = _mm256_cmp_ps(x, _mm256_set1_ps(-87.0f), _CMP_NLT_UQ);
+    __m256 shifted = _mm256_fmadd_ps(x, _mm256_set1_ps(1.44269504088896341f), magic);
+    __m256 n = _mm256_sub_ps(shifted, magic);
     __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
     r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
-    __m256 p = _mm256_set1_ps(1.9875691500e-4f);
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.3981999507e-3f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(8.3334519073e-3f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(4.1665795894e-2f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.6666665459e-1f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(5.0000001201e-1f));
-    p = _mm256_add_ps(_mm256_fmadd_ps(p, _mm256_mul_ps(r, r), r), _mm256_set1_ps(1.0f));
-    /* Times 2^n in two factors: n may lie outside the exponents of normal numbers. */
-    __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1), rest = _mm256_sub_epi32(i, half);
-    const __m256i bias = _mm256_set1_epi32(127);
-    __m256 f = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
-    __m256 g = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
-    return _mm256_mul_ps(_mm256_mul_ps(p, f), g);
+    __m256 p = _mm256_set1_ps(0.0013814432313665748f);
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.008368796668946743f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.041668396443128586f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.1666651964187622f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.4999999403953552f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
+    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
+    __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    p = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent));
+    return _mm256_and_ps(p, normal);
 }
 
 static inline __m256
