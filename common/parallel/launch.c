@@ -293,8 +293,11 @@ launch_ranks(const struct launch *l)
     int pipe_fds[2], input = -1, report = -1, how = 0, result = -1;
     pid_t child = -1;
 
-    if (mpi_launched() || launch_expected() > 0)
+    if (mpi_launched())
         return err_set(STATUS_FAILED, "a rank cannot start ranks");
+    if (launch_expected() > 0) /* we are what such an mpiexec started, and know of no ranks */
+        return err_set(STATUS_FAILED, "mpiexec: it belongs to another MPI than this program (%s)",
+                       mpi_version());
     if (pipe2(pipe_fds, O_CLOEXEC) != 0)
         return err_sys("pipe");
     report = inheritable(pipe_fds[1]);

@@ -2,7 +2,7 @@
  * A job for the launch, signal and ending tests: [--ranks N] MODE [ARGUMENT].
  *   end STATUS:RANK   that rank ends with STATUS, the others with 0
  *   stdin             rank 0 sums the bytes of the operand "-" and prints "BYTES SUM"
- *   wait              until SIGTERM or SIGINT, then status 75
+ *   wait              rank 0 prints "ready PID…"; at SIGTERM or SIGINT, status 75
  *   silent RANK       that rank sleeps, the others wait in a barrier, with the watchdog at 1 s
  *   kill RANK         that rank kills itself, the others wait in a barrier
  *   abort STATUS      rank 1 aborts with STATUS, the others wait
@@ -54,11 +54,19 @@ read_stream(void)
 static int
 wait_for_signal(void)
 {
+    int32_t mine = getpid(), *pids = mem_array((size_t)world->size, sizeof *pids);
+
     sys_catch_stop();
+    if (comm_all_gather(world, &mine, pids, sizeof mine) != 0)
+        die_err();
     if (world->rank == 0) {
-        puts("ready");
+        printf("ready");
+        for (int r = 0; r < world->size; r++)
+            printf(" %d", (int)pids[r]);
+        puts("");
         fflush(stdout);
     }
+    free(pids);
     for (int stop = 0; stop == 0;) {
         usleep(2000);
         stop = sys_stop_signal() != 0;
