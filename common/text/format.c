@@ -31,7 +31,7 @@ static bool
 has_binary_magic(const char *p, const char *end)
 {
     static const char *const magics[] = {"%PDF-", "%!PS", "GIF8", "\x89PNG", "\xFF\xD8\xFF",
-                                         "\x7F" "ELF", "wOF", "7z\xBC\xAF", "Rar!", "OggS",
+                                         "\177ELF", "wOF", "7z\xBC\xAF", "Rar!", "OggS",
                                          "SQLite format 3"};
 
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {

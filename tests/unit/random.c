@@ -62,7 +62,7 @@ static fp16
 nearest_half(double f)
 {
     fp16 best = 0;
-    double distance = INFINITY;
+    double distance = (double)INFINITY;
 
     for (unsigned h = 0; h < 0x7c00; h++) {
         double d = fabs(fabs(f) - (double)fp16_to_float((fp16)h));

@@ -88,7 +88,7 @@ test_human(void)
     is_str(human_time(3.21, buf), "3.2s", "seconds");
     is_str(human_time(75, buf), "1m15s", "minutes");
     is_str(human_time(3720, buf), "1h02m", "hours");
-    is_str(human_time(NAN, buf), "?", "no time");
+    is_str(human_time((double)NAN, buf), "?", "no time");
 }
 
 static void
