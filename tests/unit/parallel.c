@@ -67,7 +67,7 @@ test_single(void)
     struct comm_request *q = NULL;
     int32_t a[4] = {1, 2, 3, 4}, b[4] = {0};
     bool good = true, done = false;
-    void **base, *window;
+    void **base = NULL, *window = NULL;
 
     good = comm_all_reduce(c, a, 4, COMM_I32, COMM_SUM) == 0 && comm_barrier(c) == 0 &&
            comm_broadcast(c, a, sizeof a, 0) == 0 && comm_all_gather(c, a, b, sizeof a) == 0;
