@@ -1,4 +1,7 @@
-/* What every back end shares: blocking forms, progress, waiting with a watchdog, agreement on errors. */
+/*
+ * What every back end shares: blocking forms, progress, waiting with a watchdog, agreement
+ * on errors.
+ */
 #include "comm/comm.h"
 
 #include <sched.h>
@@ -8,11 +11,7 @@
 #include "base/threads.h"
 #include "comm/progress.h"
 
-enum {
-    MAX_HOOKS = 16,
-    POLLS_BEFORE_SLEEP = 200,
-    SLEEP_NANOSECONDS = 20000
-};
+enum { MAX_HOOKS = 16, POLLS_BEFORE_SLEEP = 200, SLEEP_NANOSECONDS = 20000 };
 static const double look_seconds = 0.05;
 
 static struct {
@@ -137,8 +136,7 @@ comm_all_gather(struct comm *c, const void *send, void *receive, size_t bytes_ea
 {
     struct comm_request *q = NULL;
 
-    return c->ops->all_gather(c, send, receive, bytes_each, COMM_BYTE, &q) ? -1
-                                                                         : comm_wait(c, &q);
+    return c->ops->all_gather(c, send, receive, bytes_each, COMM_BYTE, &q) ? -1 : comm_wait(c, &q);
 }
 
 int

@@ -6,7 +6,8 @@
 #include "comm/comm.h"
 
 static const size_t type_size[] = {
-    [COMM_BYTE] = 1, [COMM_I32] = 4, [COMM_U64] = 8, [COMM_F32] = 4, [COMM_F64] = 8, [COMM_BF16] = 2,
+    [COMM_BYTE] = 1, [COMM_I32] = 4, [COMM_U64] = 8,
+    [COMM_F32] = 4,  [COMM_F64] = 8, [COMM_BF16] = 2,
 };
 
 /* A message sent to oneself that nobody received, or a receive that nothing met. */

@@ -13,10 +13,11 @@ const char *axis_name(enum axis a); /* "tensor", ... */
 
 struct grid {
     int size[AXES];
-    enum axis order[AXES];   /* fastest first */
-    int coordinate[AXES];    /* this rank's */
-    struct comm *world;      /* the caller's */
-    struct comm *along[AXES]; /* the ranks that differ from this one on that axis only; rank there = coordinate */
+    enum axis order[AXES]; /* fastest first */
+    int coordinate[AXES];  /* this rank's */
+    struct comm *world;    /* the caller's */
+    struct comm *along
+        [AXES]; /* the ranks that differ from this one on that axis only; rank there = coordinate */
 };
 
 /* The default order: tensor, context, expert, data, pipeline. */
@@ -35,11 +36,13 @@ int grid_parse_order(const char *text, enum axis order[AXES]);
 int grid_fit(int size[AXES], int ranks);
 
 /* Between ranks and coordinates, by arithmetic alone. */
-void grid_coordinates(const int size[AXES], const enum axis order[AXES], int rank, int coordinate[AXES]);
+void
+grid_coordinates(const int size[AXES], const enum axis order[AXES], int rank, int coordinate[AXES]);
 int grid_rank(const int size[AXES], const enum axis order[AXES], const int coordinate[AXES]);
 
 /* Makes the groups along every axis. Collective. The product of sizes is world->size. 0 or -1. */
-int grid_init(struct grid *g, struct comm *world, const int size[AXES], const enum axis order[AXES]);
+int
+grid_init(struct grid *g, struct comm *world, const int size[AXES], const enum axis order[AXES]);
 void grid_release(struct grid *g);
 
 /*

@@ -26,7 +26,7 @@ enum {
     SECONDS_AFTER_STATUS = 10, /* how long mpiexec may outlive the ranks */
 };
 
-/* ---- descriptors by name: "FD:DEVICE:INODE", so that another host's descriptor is not mistaken ---- */
+/* ---- descriptors by name, "FD:DEVICE:INODE": another host's is not mistaken for ours ---- */
 
 static int
 export_fd(const char *variable, int fd)
@@ -78,8 +78,9 @@ launch_stdin(void)
     if (launch_expected() > 0)
         return err_set(STATUS_FAILED, "-: rank 0 runs on %s, where standard input is not",
                        sys_hostname());
-    return err_set(STATUS_USAGE, "-: mpiexec cannot carry a stream: use --ranks N instead of mpiexec, "
-                                 "a FIFO, or 3<&0 </dev/null mpiexec ... /dev/fd/3");
+    return err_set(STATUS_USAGE,
+                   "-: mpiexec cannot carry a stream: use --ranks N instead of mpiexec, "
+                   "a FIFO, or 3<&0 </dev/null mpiexec ... /dev/fd/3");
 }
 
 void

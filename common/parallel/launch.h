@@ -11,20 +11,20 @@
  *
  *   LLM_STDIN_FD=FD:DEVICE:INODE   our standard input; rank 0 reads it, the others close it
  *   LLM_STATUS_FD=FD:DEVICE:INODE  a pipe; the first rank to know the job's status writes it
- *   LLM_RANKS=N                    guards against a launcher of another MPI, and against starting twice
+ *   LLM_RANKS=N                    against an mpiexec of another MPI, and starting twice
  */
 struct launch {
     int ranks;
-    const char *hosts;    /* a host file for mpiexec -f, or NULL */
-    bool standard_input;  /* an operand is "-": rank 0 gets our standard input */
+    const char *hosts;   /* a host file for mpiexec -f, or NULL */
+    bool standard_input; /* an operand is "-": rank 0 gets our standard input */
     int argc;
-    char **argv;          /* our own; argv[0] is replaced by the running program's path */
+    char **argv; /* our own; argv[0] is replaced by the running program's path */
 };
 
 /*
- * Runs the job to its end. Its status (0..255), or -1 with a record: no mpiexec, or the ranks
- * ended without leaving a status (one died). If this process is killed, so is the job. Must not be called
- * in a process that is itself a rank (mpi_launched()).
+ * Runs the job to its end. Its status (0..255), or -1 with a record: no mpiexec, or the
+ * ranks ended without leaving a status (one died). If this process is killed, so is the
+ * job. Must not be called in a process that is itself a rank (mpi_launched()).
  */
 int launch_ranks(const struct launch *l);
 
@@ -38,7 +38,10 @@ int launch_stdin(void);
 /* In a rank other than 0: closes that descriptor. mpi_world does it. */
 void launch_drop_stdin(void);
 
-/* In a rank: tells the parent the job's status; the first report counts. mpi_end and ops->abort do it. */
+/*
+ * In a rank: tells the parent the job's status; the first report counts. mpi_end and
+ * ops->abort do it.
+ */
 void launch_report(int status);
 
 /* How many ranks launch_ranks asked for; 0: not started by it. */

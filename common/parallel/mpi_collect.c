@@ -75,7 +75,9 @@ static MPI_Op
 bf16_operation(enum comm_reduce r)
 {
     static MPI_User_function *const function[] = {
-        [COMM_SUM] = bf16_sum, [COMM_MAX] = bf16_max, [COMM_MIN] = bf16_min,
+        [COMM_SUM] = bf16_sum,
+        [COMM_MAX] = bf16_max,
+        [COMM_MIN] = bf16_min,
     };
     static MPI_Op made[3];
     static bool is_made[3];

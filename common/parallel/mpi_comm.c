@@ -252,9 +252,10 @@ mpi_version(void)
 static int
 wrong_launcher(int size)
 {
-    return err_set(STATUS_FAILED,
-                   "mpiexec started %d ranks of %d: it belongs to another MPI than this program (%s)",
-                   size, launch_expected(), mpi_version());
+    return err_set(
+        STATUS_FAILED,
+        "mpiexec started %d ranks of %d: it belongs to another MPI than this program (%s)", size,
+        launch_expected(), mpi_version());
 }
 
 int

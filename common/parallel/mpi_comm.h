@@ -12,18 +12,25 @@
  * MPI's int counts hold. A died rank takes the job down through the launcher.
  */
 
-/* Was this process started by a launcher of ranks (mpiexec, srun)? Looks at the environment only. */
+/*
+ * Was this process started by a launcher of ranks (mpiexec, srun)? Looks at the environment
+ * only.
+ */
 bool mpi_launched(void);
 
 /*
- * The world of all ranks. Without a launcher it is comm_single() and MPI is never
- * touched. Closes, in ranks other than 0, the standard input that launch_ranks passed on. 0, or -1
- * with a record (the launcher started another number of ranks than launch_ranks asked for: it belongs to another MPI).
- * Every rank must end in mpi_end (parallel/mpi_end.h) or in ops->abort.
+ * The world of all ranks. Without a launcher it is comm_single() and MPI is never touched.
+ * Closes, in ranks other than 0, the standard input that launch_ranks passed on. 0, or -1
+ * with a record (the launcher started another number of ranks than launch_ranks asked for:
+ * it belongs to another MPI). Every rank must end in mpi_end (parallel/mpi_end.h) or in
+ * ops->abort.
  */
 int mpi_world(int *argc, char ***argv, struct comm **out);
 
-/* The library's name and version in one line ("MPICH 4.0.2"), for --version and the log. Needs no mpi_world. */
+/*
+ * The library's name and version in one line ("MPICH 4.0.2"), for --version and the log.
+ * Needs no mpi_world.
+ */
 const char *mpi_version(void);
 
 /* Largest piece of a message in bytes; tests make it small. 0: the default again. */

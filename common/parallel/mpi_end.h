@@ -18,7 +18,10 @@
  */
 int mpi_end(struct comm *world, int status);
 
-/* The status all ranks leave with, agreed without leaving. -1 with a record when the exchange failed. */
+/*
+ * The status all ranks leave with, agreed without leaving. -1 with a record when the
+ * exchange failed.
+ */
 int mpi_agree_status(struct comm *world, int status);
 
 #endif

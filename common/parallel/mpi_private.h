@@ -16,9 +16,9 @@ struct mpi_comm {
 
 enum { REQUEST_INLINE = 4 };
 struct comm_request {
-    const char *what; /* for messages: "all_reduce" */
+    const char *what;         /* for messages: "all_reduce" */
     int count, complete, cap; /* the first `complete` ones are */
-    MPI_Request *mpi; /* few, or allocated */
+    MPI_Request *mpi;         /* few, or allocated */
     MPI_Request few[REQUEST_INLINE];
     struct comm_request *next; /* in the list of free ones */
 };
@@ -56,8 +56,8 @@ int mpi_all_to_all(struct comm *c, const void *send, void *receive, size_t count
 int mpi_broadcast(struct comm *c, void *buffer, size_t bytes, int root, struct comm_request **q);
 int mpi_send(struct comm *c, const void *buffer, size_t bytes, int to, int tag,
              struct comm_request **q);
-int mpi_receive(struct comm *c, void *buffer, size_t bytes, int from, int tag,
-                struct comm_request **q);
+int
+mpi_receive(struct comm *c, void *buffer, size_t bytes, int from, int tag, struct comm_request **q);
 int mpi_barrier(struct comm *c, struct comm_request **q);
 
 int mpi_share(struct comm *c, size_t bytes, void ***base, void **window);

@@ -1,10 +1,10 @@
 /*
- * The watchdog: who waits in vain finds out who is silent. A rank whose wait is
- * overdue reports to rank 0; rank 0 asks all ranks, those that wait answer (they look for
- * the question every 50 ms), and after a moment rank 0 names the ones that did not.
- * Its wait then fails with that record, and the caller takes the job down. If rank 0 is silent
- * itself, the reporting ranks fail on their own. Only waits count: a rank that computes is not asked
- * until somebody has waited for it too long.
+ * The watchdog: who waits in vain finds out who is silent. A rank whose wait is overdue
+ * reports to rank 0; rank 0 asks all ranks, those that wait answer (they look for the
+ * question every 50 ms), and after a moment rank 0 names the ones that did not. Its wait
+ * then fails with that record, and the caller takes the job down. If rank 0 is silent
+ * itself, the reporting ranks fail on their own. Only waits count: a rank that computes is
+ * not asked until somebody has waited for it too long.
  */
 #include "base/err.h"
 #include "base/mem.h"

@@ -12,7 +12,10 @@
  * own, set by the launcher, is kept.
  */
 
-/* How many ranks (this one included) share CPUs with this rank; its place among them. Collective. 0 or -1. */
+/*
+ * How many ranks (this one included) share CPUs with this rank; its place among them.
+ * Collective. 0 or -1.
+ */
 int place_share(struct comm *world, int *share, int *place);
 
 /*

@@ -30,7 +30,10 @@ add(float *to, const float *from, int64_t n)
         to[i] += from[i];
 }
 
-/* A list of additions over the elements [0, n) of value[]; every element goes through all of them. */
+/*
+ * A list of additions over the elements [0, n) of value[]; every element goes through all of
+ * them.
+ */
 struct sum_job {
     const struct addition *additions;
     int count;
@@ -58,7 +61,8 @@ static void
 sum_all(struct threads *pool, const struct sum_job *job)
 {
     if (job->count > 0)
-        threads_run(pool, (size_t)((job->n + ADD_CELL - 1) / ADD_CELL), sum_cell, (void *)(uintptr_t)job);
+        threads_run(pool, (size_t)((job->n + ADD_CELL - 1) / ADD_CELL), sum_cell,
+                    (void *)(uintptr_t)job);
 }
 
 static int
@@ -125,7 +129,8 @@ plan_sums(struct reducer *r)
     r->sum_offsets = mem_array((size_t)r->comm->size, sizeof *r->sum_offsets);
     for (int i = 0; i < r->comm->size; i++) {
         r->sum_offsets[i] = at;
-        r->sum_sizes[i] = (size_t)(1 + r->slices[i].block_end - r->slices[i].block) * sizeof(double);
+        r->sum_sizes[i] = (size_t)(1 + r->slices[i].block_end - r->slices[i].block) *
+                          sizeof(double);
         at += r->sum_sizes[i];
     }
     r->sums = mem_alloc(at);

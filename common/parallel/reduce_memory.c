@@ -112,7 +112,8 @@ memory_collect(struct reducer *r, int piece, bool *there, float **at)
 {
     *there = false;
     for (int rank = 0; rank < r->comm->size; rank++)
-        if (atomic_load_explicit(&head_of(r, rank)->published[piece], memory_order_acquire) != r->step)
+        if (atomic_load_explicit(&head_of(r, rank)->published[piece], memory_order_acquire) !=
+            r->step)
             return 0;
     for (int i = 0; i < r->node_count; i++)
         at[i] = buffer_of(r, r->nodes[i].rank, r->nodes[i].index) + r->pieces[piece].begin;

@@ -115,7 +115,8 @@ post_receives(struct reducer *r)
 {
     struct messages *m = r->state;
 
-    for (; m->remote > 0 && m->posted < r->queued && m->posted < r->queue_head + m->slots; m->posted++) {
+    for (; m->remote > 0 && m->posted < r->queued && m->posted < r->queue_head + m->slots;
+         m->posted++) {
         int piece = r->queue[m->posted], slot = m->posted % m->slots, k = 0;
         for (int i = 0; i < r->node_count; i++) {
             if (r->nodes[i].rank == r->comm->rank)

@@ -30,10 +30,10 @@ struct addition {
 };
 
 /*
- * A way of moving pieces. open takes the buffers; begin is called before the first
- * buffer of a step is filled; publish when this rank's nodes of a piece are final. For a
- * piece of its own, collect sets *there when all nodes are here, and where;
- * home puts the sum, which stands at node 0's place, where it belongs; complete lets all ranks have all sums.
+ * A way of moving pieces. open takes the buffers; begin is called before the first buffer
+ * of a step is filled; publish when this rank's nodes of a piece are final. For a piece of
+ * its own, collect sets *there when all nodes are here, and where; home puts the sum,
+ * which stands at node 0's place, where it belongs; complete lets all ranks have all sums.
  */
 struct reduce_way {
     int (*open)(struct reducer *r);
@@ -60,7 +60,7 @@ struct reducer {
     int buffers;
     float *buffer[TREE_DEPTH]; /* [grad_elements] each */
 
-    struct node *nodes; /* of all ranks, ascending */
+    struct node *nodes;                   /* of all ranks, ascending */
     int node_count, own_nodes, own_first; /* this rank's: nodes[own_first …] */
     struct addition *tree;                /* over nodes, in order; the sum is left at node 0 */
 
@@ -70,21 +70,24 @@ struct reducer {
     int next;      /* the next group */
     uint32_t step; /* from 1 */
 
-    int *queue;               /* own pieces in the order they became final here */
-    int queued, queue_head;   /* [queue_head, queued) are not yet reduced */
-    int own_pieces;           /* so many will come */
-    float **at;               /* scratch: where the nodes of one piece lie */
-    bool finishing;           /* the hook leaves the work to reducer_finish */
+    int *queue;             /* own pieces in the order they became final here */
+    int queued, queue_head; /* [queue_head, queued) are not yet reduced */
+    int own_pieces;         /* so many will come */
+    float **at;             /* scratch: where the nodes of one piece lie */
+    bool finishing;         /* the hook leaves the work to reducer_finish */
     bool failed;
     struct err error;
 
     const struct reduce_way *way;
-    void *state; /* the way's own */
+    void *state;  /* the way's own */
     double *sums; /* reducer_gather_sums: flags and block sums of each rank */
     size_t *sum_sizes, *sum_offsets;
 };
 
-/* reduce_pieces.c: makes r->pieces from r->slices; how many elements of tensors lie in [begin, end). */
+/*
+ * reduce_pieces.c: makes r->pieces from r->slices; how many elements of tensors lie in
+ * [begin, end).
+ */
 void reduce_cut(struct reducer *r);
 int64_t reduce_covered(const struct params *p, int64_t begin, int64_t end);
 /* The first piece that ends behind element e. */

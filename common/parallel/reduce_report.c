@@ -51,11 +51,12 @@ reduce_losses(struct comm *c, int groups, int64_t sequences, const struct sequen
               struct sequence_loss *all, struct sequence_loss *total)
 {
     if (groups < c->size || sequences % groups != 0)
-        return err_set(STATUS_USAGE, "%lld sequences in %d groups on %d ranks", (long long)sequences,
-                       groups, c->size);
+        return err_set(STATUS_USAGE, "%lld sequences in %d groups on %d ranks",
+                       (long long)sequences, groups, c->size);
 
     size_t *scratch = mem_array(2 * (size_t)c->size, sizeof *scratch);
-    int result = gather_losses(c, groups, sequences / groups, mine, all, scratch, scratch + c->size);
+    int result = gather_losses(c, groups, sequences / groups, mine, all, scratch,
+                               scratch + c->size);
     free(scratch);
 
     *total = (struct sequence_loss){0};

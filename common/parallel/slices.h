@@ -16,7 +16,10 @@ struct slice {
     int64_t begin, end;       /* elements, gaps included */
 };
 
-/* The slices of `owners` ranks, cut where the elements come nearest to equal parts; some may be empty. */
+/*
+ * The slices of `owners` ranks, cut where the elements come nearest to equal parts; some may
+ * be empty.
+ */
 void slices_cut(const struct params *p, int owners, struct slice *out);
 
 /* The owner of element e of a gradient array (e < grad_elements). */

@@ -13,11 +13,15 @@ tree_share(int leaves, int ranks, int rank)
     return (struct tree_run){(int)(n * rank / ranks), (int)(n * (rank + 1) / ranks)};
 }
 
-/* [begin, end) is a node: it begins at a multiple of a power of two 2^j and is 2^j long, or cut by the last leaf. */
+/*
+ * [begin, end) is a node: it begins at a multiple of a power of two 2^j and is 2^j long, or
+ * cut by the last leaf.
+ */
 static bool
 is_node(int leaves, struct tree_run r, int64_t power)
 {
-    return r.begin % power == 0 && (r.end - r.begin == power || (r.end == leaves && r.end - r.begin < power));
+    return r.begin % power == 0 &&
+           (r.end - r.begin == power || (r.end == leaves && r.end - r.begin < power));
 }
 
 bool
@@ -58,7 +62,10 @@ tree_nodes(int leaves, struct tree_run run, struct tree_run nodes[TREE_DEPTH])
 
     for (int at = run.begin; at < run.end; at = nodes[n++].end) {
         int64_t length = 1;
-        /* Twice as long, as long as that begins on its grid and ends within the run (or beyond the last leaf). */
+        /*
+         * Twice as long, as long as that begins on its grid and ends within the run (or
+         * beyond the last leaf).
+         */
         while (at % (2 * length) == 0 && at + length < run.end &&
                (at + 2 * length <= run.end || run.end == leaves))
             length *= 2;

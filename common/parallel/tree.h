@@ -14,7 +14,10 @@ struct tree_run {
     int begin, end;
 };
 
-/* The leaves of `rank`: rank*leaves/ranks up to the next; sizes differ by at most one. ranks <= leaves. */
+/*
+ * The leaves of `rank`: rank*leaves/ranks up to the next; sizes differ by at most one. ranks
+ * <= leaves.
+ */
 struct tree_run tree_share(int leaves, int ranks, int rank);
 
 /* Are a, b neighbours whose sum is a node of tree(leaves)? */
@@ -37,8 +40,9 @@ bool tree_fold(struct tree_stack *s);
 int tree_nodes(int leaves, struct tree_run run, struct tree_run nodes[TREE_DEPTH]);
 
 /*
- * Buffers that the program for `run` needs at once, the one being filled included; and the most that any
- * rank needs. For a run that begins at a multiple of its (power of two) length it is log2 + 1.
+ * Buffers that the program for `run` needs at once, the one being filled included; and the
+ * most that any rank needs. For a run that begins at a multiple of its (power of two)
+ * length it is log2 + 1.
  */
 int tree_buffers(int leaves, struct tree_run run);
 int tree_buffers_most(int leaves, int ranks);

@@ -71,12 +71,14 @@ test_all_reduce(void)
     good &= comm_all_reduce(world, h, N, COMM_BF16, COMM_SUM) == 0;
     good &= comm_all_reduce(world, low, N, COMM_BF16, COMM_MIN) == 0;
     for (int i = 0; i < N; i++)
-        good &= f[i] == (float)cell_sum(i) && d[i] == cell_most(i, 1) && least[i] == cell_most(i, -1) &&
-                bits[i] == ((UINT64_C(1) << size) - 1) << i % 50 &&
-                bf16_to_float(h[i]) == (float)cell_sum(i) && bf16_to_float(low[i]) == (float)cell_most(i, -1);
+        good &= f[i] == (float)cell_sum(i) && d[i] == cell_most(i, 1) &&
+                least[i] == cell_most(i, -1) && bits[i] == ((UINT64_C(1) << size) - 1) << i % 50 &&
+                bf16_to_float(h[i]) == (float)cell_sum(i) &&
+                bf16_to_float(low[i]) == (float)cell_most(i, -1);
     ok_all(world, good, "all_reduce: sum, max, min, or; 5 types, three at once");
     if (size > 1)
-        ok_all(world, comm_all_reduce(world, f, N, COMM_F32, COMM_OR) == -1, "or of floats: refused");
+        ok_all(world, comm_all_reduce(world, f, N, COMM_F32, COMM_OR) == -1,
+               "or of floats: refused");
 }
 
 static void
@@ -89,7 +91,8 @@ test_scatter_and_gather(void)
 
     for (int i = 0; i < N * size; i++)
         send[i] = cell(rank, i);
-    good &= world->ops->reduce_scatter(world, send, receive, N, COMM_I32, &q) == 0 && comm_wait(world, &q) == 0;
+    good &= world->ops->reduce_scatter(world, send, receive, N, COMM_I32, &q) == 0 &&
+            comm_wait(world, &q) == 0;
     for (int i = 0; i < N; i++)
         good &= receive[i] == cell_sum(rank * N + i);
     ok_all(world, good, "reduce_scatter");
@@ -107,7 +110,8 @@ test_scatter_and_gather(void)
             good &= receive[r * N + i] == cell(r, i);
     ok_all(world, good, "all_gather, also in place");
 
-    good = world->ops->all_to_all(world, send, receive, N, COMM_I32, &q) == 0 && comm_wait(world, &q) == 0;
+    good = world->ops->all_to_all(world, send, receive, N, COMM_I32, &q) == 0 &&
+           comm_wait(world, &q) == 0;
     for (int r = 0; r < size; r++)
         for (int i = 0; i < N; i++)
             good &= receive[r * N + i] == cell(r, rank * N + i);
@@ -157,7 +161,8 @@ test_messages(void)
         good &= world->ops->receive(world, in[m], sizeof in[m], from, tags[m], &q[m]) == 0;
     static const int order[] = {0, 2, 1};
     for (int k = 0; k < 3; k++)
-        good &= world->ops->send(world, out[order[k]], sizeof out[0], to, tags[order[k]], &q[3 + k]) == 0;
+        good &= world->ops->send(world, out[order[k]], sizeof out[0], to, tags[order[k]],
+                                 &q[3 + k]) == 0;
     for (int k = 0; k < 6; k++)
         good &= comm_wait(world, &q[k]) == 0;
     for (int m = 0; m < 3; m++)
@@ -188,7 +193,8 @@ test_groups(void)
     /* The key turns the order around. */
     good &= sum == want && (size == 1 || half->rank == members - 1 - rank / 2);
     comm_release(half);
-    good &= world->ops->split(world, rank == 0 ? -1 : 0, 0, &none) == 0 && (none == NULL) == (rank == 0);
+    good &= world->ops->split(world, rank == 0 ? -1 : 0, 0, &none) == 0 &&
+            (none == NULL) == (rank == 0);
     comm_release(none);
     good &= world->ops->split_host(world, &host) == 0 && host->size == size;
     comm_release(host);
@@ -224,8 +230,9 @@ test_agreement(void)
     int status = 0;
     if (rank >= 1)
         status = err_set(STATUS_INPUT, "x.shard: block %d: broken", rank) ? STATUS_INPUT : 0;
-    ok_all(world, comm_agree(world, status) == -1 && err_status() == STATUS_INPUT &&
-                      strcmp(err_text(), "rank 1: x.shard: block 1: broken") == 0,
+    ok_all(world,
+           comm_agree(world, status) == -1 && err_status() == STATUS_INPUT &&
+               strcmp(err_text(), "rank 1: x.shard: block 1: broken") == 0,
            "every rank learns of the lowest failing one");
     err_clear();
     ok_all(world, mpi_agree_status(world, rank == 0 ? 75 : 0) == 75, "75 before 0");
@@ -266,15 +273,18 @@ test_grid_groups(void)
     bool good = grid_fit(sizes, size) == 0 && grid_init(&g, world, sizes, axes) == 0;
     if (!ok_all(world, good, "a grid of tensor %d x data %d", sizes[AXIS_TENSOR], sizes[AXIS_DATA]))
         return;
-    good = g.along[AXIS_TENSOR]->size == sizes[AXIS_TENSOR] && g.along[AXIS_DATA]->size == sizes[AXIS_DATA] &&
+    good = g.along[AXIS_TENSOR]->size == sizes[AXIS_TENSOR] &&
+           g.along[AXIS_DATA]->size == sizes[AXIS_DATA] &&
            g.along[AXIS_TENSOR]->rank == rank % sizes[AXIS_TENSOR] &&
-           g.along[AXIS_DATA]->rank == rank / sizes[AXIS_TENSOR] && g.along[AXIS_PIPELINE]->size == 1;
+           g.along[AXIS_DATA]->rank == rank / sizes[AXIS_TENSOR] &&
+           g.along[AXIS_PIPELINE]->size == 1;
     int32_t sum = rank, want = 0;
     good &= comm_all_reduce(g.along[AXIS_DATA], &sum, 1, COMM_I32, COMM_SUM) == 0;
     for (int r = rank % sizes[AXIS_TENSOR]; r < size; r += sizes[AXIS_TENSOR])
         want += r;
     ok_all(world, good && sum == want, "groups along its axes");
-    good = grid_group(&g, 1u << AXIS_TENSOR | 1u << AXIS_DATA, &both) == 0 && both->size == size && both->rank == rank;
+    good = grid_group(&g, 1u << AXIS_TENSOR | 1u << AXIS_DATA, &both) == 0 && both->size == size &&
+           both->rank == rank;
     ok_all(world, good, "a group along two axes");
     comm_release(both);
     grid_release(&g);
@@ -290,7 +300,8 @@ test_place(void)
            "ranks with one mask share it, in order");
     bool enough = threads_cpus() / size >= 1 && size > 1;
     int cpus = threads_cpus();
-    ok_all(world, place_ranks(world, NULL, &pinned) == 0 && pinned == enough, "pinned when there is a CPU each");
+    ok_all(world, place_ranks(world, NULL, &pinned) == 0 && pinned == enough,
+           "pinned when there is a CPU each");
     if (pinned)
         ok_all(world, threads_cpus() < cpus, "the mask is a part of what it was");
 }

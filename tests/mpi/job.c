@@ -144,6 +144,6 @@ main(int argc, char **argv)
         die_err();
     die_set_rank(world->rank);
     die_set_hook(stop_all);
-    finish((enum status)mpi_end(world, run(argc > first ? argv[first] : "",
-                                           argc > first + 1 ? argv[first + 1] : "")));
+    finish((enum status)mpi_end(
+        world, run(argc > first ? argv[first] : "", argc > first + 1 ? argv[first + 1] : "")));
 }

@@ -21,7 +21,8 @@ make_params(struct params *p, struct param tensor[5], bool tied)
 
     *p = (struct params){.param = tensor, .count = 5, .embedding = 0, .tied_offset = -1};
     for (int i = 0; i < 5; i++) {
-        tensor[i] = (struct param){.rows = 1, .columns = sizes[i], .offset = p->elements, .size = sizes[i]};
+        tensor[i] = (struct param){
+            .rows = 1, .columns = sizes[i], .offset = p->elements, .size = sizes[i]};
         p->elements = (p->elements + sizes[i] + 15) / 16 * 16;
     }
     p->grad_elements = p->elements;
@@ -31,11 +32,15 @@ make_params(struct params *p, struct param tensor[5], bool tied)
     }
 }
 
-/* The contribution of a micro-batch (two a group) to one element; magnitudes differ, so that order shows. */
+/*
+ * The contribution of a micro-batch (two a group) to one element; magnitudes differ, so that
+ * order shows.
+ */
 static float
 value(int step, int group, int micro_batch, int64_t element)
 {
-    uint64_t x = hash_mix((uint64_t)element << 20 ^ (uint64_t)(group * 8 + micro_batch * 4 + step + 1));
+    uint64_t x = hash_mix((uint64_t)element << 20 ^
+                          (uint64_t)(group * 8 + micro_batch * 4 + step + 1));
 
     return ((float)(int32_t)(x >> 33) / 1073741824.0f - 1.0f) * (float)(1 << (x & 15));
 }
@@ -137,21 +142,24 @@ test_sums(int groups, bool tied, bool messages, struct threads *pool)
     int64_t wrong = 0;
 
     make_params(&p, tensor, tied);
-    struct reducer_options o = {.comm = world, .params = &p, .groups = groups, .pool = pool, .messages_only = messages};
+    struct reducer_options o = {
+        .comm = world, .params = &p, .groups = groups, .pool = pool, .messages_only = messages};
     struct reducer *r = reducer_new(&o);
     if (!r)
         die_err();
     for (int step = 0; step < 2; step++)
         wrong += one_step(&p, r, step, groups);
-    ok_all(world, wrong == 0, "%d ranks, %d groups%s%s%s: the tree's sum, bit by bit", world->size, groups,
-           tied ? ", tied" : "", messages ? ", messages" : "", pool ? ", 2 threads" : "");
-    ok_all(world, reducer_shared(r) == (!messages && world->size > 1), "by the way that was asked for");
+    ok_all(world, wrong == 0, "%d ranks, %d groups%s%s%s: the tree's sum, bit by bit", world->size,
+           groups, tied ? ", tied" : "", messages ? ", messages" : "", pool ? ", 2 threads" : "");
+    ok_all(world, reducer_shared(r) == (!messages && world->size > 1),
+           "by the way that was asked for");
 
     struct reducer_memory one, most;
     reducer_plan(&p, groups, world->size, reducer_shared(r), &most);
     reducer_memory(r, &one);
-    ok_all(world, one.gradients <= most.gradients && one.staging <= most.staging &&
-                      most.gradients % ((uint64_t)p.grad_elements * 4) == 0,
+    ok_all(world,
+           one.gradients <= most.gradients && one.staging <= most.staging &&
+               most.gradients % ((uint64_t)p.grad_elements * 4) == 0,
            "memory within the plan");
     reducer_free(r);
 }
@@ -164,7 +172,8 @@ test_refusal(void)
 
     make_params(&p, tensor, false);
     struct reducer_options o = {.comm = world, .params = &p, .groups = world->size - 1};
-    ok_all(world, reducer_new(&o) == NULL && err_status() == STATUS_USAGE, "fewer groups than ranks: refused");
+    ok_all(world, reducer_new(&o) == NULL && err_status() == STATUS_USAGE,
+           "fewer groups than ranks: refused");
     o.groups = world->size;
     struct reducer *r = reducer_new(&o);
     const float *sum;
@@ -222,10 +231,13 @@ test_losses(int groups)
         scored += i;
     }
     int result = reduce_losses(world, groups, (int64_t)groups * EACH, mine, all, &total);
-    ok_all(world, result == 0 && total.loss == loss && total.z_loss == z_loss && total.scored == scored &&
-                      all[groups * EACH - 1].scored == groups * EACH - 1,
+    ok_all(world,
+           result == 0 && total.loss == loss && total.z_loss == z_loss && total.scored == scored &&
+               all[groups * EACH - 1].scored == groups * EACH - 1,
            "losses of %d groups, added in order", groups);
-    ok_all(world, reduce_losses(world, groups, (int64_t)groups * EACH + 1, mine, all, &total) == (groups == 1 ? 0 : -1),
+    ok_all(world,
+           reduce_losses(world, groups, (int64_t)groups * EACH + 1, mine, all, &total) ==
+               (groups == 1 ? 0 : -1),
            "sequences that groups do not divide: refused");
 }
 

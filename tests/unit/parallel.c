@@ -14,15 +14,18 @@ test_order(void)
 {
     enum axis order[AXES];
 
-    ok(grid_parse_order("tensor,context,expert,data,pipeline", order) == 0 && order[0] == AXIS_TENSOR &&
-           order[4] == AXIS_PIPELINE,
+    ok(grid_parse_order("tensor,context,expert,data,pipeline", order) == 0 &&
+           order[0] == AXIS_TENSOR && order[4] == AXIS_PIPELINE,
        "the default order by name");
-    ok(grid_parse_order("pipeline,data", order) == 0 && order[0] == AXIS_PIPELINE && order[1] == AXIS_DATA &&
-           order[2] == AXIS_TENSOR && order[4] == AXIS_EXPERT,
+    ok(grid_parse_order("pipeline,data", order) == 0 && order[0] == AXIS_PIPELINE &&
+           order[1] == AXIS_DATA && order[2] == AXIS_TENSOR && order[4] == AXIS_EXPERT,
        "axes that are not named follow");
-    ok(grid_parse_order("data,data", order) == -1 && err_status() == STATUS_USAGE, "one twice: refused");
-    ok(grid_parse_order("data,model", order) == -1 && strstr(err_text(), "'model'"), "an unknown one: refused");
-    ok(grid_parse_order("", order) == -1 && grid_parse_order("data,", order) == -1, "an empty name: refused");
+    ok(grid_parse_order("data,data", order) == -1 && err_status() == STATUS_USAGE,
+       "one twice: refused");
+    ok(grid_parse_order("data,model", order) == -1 && strstr(err_text(), "'model'"),
+       "an unknown one: refused");
+    ok(grid_parse_order("", order) == -1 && grid_parse_order("data,", order) == -1,
+       "an empty name: refused");
 }
 
 static void
@@ -42,7 +45,8 @@ test_coordinates(void)
     grid_parse_order("data,tensor", order);
     for (int rank = 0; rank < 48; rank++) {
         grid_coordinates(size, order, rank, at);
-        wrong += grid_rank(size, order, at) != rank || at[AXIS_DATA] != rank % 4 || at[AXIS_TENSOR] != rank / 4 % 2;
+        wrong += grid_rank(size, order, at) != rank || at[AXIS_DATA] != rank % 4 ||
+                 at[AXIS_TENSOR] != rank / 4 % 2;
     }
     ok(wrong == 0, "another order");
 }
@@ -53,9 +57,11 @@ test_fit(void)
     int size[AXES] = {2, 1, 1, 0, 3};
 
     ok(grid_fit(size, 24) == 0 && size[AXIS_DATA] == 4, "the data-parallel size follows");
-    ok(grid_fit(size, 26) == -1 && err_status() == STATUS_USAGE && strstr(err_text(), "nearest number is 24"),
+    ok(grid_fit(size, 26) == -1 && err_status() == STATUS_USAGE &&
+           strstr(err_text(), "nearest number is 24"),
        "ranks that do not divide: refused with the nearest number");
-    ok(grid_fit(size, 4) == -1 && strstr(err_text(), "nearest number is 6"), "too few ranks: refused");
+    ok(grid_fit(size, 4) == -1 && strstr(err_text(), "nearest number is 6"),
+       "too few ranks: refused");
     size[AXIS_TENSOR] = 0;
     ok(grid_fit(size, 6) == -1, "a size of 0: refused");
 }
@@ -75,21 +81,25 @@ test_single(void)
 
     good = c->ops->send(c, a, 8, 0, 1, &q) == 0 && c->ops->send(c, a + 2, 8, 0, 1, &q) == 0;
     memset(b, 0, sizeof b);
-    good &= c->ops->receive(c, b, 8, 0, 1, &q) == 0 && q == NULL && c->ops->receive(c, b + 2, 8, 0, 1, &q) == 0;
+    good &= c->ops->receive(c, b, 8, 0, 1, &q) == 0 && q == NULL &&
+            c->ops->receive(c, b + 2, 8, 0, 1, &q) == 0;
     ok(good && memcmp(a, b, sizeof a) == 0, "messages to oneself, in order");
     good = c->ops->receive(c, b, 8, 0, 2, &q) == 0 && q && c->ops->test(c, &q, &done) == 0 && !done;
     good &= comm_wait(c, &q) == -1;
-    good &= c->ops->send(c, a + 1, 8, 0, 2, &(struct comm_request *){NULL}) == 0 && comm_wait(c, &q) == 0 && !q;
+    good &= c->ops->send(c, a + 1, 8, 0, 2, &(struct comm_request *){NULL}) == 0 &&
+            comm_wait(c, &q) == 0 && !q;
     ok(good && b[0] == 2, "a receive posted first waits for its message");
 
     ok(c->ops->split(c, -1, 0, &part) == 0 && part == NULL, "no group");
-    good = c->ops->split_host(c, &part) == 0 && part->size == 1 && c->ops->share(c, 100, &base, &window) == 0;
+    good = c->ops->split_host(c, &part) == 0 && part->size == 1 &&
+           c->ops->share(c, 100, &base, &window) == 0;
     ok(good && ((char *)base[0])[99] == 0, "shared memory of one process");
     c->ops->unshare(c, window);
     comm_release(part);
 
     err_set(STATUS_INPUT, "broken");
-    ok(comm_agree(c, STATUS_INPUT) == -1 && strcmp(err_text(), "broken") == 0 && comm_agree(c, 0) == 0,
+    ok(comm_agree(c, STATUS_INPUT) == -1 && strcmp(err_text(), "broken") == 0 &&
+           comm_agree(c, 0) == 0,
        "agreement with oneself keeps the record");
 }
 
@@ -119,8 +129,10 @@ main(void)
     test_timeout();
     ok(launch_stdin() == 0 && launch_expected() == 0, "not started by a launcher");
     setenv("LLM_RANKS", "2", 1);
-    ok(launch_ranks(&l) == -1 && strstr(err_text(), "another MPI"), "what mpiexec started does not start it again");
+    ok(launch_ranks(&l) == -1 && strstr(err_text(), "another MPI"),
+       "what mpiexec started does not start it again");
     setenv("PMI_RANK", "0", 1);
-    ok(launch_ranks(&l) == -1 && strstr(err_text(), "a rank cannot start ranks"), "nor does a rank");
+    ok(launch_ranks(&l) == -1 && strstr(err_text(), "a rank cannot start ranks"),
+       "nor does a rank");
     return done();
 }

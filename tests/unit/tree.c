@@ -6,7 +6,10 @@
 
 enum { MOST = 40 };
 
-/* Is [begin, end) a node of tree(n) = tree(first p) + tree(rest), p the largest power of two < n? */
+/*
+ * Is [begin, end) a node of tree(n) = tree(first p) + tree(rest), p the largest power of two
+ * < n?
+ */
 static bool
 is_node(int first, int n, struct tree_run r)
 {
@@ -73,7 +76,8 @@ test_runs(void)
                     wrong_nodes += nodes[i].begin != at || !is_node(0, n, nodes[i]) ||
                                    !is_maximal(n, run, nodes[i]);
                     at = nodes[i].end;
-                    wrong_stack += i < s.depth && (s.run[i].begin != nodes[i].begin || s.run[i].end != nodes[i].end);
+                    wrong_stack += i < s.depth && (s.run[i].begin != nodes[i].begin ||
+                                                   s.run[i].end != nodes[i].end);
                 }
                 wrong_nodes += at != e;
                 wrong_buffers += tree_buffers(n, run) != most || most < count;
@@ -144,7 +148,8 @@ test_slices(void)
             wrong += e < o->begin || e >= o->end;
         }
         for (int64_t e = 0; e < 100000; e += 997)
-            wrong += slices_owner(&p, s, owners, p.tied_offset + e) != slices_owner(&p, s, owners, e);
+            wrong += slices_owner(&p, s, owners, p.tied_offset + e) !=
+                     slices_owner(&p, s, owners, e);
     }
     ok(wrong == 0, "slices of 1 to 20 owners: whole blocks, nearly equal, twins together");
 }
