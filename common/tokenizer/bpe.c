@@ -16,7 +16,7 @@
  * a direct-mapped cache of the thread.
  */
 
-#define NO_RANK UINT32_MAX
+#define NO_RANK INT32_MAX /* so that ranks compare as signed numbers, too */
 #define NO_UNIT UINT32_MAX
 
 enum {
@@ -93,9 +93,19 @@ pair_find(const struct bpe *b, uint32_t left, uint32_t right)
     return &b->pairs[i];
 }
 
+/* The filter takes other bits of the hash than the table. */
+static inline uint32_t
+filter_bit(const struct bpe *b, uint64_t key)
+{
+    return (uint32_t)((key * 0x9E3779B97F4A7C15u) >> 20) & b->filter_mask;
+}
+
 static inline uint32_t
 pair_rank(const struct bpe *b, uint32_t left, uint32_t right)
 {
+    uint32_t bit = filter_bit(b, pair_key(left, right));
+    if (!(b->pair_filter[bit / 64] >> bit % 64 & 1))
+        return NO_RANK;
     return pair_find(b, left, right)->rank; /* NO_RANK in an empty slot */
 }
 
@@ -129,6 +139,8 @@ build_pairs(struct bpe *b, const struct bpe_merge *merges, uint32_t count)
     b->pair_mask = size - 1;
     for (uint32_t i = 0; i < size; i++)
         b->pairs[i] = (struct pair_slot){UINT64_MAX, NO_RANK, 0};
+    b->filter_mask = 8 * size - 1;
+    b->pair_filter = mem_zarray(size / 8, sizeof *b->pair_filter);
     b->results = mem_array(count ? count : 1, sizeof *b->results);
     b->merge_count = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -139,6 +151,8 @@ build_pairs(struct bpe *b, const struct bpe_merge *merges, uint32_t count)
             return i;
         *slot = (struct pair_slot){key, i, merges[i].result};
         b->results[i] = merges[i].result;
+        uint32_t bit = filter_bit(b, key);
+        b->pair_filter[bit / 64] |= (uint64_t)1 << bit % 64;
     }
     return -1;
 }
@@ -238,6 +252,7 @@ bpe_release(struct bpe *b)
     free(b->prefix);
     free(b->suffix);
     free(b->pairs);
+    free(b->pair_filter);
     free(b->results);
     free(b->byte_pairs);
     free(b->char_units);
@@ -350,14 +365,30 @@ collect_units(const struct bpe *b, struct bpe_scratch *s, const char *piece, siz
 
 /* ---- merging ---- */
 
+/* Four ranks at a time, in any compiler's vector registers. */
+typedef int32_t ranks4 __attribute__((vector_size(16)));
+enum { LANES = 4 };
+
+/* The place of the least rank, the leftmost of equals; ranks are padded with NO_RANK. */
 static inline size_t
-least(const uint32_t *ranks, size_t n)
+least(const int32_t *ranks, size_t n, int32_t *rank)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (ranks[i] < ranks[best])
-            best = i;
-    return best;
+    ranks4 low;
+    memcpy(&low, ranks, sizeof low);
+    for (size_t i = LANES; i < n; i += LANES) {
+        ranks4 next;
+        memcpy(&next, ranks + i, sizeof next);
+        ranks4 less = next < low;
+        low = (next & less) | (low & ~less);
+    }
+    int32_t best = low[0];
+    for (int i = 1; i < LANES; i++)
+        best = low[i] < best ? low[i] : best;
+    size_t place = 0;
+    while (ranks[place] != best)
+        place++;
+    *rank = best;
+    return place;
 }
 
 /* The rank of units i and i + 1; `bytes` are the units' bytes, or NULL when they are none. */
@@ -373,22 +404,24 @@ first_rank(const struct bpe *b, const unsigned char *bytes, const uint32_t *ids,
 static size_t
 merge_by_scan(const struct bpe *b, const unsigned char *bytes, uint32_t *ids, size_t n)
 {
-    uint32_t ranks[SCAN_MOST];
+    int32_t ranks[SCAN_MOST + LANES], rank;
     for (size_t i = 0; i + 1 < n; i++)
-        ranks[i] = first_rank(b, bytes, ids, i);
+        ranks[i] = (int32_t)first_rank(b, bytes, ids, i);
+    for (size_t i = 0; i < LANES; i++)
+        ranks[n - 1 + i] = NO_RANK;
     while (n > 1) {
-        size_t i = least(ranks, n - 1);
-        if (ranks[i] == NO_RANK)
+        size_t i = least(ranks, n - 1, &rank);
+        if (rank == NO_RANK)
             break;
-        ids[i] = b->results[ranks[i]];
+        ids[i] = b->results[rank];
         n--;
         memmove(ids + i + 1, ids + i + 2, (n - i - 1) * sizeof *ids);
-        if (i + 1 < n)
-            memmove(ranks + i, ranks + i + 1, (n - i - 1) * sizeof *ranks);
+        /* the padding moves along and keeps its length */
+        memmove(ranks + i, ranks + i + 1, (n - i - 1 + LANES) * sizeof *ranks);
         if (i > 0)
-            ranks[i - 1] = pair_rank(b, ids[i - 1], ids[i]);
+            ranks[i - 1] = (int32_t)pair_rank(b, ids[i - 1], ids[i]);
         if (i + 1 < n)
-            ranks[i] = pair_rank(b, ids[i], ids[i + 1]);
+            ranks[i] = (int32_t)pair_rank(b, ids[i], ids[i + 1]);
     }
     return n;
 }

@@ -31,6 +31,8 @@ struct bpe {
 
     struct pair_slot *pairs; /* open addressing */
     uint32_t pair_mask;
+    uint64_t *pair_filter; /* a bit for each pair's hash: most pairs are none, found out cheaply */
+    uint32_t filter_mask;
     uint32_t *results;    /* the id that the merge of each rank makes */
     uint32_t merge_count;
     uint32_t *byte_pairs; /* [256][256]: rank of two bytes' merge; byte_level only */

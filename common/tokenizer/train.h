@@ -9,8 +9,8 @@
 /*
  * Learns a byte-level BPE (Sennrich et al., ACL 2016, over the bytes as in GPT-2).
  * Feed texts, then finish. The result depends on the texts' pieces and counts
- * alone: not on their order, nor on the number of threads; ties are broken by the
- * pair's smaller pieces' bytes.
+ * alone: not on their order, nor on the number of threads. Of equally frequent pairs
+ * the one of smaller ids is merged first, as in Hugging Face's trainer.
  */
 struct bpe_trainer;
 
