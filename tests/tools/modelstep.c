@@ -159,6 +159,21 @@ logits(struct job *j, const char *out)
     return status;
 }
 
+static int
+losses(struct job *j, const char *out)
+{
+    size_t n = (size_t)(j->batch.sequences * j->batch.length);
+    struct sequence_loss *sums = mem_zarray((size_t)j->batch.sequences, sizeof *sums);
+    double *each = mem_zarray(n, sizeof *each);
+    int status = decoder_loss(j->decoder, &j->batch, sums, each);
+
+    if (status == 0)
+        status = file_store(out, each, n * sizeof *each);
+    free(sums);
+    free(each);
+    return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -180,6 +195,8 @@ main(int argc, char **argv)
         return load(&j, argv, true) < 0 || train(&j, argv[6], argv[7]) < 0 ? fail() : 0;
     if (strcmp(mode, "logits") == 0 && argc == 7)
         return load(&j, argv, false) < 0 || logits(&j, argv[6]) < 0 ? fail() : 0;
+    if (strcmp(mode, "losses") == 0 && argc == 7)
+        return load(&j, argv, false) < 0 || losses(&j, argv[6]) < 0 ? fail() : 0;
     fprintf(stderr, "usage: see the head of tests/tools/modelstep.c\n");
     return 2;
 }
