@@ -17,6 +17,8 @@ static const char *tool = "llm-tools";
 static int rank = -1;
 static int verbosity = 1;
 static void (*hook)(enum status status);
+static bool muted;
+static char last[MESSAGE_MAX];
 
 void
 die_set_tool(const char *name)
@@ -52,6 +54,18 @@ int
 die_verbosity(void)
 {
     return verbosity;
+}
+
+void
+die_set_mute(bool mute)
+{
+    muted = mute;
+}
+
+const char *
+die_last(void)
+{
+    return last;
 }
 
 /* One write(2), so that lines of several processes do not mix. */
@@ -99,8 +113,10 @@ die(enum status status, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    message(fmt, ap);
+    vsnprintf(last, sizeof last, fmt, ap);
     va_end(ap);
+    if (!muted)
+        warn("%s", last);
     leave(status);
     abort();
 }

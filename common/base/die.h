@@ -1,6 +1,8 @@
 #ifndef BASE_DIE_H
 #define BASE_DIE_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /*
@@ -17,6 +19,13 @@ void die_set_rank(int rank);
 
 /* Called by die() after printing, before exiting: llm-train stops all ranks there. */
 void die_set_hook(void (*hook)(enum status status));
+
+/*
+ * Muted, die() prints nothing: of many ranks that fail alike one speaks. The hook may
+ * still print die_last(), the text.
+ */
+void die_set_mute(bool mute);
+const char *die_last(void);
 
 /* 0: errors only (-q); 1: notes too (default); 2 and more: verbose (-v). */
 void die_set_verbosity(int level);

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "base/mem.h"
 #include "comm/progress.h"
 #include "parallel/launch.h"
@@ -228,6 +229,20 @@ mpi_launched(void)
         if (getenv(names[i]))
             return true;
     return false;
+}
+
+int
+mpi_launched_rank(void)
+{
+    static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"};
+    int64_t rank;
+
+    for (size_t i = 0; mpi_launched() && i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && parse_int(value, &rank) == 0 && rank >= 0 && rank <= INT32_MAX)
+            return (int)rank;
+    }
+    return -1;
 }
 
 const char *

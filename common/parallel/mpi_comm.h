@@ -18,6 +18,9 @@
  */
 bool mpi_launched(void);
 
+/* This process's rank as the launcher's environment tells it, before mpi_world; -1: not told. */
+int mpi_launched_rank(void);
+
 /*
  * The world of all ranks. Without a launcher it is comm_single() and MPI is never touched.
  * Closes, in ranks other than 0, the standard input that launch_ranks passed on. 0, or -1
