@@ -1,0 +1,100 @@
+/* The run: steps, validation, checkpoints, and how it ends. */
+#include "cmd/llm-train/trainer.h"
+
+#include "base/die.h"
+#include "base/err.h"
+#include "base/sys.h"
+#include "cmd/llm-train/train.h"
+
+static bool
+due(int64_t every, uint64_t step)
+{
+    return every > 0 && step % (uint64_t)every == 0;
+}
+
+/* Validation and checkpoint where they are due. `last`: the run ends here. */
+static int
+after_step(struct trainer *t, bool last)
+{
+    bool save = t->save && (last || due(options.save_every, t->step));
+    bool validate = options.valid && (due(options.valid_every, t->step) || (last && t->step == t->length.steps));
+
+    if (validate && trainer_validate(t) < 0)
+        return -1;
+    return save ? trainer_save(t) : 0;
+}
+
+static int
+end(struct trainer *t, int status, const char *why)
+{
+    double measured = (double)sys_memory_peak() - t->memory_before;
+
+    if (t->world->rank == 0 && (report_memory(t->predicted_memory, measured) < 0 ||
+                                report_end(&t->report, status, t->step, why) < 0))
+        return -1;
+    return status;
+}
+
+static int
+end_of_data(struct trainer *t)
+{
+    char why[128];
+
+    if (t->length.steps == UINT64_MAX)
+        snprintf(why, sizeof why, "data ended at step %llu", (unsigned long long)t->step);
+    else
+        snprintf(why, sizeof why, "data ended at step %llu of %llu", (unsigned long long)t->step,
+                 (unsigned long long)t->length.steps);
+    if (options.valid && !due(options.valid_every, t->step) && trainer_validate(t) < 0)
+        return -1;
+    if (t->save && !due(options.save_every, t->step) && trainer_save(t) < 0)
+        return -1;
+    return end(t, STATUS_OK, why);
+}
+
+static int
+stopped(struct trainer *t)
+{
+    char why[128];
+    int signal = sys_stop_signal();
+
+    if (signal)
+        snprintf(why, sizeof why, "stopped by signal %d behind step %llu", signal, (unsigned long long)t->step);
+    else
+        snprintf(why, sizeof why, "stopped behind step %llu", (unsigned long long)t->step);
+    return end(t, t->save ? STATUS_RESUMABLE : STATUS_FAILED, why);
+}
+
+/* Reading failed. When a stop was asked for, whoever fed us is gone for the same reason: a stop. */
+static int
+not_read(struct trainer *t)
+{
+    int any = sys_stop_signal() != 0;
+
+    if (comm_all_reduce(t->world, &any, 1, COMM_I32, COMM_MAX) < 0 || !any)
+        return -1;
+    if (t->save && !due(options.save_every, t->step) && t->step > 0 && trainer_save(t) < 0)
+        return -1;
+    return stopped(t);
+}
+
+int
+trainer_run(struct trainer *t)
+{
+    bool stop = false;
+
+    while (t->step < t->length.steps) {
+        enum step_result r = trainer_step(t, &stop);
+        if (r == STEP_DATA_ENDED)
+            return end_of_data(t);
+        if (r == STEP_NOT_READ)
+            return not_read(t);
+        if (r == STEP_FAILED)
+            return -1;
+        if (after_step(t, stop || t->step == t->length.steps) < 0)
+            return -1;
+        if (stop && t->step < t->length.steps)
+            return stopped(t);
+    }
+    return end(t, STATUS_OK, "done");
+}

@@ -1,0 +1,186 @@
+/* What the machine gives a run: kernels, threads, peak rates. */
+#include "cmd/llm-train/machine.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/die.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "base/version.h"
+#include "cmd/llm-train/train.h"
+#include "json/write.h"
+#include "kernels/blas.h"
+#include "kernels/check.h"
+#include "parallel/mpi_comm.h"
+#include "parallel/place.h"
+#include "parallel/reduce.h"
+
+enum { MAX_SHAPES = 16 };
+
+/* All ranks take the least table of all. */
+static void
+pick_kernels(struct trainer *t)
+{
+    int32_t level;
+
+    t->kernels = kernels_pick(NULL);
+    trainer_agree_or_die(t, t->kernels ? 0 : -1);
+    level = kernels_level(t->kernels->name);
+    if (comm_all_reduce(t->world, &level, 1, COMM_I32, COMM_MIN) < 0)
+        die_err();
+    if (level != kernels_level(t->kernels->name))
+        t->kernels = kernels_pick(kernels_level_name(level));
+    trainer_agree_or_die(t, t->kernels ? 0 : -1);
+}
+
+void
+machine_setup(struct trainer *t)
+{
+    int share = 1, place = 0;
+
+    pick_kernels(t);
+    t->precision = strcmp(options.precision, "fp32") == 0 ? PRECISION_FP32 : PRECISION_BF16;
+    if (place_share(t->world, &share, &place) < 0)
+        die_err();
+    t->threads = common.threads ? (int)common.threads : threads_default(share);
+    t->pool = threads_new(t->threads);
+    if (place_ranks(t->world, t->pool, &t->pinned) < 0)
+        die_err();
+}
+
+void
+machine_check(struct trainer *t)
+{
+    struct gemm shapes[MAX_SHAPES];
+    struct kernel_check found;
+    int n = decoder_gemm_shapes(&t->config, t->micro_batch * t->seq_length, shapes, MAX_SHAPES);
+
+    trainer_agree_or_die(t, kernels_check(t->kernels, t->precision, shapes, n, false, &found));
+    if (found.note[0] && t->world->rank == 0)
+        warn("%s", found.note);
+}
+
+int
+machine_self_check(void)
+{
+    const struct kernels *k = kernels_pick(NULL);
+
+    if (!k)
+        die_err();
+    for (enum precision p = PRECISION_FP32; p <= PRECISION_BF16; p++) {
+        struct kernel_check found;
+        if (kernels_check(k, p, NULL, 0, true, &found) < 0)
+            die_err();
+        printf("%s %s: %d checks passed, nearest to its bound %s (%.2f of it)%s%s\n", k->name,
+               precision_name(p), found.checked, found.worst, found.worst_ratio, found.note[0] ? "; " : "",
+               found.note);
+    }
+    return STATUS_OK;
+}
+
+/* OpenBLAS may use wider vectors than our own table: its rate counts as well. */
+static double
+blas_peak(void)
+{
+    enum { N = 512 };
+    float *m = mem_aligned(3 * N * N * sizeof *m), *a = m, *b = m + N * N, *c = m + 2 * N * N;
+    double best = 0, start = sys_seconds();
+
+    for (int i = 0; i < N * N; i++)
+        a[i] = b[i] = (float)(i % 7) * 0.125f;
+    do {
+        double begin = sys_seconds(), rate;
+        blas_sgemm(false, true, N, N, N, a, N, b, N, 0, c, N);
+        rate = 2.0 * N * N * N / (sys_seconds() - begin);
+        best = rate > best ? rate : best;
+    } while (sys_seconds() - start < 0.05);
+    free(m);
+    return best;
+}
+
+double
+machine_peak(const struct trainer *t)
+{
+    double peak[2] = {0, 0};
+
+    if (t->world->rank == 0) {
+        peak[0] = t->kernels->peak(t->precision, 0.05);
+        peak[1] = blas_loaded() ? blas_peak() : 0;
+        if (blas_loaded() && peak[1] < 0.4 * t->kernels->peak(PRECISION_FP32, 0.05))
+            warn("%s runs at %.0f GFLOP/s, far below the processor's %.0f", blas_describe(), peak[1] / 1e9,
+                 peak[0] / 1e9);
+        if (peak[1] > peak[0])
+            peak[0] = peak[1];
+    }
+    if (comm_broadcast(t->world, peak, sizeof peak, 0) < 0)
+        die_err();
+    return peak[0] * t->threads * t->world->size;
+}
+
+struct rank_line {
+    char host[64];
+    int32_t pid, pinned;
+};
+
+static void
+log_ranks(const struct rank_line *ranks, int n)
+{
+    struct str s = {0};
+    struct json_writer w = {.out = &s};
+
+    json_begin_array(&w, NULL);
+    for (int i = 0; i < n; i++) {
+        json_begin_object(&w, NULL);
+        json_put_int(&w, "rank", i);
+        json_put_string(&w, "host", ranks[i].host);
+        json_put_int(&w, "pid", ranks[i].pid);
+        json_put_bool(&w, "pinned", ranks[i].pinned != 0);
+        json_end_object(&w);
+    }
+    json_end_array(&w);
+    log_json("ranks", s.data);
+    str_release(&s);
+}
+
+int
+machine_log_start(struct trainer *t)
+{
+    struct rank_line mine = {.pid = (int32_t)getpid(), .pinned = t->pinned}, *all;
+    int result = 0;
+
+    snprintf(mine.host, sizeof mine.host, "%s", sys_hostname());
+    all = mem_zarray((size_t)t->world->size, sizeof *all);
+    if (comm_all_gather(t->world, &mine, all, sizeof mine) < 0) {
+        free(all);
+        return -1;
+    }
+    if (t->world->rank == 0 && log_enabled()) {
+        log_begin("start");
+        log_str("version", version_string);
+        log_int("step", (int64_t)t->step);
+        log_int("tokens", (int64_t)t->feed.position);
+        log_int("parameters", t->params.parameters);
+        log_str("precision", precision_name(t->precision));
+        log_str("kernels", t->kernels->name);
+        log_str("blas", blas_describe());
+        log_str("mpi", t->world->size > 1 ? mpi_version() : "none");
+        log_int("size", t->world->size);
+        log_int("threads", t->threads);
+        log_int("seq_length", t->seq_length);
+        log_int("micro_batch", t->micro_batch);
+        log_int("global_batch", t->global_batch);
+        log_int("reduce_groups", t->groups);
+        log_bool("shared_memory_reduction", t->world->size > 1 && reducer_shared(t->reducer));
+        log_real("peak_tflops", t->report.peak / 1e12);
+        log_str("same_bits", "any number of ranks and threads with equal reduce_groups and micro_batch");
+        log_ranks(all, t->world->size);
+        result = log_end();
+    }
+    free(all);
+    return result;
+}

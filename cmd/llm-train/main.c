@@ -1,0 +1,136 @@
+/* llm-train: trains a language model on token shards, on one process or many MPI ranks. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/die.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "base/version.h"
+#include "cmd/llm-train/machine.h"
+#include "cmd/llm-train/train.h"
+#include "cmd/llm-train/trainer.h"
+#include "cmd/llm-train/version.h"
+#include "kernels/blas.h"
+#include "parallel/launch.h"
+#include "parallel/mpi_comm.h"
+#include "parallel/mpi_end.h"
+
+static struct comm *world;
+
+void
+train_version(void)
+{
+    const struct kernels *k = kernels_pick(NULL);
+
+    printf("compiler  %s\n", version_compiler);
+    printf("kernels   %s\n", k ? k->name : err_text());
+    printf("BLAS      %s\n", blas_describe());
+    printf("MPI       %s\n", mpi_version());
+    printf("zstd      %s\n", shard_zstd_version());
+}
+
+/* Do all ranks come here within two seconds? Then *status is their common one. */
+static bool
+all_ranks_fail(int *status)
+{
+    int32_t agreed = (int32_t)*status;
+    struct comm_request *q = NULL;
+    double until = sys_seconds() + 2;
+    bool done = world->ops->all_reduce(world, &agreed, 1, COMM_I32, COMM_MAX, &q) == 0 && !q;
+
+    while (!done && q && sys_seconds() < until) {
+        if (world->ops->test(world, &q, &done) < 0)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    *status = agreed;
+    return done;
+}
+
+/*
+ * die() of one of several ranks. What all meet alike (a wrong option, a shard that is corrupt for
+ * everyone) is told by rank 0 and all leave together; a rank that fails alone says so and takes the job down.
+ */
+static void
+stop_all_ranks(enum status status)
+{
+    int common_status = (int)status;
+
+    if (!world || world->size == 1)
+        return;
+    if (all_ranks_fail(&common_status))
+        (void)mpi_end(world, common_status);
+    else if (world->rank > 0)
+        warn("%s", die_last());
+    world->ops->abort(world, (int)status);
+}
+
+static int
+launch(int argc, char **argv, char **shards, int shard_count)
+{
+    struct launch l = {
+        .ranks = (int)options.ranks,
+        .hosts = options.hosts,
+        .standard_input = shard_count == 1 && strcmp(shards[0], "-") == 0,
+        .argc = argc,
+        .argv = argv,
+    };
+    int status = launch_ranks(&l);
+
+    if (status < 0)
+        die_err();
+    return status;
+}
+
+static int
+plan(void)
+{
+    static struct trainer t;
+
+    trainer_plan(&t, world, (int)options.ranks);
+    return STATUS_OK;
+}
+
+static int
+train(char **shards, int shard_count)
+{
+    static struct trainer t;
+    int status;
+
+    sys_catch_stop();
+    trainer_setup(&t, world, shards, shard_count);
+    status = trainer_run(&t);
+    if (status < 0)
+        die_err();
+    trainer_release(&t);
+    if (log_close() < 0)
+        die_err();
+    return status;
+}
+
+int
+main(int argc, char **argv)
+{
+    char **shards;
+    int count;
+
+    die_set_mute(mpi_launched() && mpi_launched_rank() > 0);
+    count = opt_parse(&llm_train, argc, argv, &shards);
+    if (!mpi_launched())
+        options_check(count);
+    if (options.self_check)
+        finish((enum status)machine_self_check());
+    if (options.ranks > 1 && !options.plan && !mpi_launched())
+        finish((enum status)launch(argc, argv, shards, count));
+    if (mpi_world(&argc, &argv, &world) < 0)
+        die_err();
+    die_set_hook(stop_all_ranks);
+    die_set_rank(world->rank > 0 ? world->rank : -1);
+    die_set_mute(world->rank > 0);
+    options_check(count);
+    if (options.plan)
+        finish((enum status)plan());
+    finish((enum status)mpi_end(world, train(shards, count)));
+}

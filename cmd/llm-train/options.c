@@ -1,0 +1,268 @@
+/* The command line of llm-train: its option table, and what is refused. */
+#include "cmd/llm-train/train.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/die.h"
+#include "base/str.h"
+#include "cmd/llm-train/version.h"
+
+struct train_options options;
+
+#define OPT(kind, field, ...) {.type = OPT_##kind, .target = &options.field, __VA_ARGS__}
+#define GROUP(text) {.type = OPT_GROUP, .help = text}
+
+static const struct opt table[] = {
+    GROUP("Start"),
+    OPT(STRING, model, .name = "model", .placeholder = "FILE", .help = "config.json of a new model"),
+    OPT(STRING, init, .name = "init", .placeholder = "DIR", .help = "weights of a Hugging Face directory or checkpoint"),
+    OPT(STRING, resume, .name = "resume", .placeholder = "DIR", .help = "go on from the newest checkpoint below DIR"),
+    OPT(STRING, tokenizer, .name = "tokenizer", .placeholder = "FILE", .help = "the tokenizer of the shards"),
+    OPT(INT, ranks, .name = "ranks", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "start N ranks by mpiexec"),
+    OPT(STRING, hosts, .name = "hosts", .placeholder = "FILE", .help = "hosts for mpiexec"),
+    GROUP("Checkpoints"),
+    OPT(STRING, save, .name = "save", .placeholder = "DIR", .help = "write checkpoints below DIR"),
+    OPT(INT, save_every, .name = "save-every", .placeholder = "N", .fallback = "500", .min = 0, .max = 1e12, .help = "steps between checkpoints (0: the last only)"),
+    OPT(INT, keep_last, .name = "keep-last", .placeholder = "N", .fallback = "2", .min = 1, .max = 1e9, .help = "newest checkpoints to keep"),
+    OPT(INT, keep_every, .name = "keep-every", .placeholder = "M", .fallback = "0", .min = 0, .max = 1e12, .help = "keep those at multiples of M, too"),
+    GROUP("Validation"),
+    OPT(STRING, valid, .name = "valid", .placeholder = "SHARD", .help = "validation shard"),
+    OPT(INT, valid_every, .name = "valid-every", .placeholder = "N", .fallback = "100", .min = 0, .max = 1e12, .help = "steps between validations (0: at the end)"),
+    OPT(COUNT, valid_tokens, .name = "valid-tokens", .placeholder = "N", .fallback = "0", .help = "tokens of it to score (0: all)"),
+    GROUP("Length and batch"),
+    OPT(INT, seq_length, .name = "seq-length", .placeholder = "N", .fallback = "0", .min = 0, .max = 1 << 24, .help = "tokens a sequence (0: the model's)"),
+    OPT(INT, micro_batch, .name = "micro-batch", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "sequences at once on a rank"),
+    OPT(INT, global_batch, .name = "global-batch", .placeholder = "N", .fallback = "0", .min = 0, .max = 1 << 24, .help = "sequences a step"),
+    OPT(COUNT, steps, .name = "steps", .placeholder = "N", .fallback = "0", .help = "optimizer steps of the whole run"),
+    OPT(COUNT, tokens, .name = "tokens", .placeholder = "N", .fallback = "0", .help = "tokens of the whole run"),
+    OPT(INT, epochs, .name = "epochs", .placeholder = "E", .fallback = "1", .min = 1, .max = 1e6, .help = "times to read the shards"),
+    OPT(STRING, ramp_batch, .name = "ramp-batch", .placeholder = "S:I:T", .help = "batch ramp-up"),
+    OPT(STRING, skip, .name = "skip", .placeholder = "A-B[,…]", .help = "steps whose data is dropped"),
+    GROUP("Optimizer"),
+    OPT(REAL, lr, .name = "lr", .placeholder = "X", .fallback = "0", .min = 0, .max = 1e6, .help = "peak learning rate"),
+    OPT(REAL, min_lr, .name = "min-lr", .placeholder = "X", .fallback = "-1", .min = -1, .max = 1e6, .help = "last learning rate (-1: lr/10)"),
+    OPT(STRING, warmup, .name = "warmup", .placeholder = "N|Ntok", .fallback = "0", .help = "warm-up in steps or tokens"),
+    OPT(CHOICE, schedule, .name = "schedule", .placeholder = "NAME", .fallback = "cosine", .choices = "cosine|linear|constant|wsd", .help = "learning-rate schedule"),
+    OPT(STRING, decay, .name = "decay", .placeholder = "N|Ntok", .help = "length of the decay (run − warm-up)"),
+    OPT(REAL, weight_decay, .name = "weight-decay", .placeholder = "X", .fallback = "0.1", .min = 0, .max = 1e3, .help = "decoupled weight decay"),
+    OPT(REAL, beta1, .name = "beta1", .placeholder = "X", .fallback = "0.9", .min = 0, .max = 0.9999999, .help = "first moment's decay"),
+    OPT(REAL, beta2, .name = "beta2", .placeholder = "X", .fallback = "0.95", .min = 0, .max = 0.9999999, .help = "second moment's decay"),
+    OPT(REAL, eps, .name = "eps", .placeholder = "X", .fallback = "1e-8", .min = 0, .max = 1, .help = "AdamW's epsilon"),
+    OPT(REAL, clip, .name = "clip", .placeholder = "X", .fallback = "1.0", .min = 0, .max = 1e9, .help = "gradient norm limit (0: none)"),
+    OPT(REAL, z_loss, .name = "z-loss", .placeholder = "X", .fallback = "0", .min = 0, .max = 1e3, .help = "coefficient of log²Z"),
+    OPT(REAL, init_std, .name = "init-std", .placeholder = "X", .fallback = "0", .min = 0, .max = 1e3, .help = "initial deviation (0: the model's)"),
+    GROUP("Precision and memory"),
+    OPT(STRING, precision, .name = "precision", .placeholder = "NAME", .fallback = "bf16", .help = "fp32 or bf16"),
+    OPT(CHOICE, recompute, .name = "recompute", .placeholder = "WHAT", .fallback = "none", .choices = "none|selective|full", .help = "recompute activations"),
+    {.type = OPT_FLAG, .flags = OPT_YESNO, .name = "document-mask", .placeholder = "yes|no", .target = &options.document_mask, .fallback = "yes", .help = "attend within documents"},
+    GROUP("Parallelism"),
+    OPT(INT, reduce_groups, .name = "reduce-groups", .placeholder = "G", .fallback = "0", .min = 0, .max = 1 << 20, .help = "leaves of the sum (0: data-parallel)"),
+    OPT(INT, tensor_parallel, .name = "tensor-parallel", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "tensor-parallel ranks"),
+    {.type = OPT_FLAG, .name = "sequence-parallel", .target = &options.sequence_parallel, .help = "with tensor parallelism"},
+    OPT(INT, pipeline_parallel, .name = "pipeline-parallel", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "pipeline stages"),
+    OPT(STRING, pipeline_schedule, .name = "pipeline-schedule", .placeholder = "NAME", .help = "schedule of the stages"),
+    OPT(INT, context_parallel, .name = "context-parallel", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "context-parallel ranks"),
+    OPT(INT, expert_parallel, .name = "expert-parallel", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "expert-parallel ranks"),
+    OPT(INT, zero, .name = "zero", .placeholder = "0..3", .fallback = "0", .min = 0, .max = 3, .help = "ZeRO stage"),
+    OPT(STRING, rank_order, .name = "rank-order", .placeholder = "ORDER", .help = "order of the axes"),
+    GROUP("Run"),
+    OPT(INT, log_every, .name = "log-every", .placeholder = "N", .fallback = "1", .min = 1, .max = 1e9, .help = "steps between step events"),
+    OPT(STRING, tensorboard, .name = "tensorboard", .placeholder = "DIR", .help = "event files"),
+    OPT(STRING, time_limit, .name = "time-limit", .placeholder = "T", .help = "stop with a checkpoint after T"),
+    OPT(REAL, timeout, .name = "timeout", .placeholder = "S", .fallback = "1800", .min = 0, .max = 1e9, .help = "give up a wait between ranks"),
+    {.type = OPT_FLAG, .name = "plan", .target = &options.plan, .help = "print memory and FLOPs, do not run"},
+    OPT(STRING, machine, .name = "machine", .placeholder = "FILE", .help = "machine to plan for"),
+    {.type = OPT_FLAG, .name = "self-check", .target = &options.self_check, .help = "check every kernel thoroughly, then exit"},
+    OPT_COMMON,
+    OPT_END,
+};
+
+const struct opt_tool llm_train = {
+    .name = "llm-train",
+    .usage = "--ranks N [options] SHARD…|-",
+    .purpose = "train a language model on token shards",
+    .options = table,
+    .version = train_version,
+};
+
+const char *const recorded_options[] = {
+    "seq-length",   "micro-batch", "global-batch", "steps",         "tokens",     "epochs",
+    "lr",           "min-lr",      "warmup",       "schedule",      "decay",      "weight-decay",
+    "beta1",        "beta2",       "eps",          "clip",          "z-loss",     "init-std",
+    "precision",    "recompute",   "document-mask", "reduce-groups", "skip",      "seed",
+    "save-every",   "keep-last",   "keep-every",   "valid-every",   "valid-tokens", "log-every",
+    NULL,
+};
+
+/* What CLI.md promises and a later release brings: refused, never ignored. */
+static void
+refuse_unsupported(void)
+{
+    struct {
+        bool asked;
+        const char *what;
+    } later[] = {
+        {options.tensor_parallel > 1, "--tensor-parallel above 1"},
+        {options.sequence_parallel, "--sequence-parallel"},
+        {options.pipeline_parallel > 1, "--pipeline-parallel above 1"},
+        {options.pipeline_schedule != NULL, "--pipeline-schedule"},
+        {options.context_parallel > 1, "--context-parallel above 1"},
+        {options.expert_parallel > 1, "--expert-parallel above 1"},
+        {options.zero > 0, "--zero above 0"},
+        {options.rank_order != NULL, "--rank-order"},
+        {options.recompute == 1, "--recompute selective"},
+        {options.schedule == 3, "--schedule wsd"},
+        {options.ramp_batch != NULL, "--ramp-batch"},
+        {options.tensorboard != NULL, "--tensorboard"},
+        {options.machine != NULL, "--machine"},
+    };
+
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (later[i].asked)
+            die(STATUS_USAGE, "%s is not supported in this version", later[i].what);
+    if (strcmp(options.precision, "fp32") != 0 && strcmp(options.precision, "bf16") != 0)
+        die(STATUS_USAGE, "--precision %s: expected fp32 or bf16%s", options.precision,
+            strstr(options.precision, "fp8") || strchr(options.precision, '@')
+                ? " (fp8-hybrid and schedules are not supported in this version)" : "");
+}
+
+/* The next "A-B" or "A" of a list; false at its end. A malformed one sets *bad. */
+static bool
+next_range(const char **s, uint64_t *from, uint64_t *to, bool *bad)
+{
+    char *end;
+
+    if (**s == '\0')
+        return false;
+    *from = *to = strtoull(*s, &end, 10);
+    *bad = end == *s || **s == '-';
+    if (!*bad && *end == '-') {
+        const char *second = end + 1;
+        *to = strtoull(second, &end, 10);
+        *bad = end == second || *to < *from;
+    }
+    if (*end == ',' && end[1] != '\0')
+        end++;
+    else if (*end != '\0')
+        *bad = true;
+    *s = end;
+    return !*bad;
+}
+
+bool
+step_is_skipped(const char *ranges, uint64_t step)
+{
+    uint64_t from, to;
+    bool bad = false;
+
+    for (const char *s = ranges ? ranges : ""; next_range(&s, &from, &to, &bad);)
+        if (from <= step && step <= to)
+            return true;
+    return false;
+}
+
+static void
+check_skip(const char *ranges)
+{
+    uint64_t from, to;
+    bool bad = false;
+    const char *s = ranges ? ranges : "";
+
+    while (next_range(&s, &from, &to, &bad))
+        ;
+    if (bad)
+        die(STATUS_USAGE, "--skip %s: expected steps as A-B[,C-D…]", ranges);
+}
+
+int
+parse_length(const char *text, double *value, bool *in_tokens)
+{
+    size_t n = strlen(text);
+    char number[32];
+    uint64_t count;
+
+    *in_tokens = n > 3 && strcmp(text + n - 3, "tok") == 0;
+    n -= *in_tokens ? 3 : 0;
+    if (n == 0 || n >= sizeof number)
+        return -1;
+    memcpy(number, text, n);
+    number[n] = '\0';
+    if (parse_count(number, &count) < 0)
+        return -1;
+    *value = (double)count;
+    return 0;
+}
+
+int
+parse_duration(const char *text, double *seconds)
+{
+    static const struct {
+        char suffix;
+        double factor;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    int h, m, s, used = 0;
+    size_t n = strlen(text);
+    char number[32];
+    double factor = 1;
+
+    if (sscanf(text, "%d:%d:%d%n", &h, &m, &s, &used) == 3 && text[used] == '\0' && h >= 0 &&
+        m >= 0 && m < 60 && s >= 0 && s < 60) {
+        *seconds = h * 3600.0 + m * 60.0 + s;
+        return 0;
+    }
+    for (size_t i = 0; n > 0 && i < sizeof units / sizeof *units; i++)
+        if (text[n - 1] == units[i].suffix) {
+            factor = units[i].factor;
+            n--;
+            break;
+        }
+    if (n == 0 || n >= sizeof number)
+        return -1;
+    memcpy(number, text, n);
+    number[n] = '\0';
+    if (parse_double(number, seconds) < 0 || !isfinite(*seconds) || *seconds <= 0)
+        return -1;
+    *seconds *= factor;
+    return 0;
+}
+
+static void
+check_lengths(void)
+{
+    double value;
+    bool in_tokens;
+
+    if (parse_length(options.warmup, &value, &in_tokens) < 0)
+        die(STATUS_USAGE, "--warmup %s: expected a number of steps, or of tokens as 4Gtok", options.warmup);
+    if (options.decay && parse_length(options.decay, &value, &in_tokens) < 0)
+        die(STATUS_USAGE, "--decay %s: expected a number of steps, or of tokens as 4Gtok", options.decay);
+    if (options.time_limit && parse_duration(options.time_limit, &value) < 0)
+        die(STATUS_USAGE, "--time-limit %s: expected a time such as 90s, 15m, 2h or 01:30:00", options.time_limit);
+}
+
+void
+options_check(int operands)
+{
+    refuse_unsupported();
+    check_skip(options.skip);
+    check_lengths();
+    if (common.on_error == ON_ERROR_SKIP)
+        die(STATUS_USAGE, "--on-error skip: corrupt data always stops a training run");
+    if (options.self_check)
+        return;
+    if (options.init && options.model)
+        die(STATUS_USAGE, "--model and --init exclude each other: --init brings its own config.json");
+    if (!options.init && !options.model && !options.resume)
+        die(STATUS_USAGE, "nothing to train: expected --model config.json, --init DIR or --resume DIR");
+    if (!options.plan && operands == 0)
+        die(STATUS_USAGE, "no shards: expected files, or - for standard input");
+    if (options.plan && options.model == NULL && options.init == NULL && options.resume == NULL)
+        die(STATUS_USAGE, "--plan: expected --model config.json or --init DIR");
+    if (options.min_lr > options.lr && opt_given(&llm_train, "lr"))
+        die(STATUS_USAGE, "--min-lr %g is above --lr %g", options.min_lr, options.lr);
+    if (options.min_lr < 0 && options.min_lr != -1)
+        die(STATUS_USAGE, "--min-lr %g: expected 0 or more", options.min_lr);
+    if (options.steps && options.tokens)
+        die(STATUS_USAGE, "--steps and --tokens exclude each other");
+}

@@ -1,0 +1,131 @@
+/* A run's log lines and what it shows on the terminal. */
+#include "cmd/llm-train/report.h"
+
+#include "base/die.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "base/str.h"
+#include "base/sys.h"
+
+enum { LINE_SECONDS = 10 }; /* between lines for people */
+
+void
+report_start(struct report *r, int progress, uint64_t first_step)
+{
+    r->last_line = -1e9;
+    progress_start("train", r->steps == UINT64_MAX ? 0 : r->steps, PROGRESS_COUNT, progress);
+    progress_set(first_step);
+}
+
+static void
+say_step(struct report *r, const struct step_figures *f, double rate, double mfu)
+{
+    char count[32], of[40] = "";
+    double now = sys_seconds();
+
+    progress_set(f->step);
+    progress_note("loss %.4f", f->loss);
+    if (now - r->last_line < LINE_SECONDS && f->step != r->steps)
+        return;
+    r->last_line = now;
+    if (r->steps != UINT64_MAX)
+        snprintf(of, sizeof of, " of %llu", (unsigned long long)r->steps);
+    note("step %llu%s: loss %.4f, lr %.3g, grad norm %.3f, %s tokens/s, MFU %.1f %%",
+         (unsigned long long)f->step, of, f->loss, f->lr, f->grad_norm, human_count(rate, count),
+         mfu * 100);
+}
+
+int
+report_step(struct report *r, const struct step_figures *f)
+{
+    double rate, mfu, hfu;
+
+    r->seconds += f->seconds;
+    r->tokens_done += f->tokens;
+    if (f->step % (uint64_t)r->log_every != 0 && f->step != r->steps)
+        return 0;
+    rate = (double)r->tokens_done / r->seconds;
+    mfu = rate * r->flops_per_token / r->peak;
+    hfu = rate * r->hardware_flops_per_token / r->peak;
+    say_step(r, f, rate, mfu);
+    log_begin("step");
+    log_int("step", (int64_t)f->step);
+    log_int("tokens", (int64_t)f->position);
+    log_int("scored_tokens", f->scored);
+    log_real("loss", f->loss);
+    log_real("z_loss", f->z_loss);
+    log_real("lr", f->lr);
+    log_real("grad_norm", f->grad_norm);
+    log_real("tokens_per_second", rate);
+    log_real("tflops", rate * r->flops_per_token / 1e12);
+    log_real("mfu", mfu);
+    log_real("hfu", hfu);
+    log_real("seconds", r->seconds);
+    r->seconds = 0;
+    r->tokens_done = 0;
+    return log_end();
+}
+
+int
+report_skip(struct report *r, uint64_t step, uint64_t position, const char *why)
+{
+    (void)r;
+    note("step %llu: skipped, %s", (unsigned long long)step, why);
+    progress_set(step);
+    log_begin("skip");
+    log_int("step", (int64_t)step);
+    log_int("tokens", (int64_t)position);
+    log_str("why", why);
+    return log_end();
+}
+
+int
+report_valid(struct report *r, uint64_t step, double loss, double bits_per_byte, int64_t tokens)
+{
+    (void)r;
+    note("step %llu: validation loss %.4f, %.4f bits per byte", (unsigned long long)step, loss, bits_per_byte);
+    log_begin("valid");
+    log_int("step", (int64_t)step);
+    log_int("scored_tokens", tokens);
+    log_real("loss", loss);
+    log_real("bits_per_byte", bits_per_byte);
+    return log_end();
+}
+
+int
+report_save(struct report *r, uint64_t step, const char *path, const char *state_hash, double seconds)
+{
+    (void)r;
+    note("step %llu: saved %s (%.1f s)", (unsigned long long)step, path, seconds);
+    log_begin("save");
+    log_int("step", (int64_t)step);
+    log_str("path", path);
+    log_str("state_hash", state_hash);
+    log_real("seconds", seconds);
+    return log_end();
+}
+
+int
+report_memory(double planned, double measured)
+{
+    char a[32], b[32];
+
+    note("memory of rank 0: %s planned, %s measured", human_bytes(planned, a), human_bytes(measured, b));
+    log_begin("memory");
+    log_int("planned", (int64_t)planned);
+    log_int("measured", (int64_t)measured);
+    return log_end();
+}
+
+int
+report_end(struct report *r, int status, uint64_t step, const char *why)
+{
+    (void)r;
+    progress_end();
+    note("%s", why);
+    log_begin("end");
+    log_int("status", status);
+    log_int("step", (int64_t)step);
+    log_str("why", why);
+    return log_end();
+}

@@ -1,0 +1,41 @@
+#ifndef LLM_TRAIN_REPORT_H
+#define LLM_TRAIN_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * What a run says while it goes on: JSON lines for programs (CLI.md), lines on
+ * stderr and a meter for people. Rank 0 alone calls these.
+ */
+struct report {
+    uint64_t steps;             /* of the whole run; UINT64_MAX unknown */
+    double flops_per_token;     /* forward and backward */
+    double hardware_flops_per_token; /* recomputation added */
+    double peak;                /* measured FLOP/s of all threads of all ranks */
+    int64_t log_every;
+    double last_line;           /* when the last line for people was written */
+    /* Sums since the last step event, when not every step is logged. */
+    double seconds;
+    uint64_t tokens_done;
+};
+
+struct step_figures {
+    uint64_t step, position;
+    uint64_t tokens;            /* in this step */
+    int64_t scored;             /* targets */
+    double loss, z_loss;        /* means over the scored targets; z_loss without its coefficient */
+    double lr, grad_norm;
+    double seconds;
+};
+
+void report_start(struct report *r, int progress, uint64_t first_step);
+int report_step(struct report *r, const struct step_figures *f);
+int report_skip(struct report *r, uint64_t step, uint64_t position, const char *why);
+int report_valid(struct report *r, uint64_t step, double loss, double bits_per_byte, int64_t tokens);
+int report_save(struct report *r, uint64_t step, const char *path, const char *state_hash, double seconds);
+/* Bytes of rank 0: planned, and the most that was resident less what it was before anything was taken. */
+int report_memory(double planned, double measured);
+int report_end(struct report *r, int status, uint64_t step, const char *why);
+
+#endif

@@ -1,0 +1,316 @@
+/* From the command line to a trainer that can step. */
+#include "cmd/llm-train/trainer.h"
+
+#include <string.h>
+
+#include "base/die.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "checkpoint/checkpoint.h"
+#include "cmd/llm-train/machine.h"
+#include "cmd/llm-train/train.h"
+#include "kernels/blas.h"
+#include "parallel/launch.h"
+
+void
+trainer_agree_or_die(struct trainer *t, int result)
+{
+    if (comm_agree(t->world, result < 0 ? (int)err_status() : 0) < 0)
+        die_err();
+}
+
+static void
+load_config(struct trainer *t)
+{
+    char *path = NULL;
+    int result = 0;
+
+    if (t->from)
+        result = config_parse(&t->config, t->from->path, t->from->config.json, strlen(t->from->config.json));
+    else if (options.model)
+        result = config_load(&t->config, options.model);
+    else if (checkpoint_is(options.init) || !file_exists(path = file_join(options.init, "config.json"))) {
+        char *newest = checkpoint_find_newest(options.init);
+        free(path);
+        path = newest ? file_join(newest, "config.json") : NULL;
+        result = newest ? config_load(&t->config, path) : -1;
+        free(newest);
+    } else {
+        result = config_load(&t->config, path);
+    }
+    free(path);
+    trainer_agree_or_die(t, result);
+    if (params_init(&t->params, &t->config) < 0)
+        die_err();
+}
+
+static void
+resolve_shape(struct trainer *t, int ranks)
+{
+    int64_t limit = t->config.max_position_embeddings, unit, nearest;
+
+    t->seq_length = options.seq_length ? options.seq_length : limit;
+    if (t->config.position == POSITION_LEARNED && t->seq_length > limit)
+        die(STATUS_INPUT, "--seq-length %lld: the model has %lld positions (max_position_embeddings)",
+            (long long)t->seq_length, (long long)limit);
+    if (options.global_batch == 0)
+        die(STATUS_USAGE, "--global-batch is required: sequences a step");
+    t->global_batch = options.global_batch;
+    t->micro_batch = options.micro_batch;
+    t->groups = options.reduce_groups;
+    if (t->groups == 0 || (t->from && !opt_given(&llm_train, "reduce-groups")))
+        t->groups = t->from ? t->from->manifest.state.reduce_groups : ranks;
+    if (ranks > t->groups)
+        die(STATUS_USAGE, "%d data-parallel ranks for %lld reduce groups: at most as many ranks as --reduce-groups",
+            ranks, (long long)t->groups);
+    unit = t->groups * t->micro_batch;
+    if (t->global_batch % unit != 0) {
+        nearest = t->global_batch / unit * unit;
+        if (nearest > 0)
+            die(STATUS_USAGE, "--global-batch %lld is not a multiple of reduce groups × micro-batch (%lld × %lld): nearest are %lld and %lld",
+                (long long)t->global_batch, (long long)t->groups, (long long)t->micro_batch,
+                (long long)nearest, (long long)(nearest + unit));
+        die(STATUS_USAGE, "--global-batch %lld is not a multiple of reduce groups × micro-batch (%lld × %lld): the least is %lld",
+            (long long)t->global_batch, (long long)t->groups, (long long)t->micro_batch, (long long)unit);
+    }
+}
+
+static void
+load_tokenizer(struct trainer *t)
+{
+    const char *path = options.tokenizer;
+    int result = 0;
+
+    if (!path && t->from)
+        path = t->from->path;
+    if (!path && options.init)
+        path = options.init;
+    if (path) {
+        t->tokenizer = tokenizer_load(path);
+        result = t->tokenizer ? 0 : -1;
+    } else if (t->save) {
+        die(STATUS_USAGE, "--tokenizer is required with --save: checkpoints hold it");
+    }
+    trainer_agree_or_die(t, result);
+    if (t->tokenizer)
+        tokenizer_fingerprint(t->tokenizer, t->fingerprint);
+}
+
+/* The data, the tokenizer and the model must belong together. */
+static void
+check_fit(const struct trainer *t, const char *name)
+{
+    const struct shard_head *h = &t->feed.head;
+
+    if (t->tokenizer && memcmp(h->fingerprint, t->fingerprint, sizeof t->fingerprint) != 0)
+        die(STATUS_INPUT, "%s: was made with another tokenizer than %s", name,
+            options.tokenizer ? options.tokenizer : "the model's");
+    if ((int64_t)h->vocabulary > t->config.vocab_size)
+        die(STATUS_INPUT, "%s: vocabulary %lu, but the model's vocab_size is %lld", name,
+            (unsigned long)h->vocabulary, (long long)t->config.vocab_size);
+}
+
+static void
+open_data(struct trainer *t, char **shards, int count)
+{
+    bool pipe = count == 1 && strcmp(shards[0], "-") == 0;
+    struct feed_options o = {
+        .paths = (const char *const *)shards,
+        .path_count = (size_t)count,
+        .fd = -1,
+        .epochs = options.epochs,
+        .seq_length = t->seq_length,
+        .global_batch = t->global_batch,
+        .document_mask = options.document_mask,
+    };
+    int result = 0;
+
+    for (int i = 0; i < count && count > 1; i++)
+        if (strcmp(shards[i], "-") == 0)
+            die(STATUS_USAGE, "- (standard input) cannot be joined with other shards");
+    trainer_my_sequences(t, &o.first, &o.sequences);
+    if (pipe && t->world->rank == 0) {
+        o.fd = launch_stdin();
+        result = o.fd < 0 ? -1 : 0;
+    }
+    trainer_agree_or_die(t, result);
+    o.pipe = pipe || !file_is_regular(shards[0]);
+    if (o.pipe && options.epochs > 1)
+        die(STATUS_USAGE, "--epochs %lld: a pipe can be read only once", (long long)options.epochs);
+    if (feed_open(&t->feed, t->world, &o) < 0)
+        die_err();
+    check_fit(t, shards[0]);
+}
+
+/* --memory is a promise: the plan must keep it. */
+static void
+check_memory(const struct trainer *t)
+{
+    struct memory_plan plan;
+    char need[32], have[32];
+
+    memory_plan(t, t->world->size, &plan);
+    if (common.memory && plan.total > common.memory)
+        die(STATUS_FAILED, "this run needs %s a rank by its plan, --memory allows %s (--plan lists it)",
+            human_bytes((double)plan.total, need), human_bytes((double)common.memory, have));
+}
+
+/* Weights, moments, decoder and reduction: all the memory of the run. */
+static void
+take_memory(struct trainer *t)
+{
+    const struct ops *ops = &t->kernels->ops[t->precision];
+    size_t n = (size_t)t->params.elements;
+    struct decoder_options o = {
+        .kernels = t->kernels,
+        .precision = t->precision,
+        .pool = t->pool,
+        .micro_batch = t->micro_batch,
+        .seq_length = t->seq_length,
+        .recompute = options.recompute == 2 ? RECOMPUTE_FULL : RECOMPUTE_NONE,
+        .training = true,
+    };
+    bool copy = t->precision != PRECISION_FP32;
+    int64_t first, sequences;
+
+    trainer_my_sequences(t, &first, &sequences);
+    if (arena_init(&t->arena, n * 12 + (copy ? n * ops->act_size : 0) + 4096) < 0)
+        die_err();
+    t->optimizer.master = arena_take_array(&t->arena, n, 4);
+    t->optimizer.m = arena_take_array(&t->arena, n, 4);
+    t->optimizer.v = arena_take_array(&t->arena, n, 4);
+    t->optimizer.act = copy ? arena_take_array(&t->arena, n, ops->act_size) : NULL;
+    t->decoder = decoder_new(&t->config, &t->params, &o);
+    trainer_agree_or_die(t, t->decoder ? 0 : -1);
+    trainer_agree_or_die(t, trainer_make_reducer(t));
+    t->block_sums = mem_zarray((size_t)optimizer_blocks(&t->params), sizeof *t->block_sums);
+    t->mine = mem_zarray((size_t)sequences + 1, sizeof *t->mine);
+    t->all = mem_zarray((size_t)t->global_batch, sizeof *t->all);
+}
+
+static void
+publish_weights(struct trainer *t)
+{
+    struct optimizer_state *s = &t->optimizer;
+
+    if (s->act)
+        t->kernels->ops[t->precision].to_act(s->act, s->master, t->params.elements);
+    decoder_set_weights(t->decoder, s->act ? s->act : s->master, s->master);
+}
+
+static void
+say_start(struct trainer *t, const struct memory_plan *plan)
+{
+    char size[32], have[32];
+
+    note("%lld parameters, %lld × %lld tokens a step, %d rank%s × %d thread%s, %s, %s%s%s",
+         (long long)t->params.parameters, (long long)t->global_batch, (long long)t->seq_length,
+         t->world->size, t->world->size == 1 ? "" : "s", t->threads, t->threads == 1 ? "" : "s",
+         precision_name(t->precision), t->kernels->name, blas_loaded() ? ", " : "",
+         blas_loaded() ? blas_describe() : "");
+    note("memory: %s a rank by the plan, %s available", human_bytes((double)plan->total, size),
+         human_bytes((double)sys_memory_available(), have));
+    note("bits: the same for any number of ranks and threads with --reduce-groups %lld, --micro-batch %lld",
+         (long long)t->groups, (long long)t->micro_batch);
+}
+
+static void
+start_report(struct trainer *t)
+{
+    struct memory_plan plan;
+    struct flops f;
+
+    decoder_flops(&t->config, t->seq_length, options.recompute == 2 ? RECOMPUTE_FULL : RECOMPUTE_NONE, &f);
+    t->report = (struct report){
+        .steps = t->length.steps,
+        .flops_per_token = (f.forward + f.backward) / (double)t->seq_length,
+        .hardware_flops_per_token = (f.forward + f.backward + f.recompute) / (double)t->seq_length,
+        .log_every = options.log_every,
+    };
+    memory_plan(t, t->world->size, &plan);
+    t->predicted_memory = (double)plan.total;
+    t->report.peak = machine_peak(t);
+    if (machine_log_start(t) < 0)
+        die_err();
+    if (t->world->rank != 0)
+        return;
+    say_start(t, &plan);
+    plan_log(&plan, t);
+    report_start(&t->report, common.progress_given ? common.progress : -1, t->step);
+}
+
+static void
+set_deadline(struct trainer *t)
+{
+    double seconds;
+
+    if (options.time_limit && parse_duration(options.time_limit, &seconds) == 0)
+        t->deadline = sys_seconds() + seconds;
+}
+
+static void
+begin(struct trainer *t, struct comm *world)
+{
+    *t = (struct trainer){.world = world, .memory_before = (double)sys_memory_resident()};
+    set_deadline(t);
+    comm_set_timeout(options.timeout);
+    if (common.log && world->rank == 0 && log_open(common.log) < 0)
+        die_err();
+}
+
+void
+trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_count)
+{
+    begin(t, world);
+    trainer_find_checkpoint(t);
+    trainer_check_save_dir(t);
+    load_config(t);
+    resolve_shape(t, world->size);
+    machine_setup(t);
+    load_tokenizer(t);
+    machine_check(t);
+    open_data(t, shards, shard_count);
+    run_length_resolve(&t->length, (uint64_t)(t->global_batch * t->seq_length),
+                       t->world->size == 1 || !t->feed.o.pipe ? feed_total(&t->feed) : UINT64_MAX);
+    check_memory(t);
+    take_memory(t);
+    trainer_init_weights(t);
+    if (trainer_restore(t) < 0)
+        die_err();
+    publish_weights(t);
+    start_report(t);
+}
+
+void
+trainer_plan(struct trainer *t, struct comm *world, int ranks)
+{
+    begin(t, world);
+    trainer_find_checkpoint(t);
+    load_config(t);
+    resolve_shape(t, ranks);
+    machine_setup(t);
+    plan_print(t, ranks);
+    trainer_release(t);
+}
+
+void
+trainer_release(struct trainer *t)
+{
+    trainer_free_reducer(t);
+    decoder_free(t->decoder);
+    feed_close(&t->feed);
+    arena_release(&t->arena);
+    tokenizer_free(t->tokenizer);
+    params_release(&t->params);
+    config_release(&t->config);
+    threads_free(t->pool);
+    if (t->state)
+        training_state_release(t->state);
+    free(t->state);
+    free(t->block_sums);
+    free(t->mine);
+    free(t->all);
+}

@@ -1,0 +1,249 @@
+/* Checkpoints of a run: which to go on from, what they record, saving and restoring. */
+#include "cmd/llm-train/trainer.h"
+
+#include <string.h>
+
+#include "base/die.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sys.h"
+#include "checkpoint/checkpoint.h"
+#include "checkpoint/model_source.h"
+#include "cmd/llm-train/train.h"
+#include "kernels/blas.h"
+
+static void
+say_damaged(void *arg, const char *message)
+{
+    (void)arg;
+    warn("%s: damaged, trying the one before", message);
+}
+
+/* Options of the checkpoint that the command line does not override; differences are told. */
+static void
+take_options(struct trainer *t)
+{
+    const struct training_state *old = &t->from->manifest.state;
+
+    for (const char *const *name = recorded_options; *name; name++) {
+        const char *was = training_state_get(old, *name);
+        char *now = opt_get(&llm_train, *name);
+        if (was && !opt_given(&llm_train, *name)) {
+            if (opt_set(&llm_train, *name, was) < 0)
+                die(STATUS_INPUT, "%s: manifest.json: option %s: %s", t->from->path, *name, err_text());
+        } else if (was && now && strcmp(was, now) != 0 && t->world->rank == 0) {
+            note("--%s %s (was %s)", *name, now, was);
+        }
+        free(now);
+    }
+}
+
+void
+trainer_find_checkpoint(struct trainer *t)
+{
+    int found;
+
+    if (!options.resume)
+        return;
+    if (t->world->rank == 0 && checkpoint_clean(options.resume, NULL) < 0)
+        die_err();
+    found = checkpoint_resume(t->world, options.resume, say_damaged, NULL, &t->from);
+    if (found < 0)
+        die_err();
+    if (found == 0 && !options.model && !options.init)
+        die(STATUS_FAILED, "%s: no checkpoint to go on from, and neither --model nor --init to start anew with", options.resume);
+    if (found > 0)
+        take_options(t);
+}
+
+/* --save into a directory with checkpoints needs --resume: two runs must not mix. */
+void
+trainer_check_save_dir(struct trainer *t)
+{
+    struct checkpoint_list list;
+    int status = 0;
+
+    t->save = options.save ? options.save : options.resume;
+    if (t->save && t->world->rank == 0) {
+        if (file_mkdirs(t->save) < 0 || checkpoint_list(t->save, &list) < 0) {
+            status = (int)err_status();
+        } else {
+            if (list.count > 0 && !options.resume)
+                status = (err_set(STATUS_USAGE, "--save %s: holds checkpoints already; --resume %s goes on from them",
+                                  t->save, t->save), STATUS_USAGE);
+            if (status == 0 && checkpoint_clean(t->save, NULL) < 0)
+                status = (int)err_status();
+            checkpoint_list_release(&list);
+        }
+    }
+    if (comm_agree(t->world, status) < 0)
+        die_err();
+}
+
+static char *
+option_text(const char *name)
+{
+    char *value = opt_get(&llm_train, name);
+
+    return value ? value : mem_strdup("");
+}
+
+/* Brings the record of options up to date; what changed since the checkpoint goes into its history. */
+static void
+record_options(struct training_state *s, int64_t step)
+{
+    struct named_value changed[64];
+    size_t n = 0;
+
+    for (const char *const *name = recorded_options; *name; name++) {
+        char *value = option_text(*name);
+        const char *was = training_state_get(s, *name);
+        if (!was || strcmp(was, value) != 0) {
+            changed[n++] = (struct named_value){mem_strdup(*name), value};
+            training_state_option(s, *name, value);
+        } else {
+            free(value);
+        }
+    }
+    if (n > 0)
+        training_state_change(s, step, changed, n);
+    for (size_t i = 0; i < n; i++) {
+        free(changed[i].name);
+        free(changed[i].value);
+    }
+}
+
+static void
+replace_text(char **field, const char *text)
+{
+    free(*field);
+    *field = mem_strdup(text);
+}
+
+/* What a new or continued run writes into its checkpoints from the start on. */
+static void
+begin_state(struct trainer *t)
+{
+    struct training_state *s = mem_zalloc(sizeof *s);
+
+    if (t->from)
+        training_state_copy(s, &t->from->manifest.state);
+    s->seed = (uint64_t)common.seed;
+    s->reduce_groups = t->groups;
+    memcpy(s->fingerprint, t->fingerprint, sizeof s->fingerprint);
+    replace_text(&s->precision, precision_name(t->precision));
+    replace_text(&s->kernels, t->kernels->name);
+    replace_text(&s->blas, blas_loaded() ? blas_describe() : "");
+    record_options(s, s->step);
+    t->state = s;
+}
+
+int
+trainer_restore(struct trainer *t)
+{
+    float *const arrays[CHECKPOINT_ARRAYS] = {t->optimizer.master, t->optimizer.m, t->optimizer.v};
+    const struct training_state *s;
+    int status = 0;
+
+    begin_state(t);
+    if (!t->from)
+        return 0;
+    s = &t->from->manifest.state;
+    if (checkpoint_read_state(t->from, arrays) < 0)
+        status = (int)err_status();
+    if (comm_agree(t->world, status) < 0)
+        return -1;
+    t->step = (uint64_t)s->step;
+    if (feed_seek(&t->feed, s->position, s->chain) < 0)
+        return -1;
+    if (t->world->rank == 0)
+        note("going on from %s, step %lld, token %llu", t->from->path, (long long)s->step,
+             (unsigned long long)s->position);
+    checkpoint_close(t->from);
+    t->from = NULL;
+    return 0;
+}
+
+/* New weights, or those of --init. */
+void
+trainer_init_weights(struct trainer *t)
+{
+    struct model_source source = {0};
+    int status = 0;
+
+    if (t->from)
+        return;
+    if (!options.init) {
+        params_initialize(&t->params, &t->config, (uint64_t)common.seed, options.init_std, t->optimizer.master);
+        return;
+    }
+    if (model_source_open(&source, options.init) < 0 || model_source_load(&source, t->optimizer.master) < 0)
+        status = (int)err_status();
+    model_source_close(&source);
+    if (comm_agree(t->world, status) < 0)
+        die_err();
+}
+
+/* Adds what every rank consumed of each source since the last call to the state. */
+static int
+gather_sources(struct trainer *t)
+{
+    struct feed *f = &t->feed;
+    size_t n = f->source_count, most;
+    uint64_t count = n;
+
+    if (comm_all_reduce(t->world, &count, 1, COMM_U64, COMM_MAX) < 0)
+        return -1;
+    most = (size_t)count;
+    f->source_tokens = mem_grow_array(f->source_tokens, most + 1, sizeof *f->source_tokens);
+    memset(f->source_tokens + n, 0, (most + 1 - n) * sizeof *f->source_tokens);
+    f->source_count = most;
+    if (most > 0 && comm_all_reduce(t->world, f->source_tokens, most, COMM_U64, COMM_SUM) < 0)
+        return -1;
+    for (size_t i = 0; i < most && t->world->rank == 0; i++)
+        training_state_source(t->state, token_stream_source(f->stream, i)->name, f->source_tokens[i]);
+    memset(f->source_tokens, 0, most * sizeof *f->source_tokens);
+    return 0;
+}
+
+int
+trainer_save(struct trainer *t)
+{
+    double start = sys_seconds();
+    const struct tokenizer_file *files = NULL;
+    struct training_state *s = t->state;
+    uint64_t once = token_stream_tokens(t->feed.stream);
+    struct hash128 hash;
+    struct checkpoint_save save = {
+        .directory = t->save,
+        .config = &t->config,
+        .params = &t->params,
+        .array = {t->optimizer.master, t->optimizer.m, t->optimizer.v},
+        .first = -1,
+        .last = -1,
+        .state = s,
+    };
+    char hex[33], *path;
+    int status = 0;
+
+    if (gather_sources(t) < 0)
+        return -1;
+    s->step = (int64_t)t->step;
+    s->position = t->feed.position;
+    s->epoch = once == 0 || once == UINT64_MAX ? 0 : s->position / once;
+    if (feed_chain(&t->feed, &s->chain) < 0)
+        status = (int)err_status();
+    if (comm_agree(t->world, status) < 0)
+        return -1;
+    save.file_count = t->tokenizer ? tokenizer_files(t->tokenizer, &files) : 0;
+    save.files = files;
+    if (checkpoint_save(t->world, &save, &hash) < 0)
+        return -1;
+    if (t->world->rank != 0)
+        return 0;
+    path = checkpoint_path(t->save, s->step);
+    status = report_save(&t->report, t->step, path, hash128_hex(hash, hex), sys_seconds() - start);
+    free(path);
+    return status < 0 ? -1 : checkpoint_prune(t->save, options.keep_last, options.keep_every);
+}

@@ -1,0 +1,175 @@
+/* One optimizer step: forward and backward of this rank's groups, reduction, clip, AdamW. */
+#include "cmd/llm-train/trainer.h"
+
+#include <math.h>
+
+#include "base/err.h"
+#include "base/sys.h"
+#include "cmd/llm-train/train.h"
+#include "parallel/reduce.h"
+
+int
+trainer_make_reducer(struct trainer *t)
+{
+    struct reducer_options o = {
+        .comm = t->world,
+        .params = &t->params,
+        .groups = (int)t->groups,
+        .pool = t->pool,
+    };
+
+    t->reducer = reducer_new(&o);
+    return t->reducer ? 0 : -1;
+}
+
+void
+trainer_free_reducer(struct trainer *t)
+{
+    reducer_free(t->reducer);
+    t->reducer = NULL;
+}
+
+uint64_t
+trainer_reducer_bytes(const struct params *p, int64_t groups, int ranks)
+{
+    struct reducer_memory m;
+
+    reducer_plan(p, (int)groups, ranks, true, &m);
+    return m.gradients + m.staging;
+}
+
+/* The sequences of a step that belong to this rank's groups. */
+void
+trainer_my_sequences(const struct trainer *t, int64_t *first, int64_t *count)
+{
+    struct tree_run run = tree_share((int)t->groups, t->world->size, t->world->rank);
+    int64_t each = t->global_batch / t->groups;
+
+    *first = run.begin * each;
+    *count = (run.end - run.begin) * each;
+}
+
+/* Forward and backward of all this rank's groups; losses of its sequences into t->mine. */
+static int
+accumulate(struct trainer *t, double scale)
+{
+    int64_t each = t->global_batch / t->groups, done = 0;
+
+    while (reducer_more(t->reducer)) {
+        float *grads = reducer_group(t->reducer);
+        if (!grads)
+            return -1;
+        for (int64_t at = 0; at < each; at += t->micro_batch) {
+            struct batch b = feed_batch(&t->feed, done + at, t->micro_batch);
+            bool last = at + t->micro_batch == each;
+            if (decoder_train(t->decoder, &b, grads, scale, options.z_loss, t->mine + done + at,
+                              last ? reducer_ready : NULL, t->reducer) < 0)
+                return -1;
+        }
+        done += each;
+    }
+    return 0;
+}
+
+/* The gradient's norm over all blocks in table order; flags: ORed over the ranks. */
+static int
+gradient_norm(struct trainer *t, const float *grads, uint64_t *flags, double *norm)
+{
+    const struct slice *mine = reducer_slice(t->reducer, t->world->rank);
+    const struct ops *ops = &t->kernels->ops[t->precision];
+    int64_t blocks = optimizer_blocks(&t->params);
+    double sum = 0;
+
+    optimizer_block_sums(t->pool, ops, &t->params, grads, mine->block, mine->block_end,
+                         t->block_sums + mine->block);
+    if (reducer_gather_sums(t->reducer, t->block_sums, flags) < 0)
+        return -1;
+    for (int64_t b = 0; b < blocks; b++)
+        sum += t->block_sums[b];
+    *norm = sqrt(sum);
+    return 0;
+}
+
+static void
+update(struct trainer *t, const float *grads, double lr, double factor)
+{
+    double n = (double)(t->step + 1);
+    struct adamw h = {
+        .lr = lr,
+        .beta1 = options.beta1,
+        .beta2 = options.beta2,
+        .eps = options.eps,
+        .weight_decay = options.weight_decay,
+        .correction1 = 1 - pow(options.beta1, n),
+        .correction2 = 1 - pow(options.beta2, n),
+        .grad_scale = factor,
+    };
+
+    optimizer_step(t->pool, &t->kernels->ops[t->precision], &t->params, &t->optimizer, grads, 0,
+                   optimizer_blocks(&t->params), &h);
+    decoder_set_weights(t->decoder, t->optimizer.act ? t->optimizer.act : t->optimizer.master, t->optimizer.master);
+}
+
+/* Reads the step's data; all ranks learn how many targets are scored and whether to stop behind it. */
+static int
+read_data(struct trainer *t, uint64_t *scored, bool *stop)
+{
+    int got = feed_next(&t->feed);
+    uint64_t sums[2];
+
+    if (got <= 0)
+        return got;
+    sums[0] = (uint64_t)t->feed.scored;
+    sums[1] = sys_stop_signal() != 0 || (t->deadline > 0 && sys_seconds() > t->deadline);
+    if (comm_all_reduce(t->world, sums, 2, COMM_U64, COMM_SUM) < 0)
+        return -1;
+    *scored = sums[0];
+    *stop = sums[1] != 0;
+    return 1;
+}
+
+enum step_result
+trainer_step(struct trainer *t, bool *stop)
+{
+    double start = sys_seconds(), norm;
+    uint64_t scored, flags = 0;
+    struct sequence_loss total;
+    const float *grads;
+    struct step_figures f;
+    int got = read_data(t, &scored, stop);
+
+    if (got <= 0)
+        return got < 0 ? STEP_NOT_READ : STEP_DATA_ENDED;
+    if (scored == 0 || step_is_skipped(options.skip, t->step + 1)) {
+        t->step++;
+        if (t->world->rank == 0 &&
+            report_skip(&t->report, t->step, t->feed.position, scored ? "--skip" : "no target is scored") < 0)
+            return STEP_FAILED;
+        return STEP_SKIPPED;
+    }
+    if (accumulate(t, 1.0 / (double)scored) < 0 || reducer_finish(t->reducer, &grads) < 0 ||
+        gradient_norm(t, grads, &flags, &norm) < 0 ||
+        reduce_losses(t->world, (int)t->groups, t->global_batch, t->mine, t->all, &total) < 0)
+        return STEP_FAILED;
+    f = (struct step_figures){
+        .step = t->step + 1,
+        .position = t->feed.position,
+        .tokens = (uint64_t)(t->global_batch * t->seq_length),
+        .scored = (int64_t)scored,
+        .loss = total.loss / (double)scored,
+        .z_loss = total.z_loss / (double)scored,
+        .lr = run_length_lr(&t->length, t->step + 1),
+        .grad_norm = norm,
+    };
+    if (!isfinite(norm) || !isfinite(total.loss)) {
+        err_set(STATUS_FAILED, "step %llu: loss %g, gradient norm %g: the last checkpoint is from before",
+                (unsigned long long)f.step, f.loss, norm);
+        return STEP_FAILED;
+    }
+    update(t, grads, f.lr, optimizer_clip(norm, options.clip));
+    t->step++;
+    f.seconds = sys_seconds() - start;
+    if (t->world->rank == 0 && report_step(&t->report, &f) < 0)
+        return STEP_FAILED;
+    return STEP_DONE;
+}

@@ -1,0 +1,61 @@
+#ifndef LLM_TRAIN_TRAIN_H
+#define LLM_TRAIN_TRAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/opt.h"
+
+/* What the command line says (options.c). Lengths that may be in tokens stay text until resolved. */
+struct train_options {
+    int64_t ranks;
+    const char *hosts;
+    const char *model, *init, *resume, *tokenizer, *save;
+    int64_t save_every, keep_last, keep_every;
+    const char *valid;
+    int64_t valid_every;
+    uint64_t valid_tokens;
+    int64_t seq_length, micro_batch, global_batch;
+    uint64_t steps, tokens;
+    int64_t epochs;
+    double lr, min_lr;
+    const char *warmup, *decay;
+    int schedule;
+    const char *ramp_batch;
+    double weight_decay, beta1, beta2, eps, clip, z_loss, init_std;
+    const char *precision;
+    int64_t tensor_parallel, pipeline_parallel, context_parallel, expert_parallel, zero;
+    bool sequence_parallel;
+    const char *pipeline_schedule, *rank_order;
+    int64_t reduce_groups;
+    int recompute;
+    bool document_mask;
+    const char *skip;
+    int64_t log_every;
+    const char *tensorboard, *time_limit;
+    double timeout;
+    bool plan, self_check;
+    const char *machine;
+};
+extern struct train_options options;
+extern const struct opt_tool llm_train;
+
+/* Options a checkpoint records and --resume takes from it: a NULL-terminated list of names. */
+extern const char *const recorded_options[];
+
+/* Dies (STATUS_USAGE) on what this release does not do, and on values that contradict each other. */
+void options_check(int operands);
+
+/*
+ * A length "N" (steps) or "Ntok" (tokens). In steps it is a multiple of one global
+ * batch's tokens, which *in_tokens says. 0 or -1.
+ */
+int parse_length(const char *text, double *value, bool *in_tokens);
+
+/* "90", "90s", "15m", "2h", "1d", "HH:MM:SS" in seconds. 0 or -1. */
+int parse_duration(const char *text, double *seconds);
+
+/* Is `step` inside one of the ranges of "A-B[,…]"? A bad list dies at options_check. */
+bool step_is_skipped(const char *ranges, uint64_t step);
+
+#endif

@@ -1,0 +1,100 @@
+#ifndef LLM_TRAIN_TRAINER_H
+#define LLM_TRAIN_TRAINER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/threads.h"
+#include "cmd/llm-train/feed.h"
+#include "cmd/llm-train/report.h"
+#include "cmd/llm-train/schedule.h"
+#include "comm/comm.h"
+#include "kernels/kernels.h"
+#include "model/config.h"
+#include "model/decoder.h"
+#include "model/params.h"
+#include "optim/optimizer.h"
+#include "tokenizer/tokenizer.h"
+
+struct reducer;
+struct checkpoint;
+struct training_state;
+
+/* Everything of one run on one rank. */
+struct trainer {
+    struct comm *world;
+    bool pinned;
+    struct threads *pool;
+    int threads;
+    const struct kernels *kernels;
+    enum precision precision;
+
+    struct config config;
+    struct params params;
+    struct tokenizer *tokenizer;   /* NULL: none given */
+    uint8_t fingerprint[16];       /* of the tokenizer; zero: none */
+    struct training_state *state;  /* what the checkpoint records */
+    struct checkpoint *from;       /* the checkpoint resumed from; closed once loaded */
+    const char *save;              /* directory of checkpoints, or NULL */
+
+    int64_t seq_length, micro_batch, global_batch, groups;
+    struct arena arena;            /* weights and moments */
+    struct optimizer_state optimizer;
+    struct decoder *decoder;
+    struct reducer *reducer;
+    struct feed feed;
+    struct run_length length;
+    struct report report;
+    uint64_t step;                 /* done */
+    double *block_sums;
+    struct sequence_loss *mine, *all;
+    double deadline;               /* sys_seconds() of --time-limit, or 0 */
+    double predicted_memory;       /* bytes of this rank, by the plan */
+    double memory_before;          /* resident before anything was taken */
+};
+
+/* setup.c: from options to a trainer that can step. Collective; dies with an agreed status. */
+void trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_count);
+void trainer_release(struct trainer *t); /* also of one that was only planned */
+
+/* Prints the plan of this run on `ranks` ranks, without shards. */
+void trainer_plan(struct trainer *t, struct comm *world, int ranks);
+
+/* step.c */
+enum step_result { STEP_DONE, STEP_SKIPPED, STEP_DATA_ENDED, STEP_NOT_READ, STEP_FAILED };
+
+/* One optimizer step; *stop: some rank wants to end the run behind it. Collective. */
+enum step_result trainer_step(struct trainer *t, bool *stop);
+
+/* step.c: the reducer and what it needs of memory. */
+int trainer_make_reducer(struct trainer *t);
+void trainer_free_reducer(struct trainer *t);
+uint64_t trainer_reducer_bytes(const struct params *p, int64_t groups, int ranks);
+void trainer_my_sequences(const struct trainer *t, int64_t *first, int64_t *count);
+
+/* state.c: checkpoints. Collective. 0 or -1. */
+int trainer_save(struct trainer *t);
+int trainer_restore(struct trainer *t);       /* arrays, step and data position from t->from */
+void trainer_find_checkpoint(struct trainer *t); /* --resume: sets t->from and takes its options */
+void trainer_check_save_dir(struct trainer *t);
+void trainer_init_weights(struct trainer *t);
+
+/* validate.c */
+int trainer_validate(struct trainer *t);
+
+/* loop.c: steps until the end; the status the run leaves with. */
+int trainer_run(struct trainer *t);
+
+/* plan.c */
+struct memory_plan {
+    uint64_t weights, act_weights, moments, gradients, staging, activations, logits, scratch, tables, total;
+};
+void memory_plan(const struct trainer *t, int ranks, struct memory_plan *m);
+void plan_print(const struct trainer *t, int ranks); /* --plan: on standard output */
+void plan_log(const struct memory_plan *m, const struct trainer *t);
+
+/* All ranks leave with this rank's error record, or with another's. */
+void trainer_agree_or_die(struct trainer *t, int result);
+
+#endif
