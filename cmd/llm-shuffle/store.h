@@ -1,0 +1,71 @@
+#ifndef LLM_SHUFFLE_STORE_H
+#define LLM_SHUFFLE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shard/writer.h"
+
+/*
+ * The keyed scatter. Documents come in any order and leave sorted by a keyed hash of
+ * (seed, source name, ordinal, epoch): in memory while they fit, else scattered by
+ * the key's high bits into buckets of one temporary file, each of which is sorted in
+ * memory. The order is that of the keys alone, whatever the memory, the number of
+ * buckets and the way the input was cut.
+ */
+struct store;
+
+struct store_options {
+    uint64_t seed, memory, expected; /* expected: bytes it will hold, 0 when unknown */
+    const char *tmpdir;
+    unsigned width;                  /* bytes an id */
+    bool loss;                       /* a byte of loss mask an id */
+    uint32_t minhash;                /* values a document */
+    bool grouped; /* sources are drawn from apart: store_select may be called */
+};
+
+struct store_document {
+    uint32_t source;
+    uint64_t ordinal, bytes, hash;
+    const uint32_t *minhash;
+};
+
+struct store *store_new(const struct store_options *o);
+void store_free(struct store *s);
+
+/* Announces the next source (0, 1, …), of which up to `epochs` copies may be drawn. */
+void store_source(struct store *s, const char *name, uint32_t epochs);
+
+/* One document: begin, its ids in pieces, end. 0 or -1. */
+int store_begin(struct store *s, const struct store_document *d);
+int store_ids(struct store *s, const uint32_t *ids, const uint8_t *loss, size_t n);
+int store_end(struct store *s);
+
+/* Forgets the document that was begun. */
+void store_cancel(struct store *s);
+
+/* Did it go to the temporary file? Bytes there. */
+uint64_t store_spilled(const struct store *s);
+
+/*
+ * Draws about `target` tokens of a source whose one epoch has `tokens`: whole epochs,
+ * then of the next one the documents with the smallest keys, to the document border
+ * nearest to the target. 0 or -1.
+ */
+int store_select(struct store *s, uint32_t source, uint64_t tokens, uint64_t target);
+
+/* What was written, by source. */
+struct store_totals {
+    uint64_t documents, bytes, tokens;
+};
+
+/*
+ * Writes what was drawn (without store_select: everything once) in the order of the
+ * keys. A source drawn in part or several times spreads over the whole output, epoch
+ * by epoch. writer_source[i] is source i's number; totals[i] is added to. 0 or -1.
+ */
+int store_write(struct store *s, struct shard_writer *w, const uint32_t *writer_source,
+                struct store_totals *totals);
+
+#endif
