@@ -7,8 +7,9 @@
 
 /* The C interface to BLAS; Debian's library has 32-bit indices. */
 enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
-typedef void sgemm_function(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a,
-                            int lda, const float *b, int ldb, float beta, float *c, int ldc);
+typedef void
+sgemm_function(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda,
+               const float *b, int ldb, float beta, float *c, int ldc);
 typedef char *text_function(void);
 
 static sgemm_function *sgemm;
@@ -53,7 +54,8 @@ describe(void *library)
             n += 1 + strcspn(text + n + 1, " ");
         snprintf(version, sizeof version, "%.*s", n < 60 ? (int)n : 60, text);
     }
-    snprintf(description, sizeof description, "%s%s%.60s", version, core ? " " : "", core ? core() : "");
+    snprintf(description, sizeof description, "%s%s%.60s", version, core ? " " : "",
+             core ? core() : "");
 }
 
 bool
@@ -110,9 +112,9 @@ blas_disable(const char *why)
 }
 
 void
-blas_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
-           int64_t ldb, float beta, float *c, int64_t ldc)
+blas_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+           const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
-    sgemm(ROW_MAJOR, ta ? TRANSPOSE : NO_TRANSPOSE, tb ? TRANSPOSE : NO_TRANSPOSE, (int)m, (int)n, (int)k,
-          1.0f, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+    sgemm(ROW_MAJOR, ta ? TRANSPOSE : NO_TRANSPOSE, tb ? TRANSPOSE : NO_TRANSPOSE, (int)m, (int)n,
+          (int)k, 1.0f, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
 }

@@ -8,8 +8,8 @@
 #include "kernels/check_data.h"
 
 static bool
-check_products(const struct kernels *k, enum precision p, const struct gemm *shapes, int count, int rounds,
-               struct kernel_check *out)
+check_products(const struct kernels *k, enum precision p, const struct gemm *shapes, int count,
+               int rounds, struct kernel_check *out)
 {
     struct checker c;
     checker_init(&c, k, p, out);
@@ -31,8 +31,8 @@ check_others(const struct kernels *k, enum precision p, int rounds, struct kerne
 }
 
 static bool
-check_all(const struct kernels *k, enum precision p, const struct gemm *shapes, int count, bool thorough,
-          struct kernel_check *out)
+check_all(const struct kernels *k, enum precision p, const struct gemm *shapes, int count,
+          bool thorough, struct kernel_check *out)
 {
     memset(out, 0, sizeof *out);
     int rounds = thorough ? 8 : 2;
@@ -40,7 +40,10 @@ check_all(const struct kernels *k, enum precision p, const struct gemm *shapes, 
     return check_others(k, p, rounds, out) && products;
 }
 
-/* A BLAS that computes wrong results is known (caches of new processors misread): do without it then. */
+/*
+ * A BLAS that computes wrong results is known (caches of new processors misread): do without
+ * it then.
+ */
 int
 kernels_check(const struct kernels *k, enum precision p, const struct gemm *shapes, int shape_count,
               bool thorough, struct kernel_check *out)

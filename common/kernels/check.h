@@ -10,12 +10,12 @@
  * names the kernel, the bound and what was found. thorough: many shapes.
  */
 struct kernel_check {
-    char worst[64];    /* the operation with the largest error relative to its bound */
+    char worst[64]; /* the operation with the largest error relative to its bound */
     double worst_ratio;
     int checked;
-    char note[256];    /* "" or what was switched off */
+    char note[256]; /* "" or what was switched off */
 };
-int kernels_check(const struct kernels *k, enum precision p, const struct gemm *shapes, int shape_count,
-                  bool thorough, struct kernel_check *out);
+int kernels_check(const struct kernels *k, enum precision p, const struct gemm *shapes,
+                  int shape_count, bool thorough, struct kernel_check *out);
 
 #endif

@@ -23,7 +23,10 @@ checker_init(struct checker *c, const struct kernels *k, enum precision p, struc
     c->out = out;
 }
 
-/* A linear congruential generator (Knuth's MMIX constants): quick, and good enough for test data. */
+/*
+ * A linear congruential generator (Knuth's MMIX constants): quick, and good enough for test
+ * data.
+ */
 double
 checker_uniform(struct checker *c)
 {
@@ -43,7 +46,8 @@ array_new(struct checker *c, enum array_kind kind, int64_t n)
     if (c->arrays == ARRAYS_MAX)
         abort();
     struct array *a = &c->array[c->arrays++];
-    size_t size = element_size(c, kind) * (size_t)n, shift = (size_t)(c->arrays % 5) * element_size(c, kind);
+    size_t size = element_size(c, kind) * (size_t)n,
+           shift = (size_t)(c->arrays % 5) * element_size(c, kind);
     *a = (struct array){.kind = kind, .n = n, .size = size};
     a->block = mem_aligned(size + shift + MARGIN);
     memset(a->block, FILL, size + shift + MARGIN);
@@ -153,7 +157,8 @@ checker_clear(struct checker *c, const char *name)
             end++;
         if (end < limit && !c->failed) {
             c->failed = true;
-            err_set(STATUS_FAILED, "kernel %s %s: writes behind its output", name, precision_name(c->precision));
+            err_set(STATUS_FAILED, "kernel %s %s: writes behind its output", name,
+                    precision_name(c->precision));
         }
         free(a->block);
         free(a->want);

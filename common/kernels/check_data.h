@@ -13,17 +13,17 @@ enum array_kind { ARRAY_ACT, ARRAY_WIDE };
 struct array {
     enum array_kind kind;
     int64_t n;
-    void *got;     /* elements of the precision under test */
+    void *got; /* elements of the precision under test */
     double *want;
-    void *block;   /* the allocation that `got` lies in */
-    size_t size;   /* bytes of got */
+    void *block; /* the allocation that `got` lies in */
+    size_t size; /* bytes of got */
 };
 
 enum { ARRAYS_MAX = 24 };
 
 struct checker {
     const struct ops *ops;
-    struct ops exact;      /* ref/ in FP64 */
+    struct ops exact; /* ref/ in FP64 */
     enum precision precision;
     uint64_t random;
     struct array array[ARRAYS_MAX];
@@ -32,10 +32,12 @@ struct checker {
     struct kernel_check *out;
 };
 
-void checker_init(struct checker *c, const struct kernels *k, enum precision p, struct kernel_check *out);
+void checker_init(struct checker *c, const struct kernels *k, enum precision p,
+                  struct kernel_check *out);
 
 /* Random in [low, high); the array lives until checker_clear. */
-struct array *array_random(struct checker *c, enum array_kind kind, int64_t n, double low, double high);
+struct array *
+array_random(struct checker *c, enum array_kind kind, int64_t n, double low, double high);
 struct array *array_output(struct checker *c, enum array_kind kind, int64_t n);
 
 /* A random number in [0, 1). */

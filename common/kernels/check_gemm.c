@@ -1,4 +1,7 @@
-/* Checks of GEMM: every transpose and option against FP64, and a run's own shapes by Freivalds' method. */
+/*
+ * Checks of GEMM: every transpose and option against FP64, and a run's own shapes by
+ * Freivalds' method.
+ */
 #include "kernels/check_data.h"
 
 #include <math.h>
@@ -19,7 +22,10 @@ struct product {
     struct array *c;
 };
 
-/* The product of `shape` with random operands; rows of all three are `pad` elements longer than needed. */
+/*
+ * The product of `shape` with random operands; rows of all three are `pad` elements longer
+ * than needed.
+ */
 static struct product
 product_new(struct checker *k, const struct gemm *shape, bool bias, int64_t pad)
 {
@@ -71,8 +77,8 @@ check_gemm(struct checker *c, int round)
 
 /* y = op(X) x, op(X) [rows][columns], over the exact values. */
 static void
-matrix_vector(double *y, const double *x_matrix, int64_t ld, bool transposed, const double *x, int64_t rows,
-              int64_t columns)
+matrix_vector(double *y, const double *x_matrix, int64_t ld, bool transposed, const double *x,
+              int64_t rows, int64_t columns)
 {
     for (int64_t i = 0; i < rows; i++)
         y[i] = 0;
@@ -106,7 +112,10 @@ check_gemm_shape(struct checker *c, const struct gemm *shape)
     matrix_vector(br, p.want.b, g.tb ? g.k : g.n, g.tb, r, g.k, g.n);
     matrix_vector(abr, p.want.a, g.ta ? g.m : g.k, g.ta, br, g.m, g.k);
     matrix_vector(cr, p.want.c, g.n, false, r, g.m, g.n);
-    /* Elements of the product are about sqrt(k)/3, a row's sum with r about sqrt(n/3) times that. */
+    /*
+     * Elements of the product are about sqrt(k)/3, a row's sum with r about sqrt(n/3) times
+     * that.
+     */
     double allowed = product_bound(c, g.k) * sqrt((double)g.k / 9) * sqrt((double)g.n / 3);
     double worst = 0;
     for (int64_t i = 0; i < g.m && !isnan(worst); i++) {

@@ -30,28 +30,36 @@ check_rms_norm(struct checker *c, int round)
     struct array *x = array_random(c, ARRAY_ACT, rows * dim, -2, 2);
     struct array *delta = array_random(c, ARRAY_ACT, rows * dim, -2, 2);
     struct array *w = array_random(c, ARRAY_WIDE, dim, 0.5, 1.5);
-    struct array *y = array_output(c, ARRAY_ACT, rows * dim), *x_out = array_output(c, ARRAY_ACT, rows * dim);
+    struct array *y = array_output(c, ARRAY_ACT, rows * dim),
+                 *x_out = array_output(c, ARRAY_ACT, rows * dim);
     struct array *rstd = array_output(c, ARRAY_WIDE, rows);
-    c->ops->rms_norm_forward(y->got, x_out->got, rstd->got, x->got, delta->got, w->got, rows, dim, eps);
-    c->exact.rms_norm_forward(y->want, x_out->want, rstd->want, x->want, delta->want, w->want, rows, dim, eps);
+    c->ops->rms_norm_forward(y->got, x_out->got, rstd->got, x->got, delta->got, w->got, rows, dim,
+                             eps);
+    c->exact.rms_norm_forward(y->want, x_out->want, rstd->want, x->want, delta->want, w->want, rows,
+                              dim, eps);
     checker_compare(c, "rms_norm_forward x_out", x_out, bound(c, 1));
     /* The sum is rounded to act before it is normalized: do the same. */
     array_round(c, x_out);
     c->ops->rms_norm_forward(y->got, NULL, rstd->got, x_out->got, NULL, w->got, rows, dim, eps);
-    c->exact.rms_norm_forward(y->want, NULL, rstd->want, x_out->want, NULL, w->want, rows, dim, eps);
+    c->exact.rms_norm_forward(y->want, NULL, rstd->want, x_out->want, NULL, w->want, rows, dim,
+                              eps);
     checker_compare(c, "rms_norm_forward y", y, bound(c, dim));
     checker_compare(c, "rms_norm_forward rstd", rstd, bound(c, dim));
 
     array_round(c, rstd);
     struct array *dy = array_random(c, ARRAY_ACT, rows * dim, -1, 1);
-    struct array *dx = array_output(c, ARRAY_ACT, rows * dim), *dw = array_output(c, ARRAY_WIDE, dim);
+    struct array *dx = array_output(c, ARRAY_ACT, rows * dim),
+                 *dw = array_output(c, ARRAY_WIDE, dim);
     struct array *residual = array_random(c, ARRAY_ACT, rows * dim, -1, 1);
-    /* Without a residual, dx of a short row is the difference of equals: no relative bound holds. */
+    /*
+     * Without a residual, dx of a short row is the difference of equals: no relative bound
+     * holds.
+     */
     bool with = round % 2 == 0 || dim <= 8;
-    c->ops->rms_norm_backward(dx->got, dw->got, dy->got, with ? residual->got : NULL, x_out->got, rstd->got,
-                              w->got, rows, dim);
-    c->exact.rms_norm_backward(dx->want, dw->want, dy->want, with ? residual->want : NULL, x_out->want,
-                               rstd->want, w->want, rows, dim);
+    c->ops->rms_norm_backward(dx->got, dw->got, dy->got, with ? residual->got : NULL, x_out->got,
+                              rstd->got, w->got, rows, dim);
+    c->exact.rms_norm_backward(dx->want, dw->want, dy->want, with ? residual->want : NULL,
+                               x_out->want, rstd->want, w->want, rows, dim);
     checker_compare(c, "rms_norm_backward dx", dx, bound(c, dim));
     checker_compare(c, "rms_norm_backward d_weight", dw, bound(c, rows));
     checker_clear(c, "rms_norm");
@@ -64,19 +72,22 @@ check_layer_norm(struct checker *c, int round)
     const double eps = 1e-5;
     struct array *x = array_random(c, ARRAY_ACT, rows * dim, -2, 3);
     struct array *delta = array_random(c, ARRAY_ACT, rows * dim, -2, 2);
-    struct array *w = array_random(c, ARRAY_WIDE, dim, 0.5, 1.5), *b = array_random(c, ARRAY_WIDE, dim, -1, 1);
-    struct array *y = array_output(c, ARRAY_ACT, rows * dim), *x_out = array_output(c, ARRAY_ACT, rows * dim);
-    struct array *mean = array_output(c, ARRAY_WIDE, rows), *rstd = array_output(c, ARRAY_WIDE, rows);
-    c->ops->layer_norm_forward(y->got, x_out->got, mean->got, rstd->got, x->got, delta->got, w->got, b->got,
-                               rows, dim, eps);
-    c->exact.layer_norm_forward(y->want, x_out->want, mean->want, rstd->want, x->want, delta->want, w->want,
-                                b->want, rows, dim, eps);
+    struct array *w = array_random(c, ARRAY_WIDE, dim, 0.5, 1.5),
+                 *b = array_random(c, ARRAY_WIDE, dim, -1, 1);
+    struct array *y = array_output(c, ARRAY_ACT, rows * dim),
+                 *x_out = array_output(c, ARRAY_ACT, rows * dim);
+    struct array *mean = array_output(c, ARRAY_WIDE, rows),
+                 *rstd = array_output(c, ARRAY_WIDE, rows);
+    c->ops->layer_norm_forward(y->got, x_out->got, mean->got, rstd->got, x->got, delta->got, w->got,
+                               b->got, rows, dim, eps);
+    c->exact.layer_norm_forward(y->want, x_out->want, mean->want, rstd->want, x->want, delta->want,
+                                w->want, b->want, rows, dim, eps);
     checker_compare(c, "layer_norm_forward x_out", x_out, bound(c, 1));
     array_round(c, x_out);
-    c->ops->layer_norm_forward(y->got, NULL, mean->got, rstd->got, x_out->got, NULL, w->got, b->got, rows, dim,
-                               eps);
-    c->exact.layer_norm_forward(y->want, NULL, mean->want, rstd->want, x_out->want, NULL, w->want, b->want,
-                                rows, dim, eps);
+    c->ops->layer_norm_forward(y->got, NULL, mean->got, rstd->got, x_out->got, NULL, w->got, b->got,
+                               rows, dim, eps);
+    c->exact.layer_norm_forward(y->want, NULL, mean->want, rstd->want, x_out->want, NULL, w->want,
+                                b->want, rows, dim, eps);
     checker_compare(c, "layer_norm_forward y", y, bound(c, dim));
     checker_compare(c, "layer_norm_forward mean", mean, 4 * bound(c, dim));
     checker_compare(c, "layer_norm_forward rstd", rstd, bound(c, dim));
@@ -88,10 +99,11 @@ check_layer_norm(struct checker *c, int round)
     struct array *dw = array_output(c, ARRAY_WIDE, dim), *db = array_output(c, ARRAY_WIDE, dim);
     struct array *residual = array_random(c, ARRAY_ACT, rows * dim, -1, 1);
     bool with = round % 2 == 0;
-    c->ops->layer_norm_backward(dx->got, dw->got, db->got, dy->got, with ? residual->got : NULL, x_out->got,
-                                mean->got, rstd->got, w->got, rows, dim);
-    c->exact.layer_norm_backward(dx->want, dw->want, db->want, dy->want, with ? residual->want : NULL,
-                                 x_out->want, mean->want, rstd->want, w->want, rows, dim);
+    c->ops->layer_norm_backward(dx->got, dw->got, db->got, dy->got, with ? residual->got : NULL,
+                                x_out->got, mean->got, rstd->got, w->got, rows, dim);
+    c->exact.layer_norm_backward(dx->want, dw->want, db->want, dy->want,
+                                 with ? residual->want : NULL, x_out->want, mean->want, rstd->want,
+                                 w->want, rows, dim);
     checker_compare(c, "layer_norm_backward dx", dx, 2 * bound(c, dim));
     checker_compare(c, "layer_norm_backward d_weight", dw, 2 * bound(c, rows));
     checker_compare(c, "layer_norm_backward d_bias", db, bound(c, rows));
@@ -120,7 +132,8 @@ check_swiglu(struct checker *c, int round)
     const int64_t rows = 3, n = odd_size(round);
     struct array *x = array_random(c, ARRAY_ACT, rows * 2 * n, -6, 6);
     struct array *d = array_random(c, ARRAY_ACT, rows * n, -1, 1);
-    struct array *y = array_output(c, ARRAY_ACT, rows * n), *dx = array_output(c, ARRAY_ACT, rows * 2 * n);
+    struct array *y = array_output(c, ARRAY_ACT, rows * n),
+                 *dx = array_output(c, ARRAY_ACT, rows * 2 * n);
     c->ops->swiglu_forward(y->got, x->got, rows, n);
     c->exact.swiglu_forward(y->want, x->want, rows, n);
     checker_compare(c, "swiglu_forward", y, bound(c, 1));
@@ -135,7 +148,8 @@ check_gelu(struct checker *c, int round)
 {
     const int64_t n = odd_size(round);
     for (int kind = GELU_ERF; kind <= GELU_TANH; kind++) {
-        struct array *x = array_random(c, ARRAY_ACT, n, -6, 6), *d = array_random(c, ARRAY_ACT, n, -1, 1);
+        struct array *x = array_random(c, ARRAY_ACT, n, -6, 6),
+                     *d = array_random(c, ARRAY_ACT, n, -1, 1);
         struct array *y = array_output(c, ARRAY_ACT, n), *dx = array_output(c, ARRAY_ACT, n);
         c->ops->gelu_forward(y->got, x->got, n, (enum gelu)kind);
         c->exact.gelu_forward(y->want, x->want, n, (enum gelu)kind);
@@ -148,7 +162,8 @@ check_gelu(struct checker *c, int round)
 }
 
 static void
-check_doubles(struct checker *c, const char *name, const double *got, const double *want, int n, double allowed)
+check_doubles(struct checker *c, const char *name, const double *got, const double *want, int n,
+              double allowed)
 {
     for (int i = 0; i < n; i++)
         checker_ratio(c, name, fabs(got[i] - want[i]) / (allowed * (1 + fabs(want[i]))));
@@ -178,8 +193,10 @@ static void
 check_elementwise(struct checker *c, int round)
 {
     const int64_t n = odd_size(round), rows = 9;
-    struct array *a = array_random(c, ARRAY_ACT, n, -1, 1), *b = array_random(c, ARRAY_ACT, n, -1, 1);
-    struct array *w = array_random(c, ARRAY_WIDE, n, -1, 1), *v = array_random(c, ARRAY_WIDE, n, -1, 1);
+    struct array *a = array_random(c, ARRAY_ACT, n, -1, 1),
+                 *b = array_random(c, ARRAY_ACT, n, -1, 1);
+    struct array *w = array_random(c, ARRAY_WIDE, n, -1, 1),
+                 *v = array_random(c, ARRAY_WIDE, n, -1, 1);
     struct array *out = array_output(c, ARRAY_ACT, n), *wide = array_output(c, ARRAY_WIDE, n);
     struct array *x = array_random(c, ARRAY_ACT, rows * (n + 1), -1, 1);
     c->ops->add(out->got, a->got, b->got, n);
@@ -209,10 +226,18 @@ static void
 check_adamw(struct checker *c, int round)
 {
     const int64_t n = odd_size(round);
-    const struct adamw h = {.lr = 1e-2, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1,
-                            .correction1 = 0.271, .correction2 = 0.142625, .grad_scale = 0.5};
-    struct array *w = array_random(c, ARRAY_WIDE, n, -1, 1), *g = array_random(c, ARRAY_WIDE, n, -1, 1);
-    struct array *m = array_random(c, ARRAY_WIDE, n, -1, 1), *v = array_random(c, ARRAY_WIDE, n, 0, 1);
+    const struct adamw h = {.lr = 1e-2,
+                            .beta1 = 0.9,
+                            .beta2 = 0.95,
+                            .eps = 1e-8,
+                            .weight_decay = 0.1,
+                            .correction1 = 0.271,
+                            .correction2 = 0.142625,
+                            .grad_scale = 0.5};
+    struct array *w = array_random(c, ARRAY_WIDE, n, -1, 1),
+                 *g = array_random(c, ARRAY_WIDE, n, -1, 1);
+    struct array *m = array_random(c, ARRAY_WIDE, n, -1, 1),
+                 *v = array_random(c, ARRAY_WIDE, n, 0, 1);
     struct array *out = array_output(c, ARRAY_ACT, n);
     bool with = round % 2 == 0;
     c->ops->adamw(w->got, m->got, v->got, g->got, with ? out->got : NULL, n, &h);
@@ -231,12 +256,16 @@ attention_shape(int round, int32_t *first)
 {
     static const struct {
         int64_t queries, q0, heads, head_dim;
-    } shapes[] = {{37, 0, 2, 16}, {1, 70, 3, 64}, {150, 5, 1, 8}, {130, 0, 2, 64},
-                  {3, 0, 1, 6}, {65, 64, 2, 32}, {200, 0, 4, 80}, {64, 0, 1, 128}};
+    } shapes[] = {{37, 0, 2, 16}, {1, 70, 3, 64},  {150, 5, 1, 8},  {130, 0, 2, 64},
+                  {3, 0, 1, 6},   {65, 64, 2, 32}, {200, 0, 4, 80}, {64, 0, 1, 128}};
     int i = round % 8;
-    struct attention a = {.queries = shapes[i].queries, .q0 = shapes[i].q0, .heads = shapes[i].heads,
-                          .head_dim = shapes[i].head_dim, .keys = shapes[i].q0 + shapes[i].queries,
-                          .first = first, .scale = 1 / sqrt((double)shapes[i].head_dim)};
+    struct attention a = {.queries = shapes[i].queries,
+                          .q0 = shapes[i].q0,
+                          .heads = shapes[i].heads,
+                          .head_dim = shapes[i].head_dim,
+                          .keys = shapes[i].q0 + shapes[i].queries,
+                          .first = first,
+                          .scale = 1 / sqrt((double)shapes[i].head_dim)};
     a.q_stride = a.heads * a.head_dim + 2 * (round % 3);
     a.kv_stride = a.head_dim + 5 * (round % 2);
     a.out_stride = a.heads * a.head_dim + round % 3;
@@ -267,7 +296,8 @@ check_attention(struct checker *c, int round)
     size_t exact_bytes = c->exact.attention_scratch(rows, keys, got.heads, got.head_dim, true);
     struct array *exact = array_output(c, ARRAY_WIDE, (int64_t)(exact_bytes / sizeof(double)));
     got.q = q->got, got.k = k->got, got.v = v->got, got.out = out->got, got.lse = lse->got;
-    want.q = q->want, want.k = k->want, want.v = v->want, want.out = out->want, want.lse = lse->want;
+    want.q = q->want, want.k = k->want, want.v = v->want, want.out = out->want,
+    want.lse = lse->want;
     got.scratch = (void *)(((uintptr_t)scratch->got + 63) / 64 * 64);
     want.scratch = exact->want;
     c->ops->attention_forward(&got);

@@ -61,7 +61,8 @@ gemm_cell(void *arg, size_t index, int worker)
     const struct gemm_work *w = arg;
     const struct gemm *g = w->whole;
     const struct ops *ops = w->ops;
-    int64_t row = (int64_t)index / w->columns * w->cell_m, column = (int64_t)index % w->columns * w->cell_n;
+    int64_t row = (int64_t)index / w->columns * w->cell_m,
+            column = (int64_t)index % w->columns * w->cell_n;
     struct gemm cell = *g;
     cell.m = g->m - row < w->cell_m ? g->m - row : w->cell_m;
     cell.n = g->n - column < w->cell_n ? g->n - column : w->cell_n;

@@ -8,7 +8,10 @@
  * Cutting work into cells by shape alone, and running the cells on a pool.
  */
 
-/* Rows and columns of a GEMM's cells: a function of the full shape and transposes. K is never cut. */
+/*
+ * Rows and columns of a GEMM's cells: a function of the full shape and transposes. K is never
+ * cut.
+ */
 void gemm_grid(const struct gemm *g, int64_t *cell_m, int64_t *cell_n);
 
 /* The whole GEMM, cell by cell, on the pool (NULL: this thread). */

@@ -11,14 +11,17 @@
  * plain C and defines the result; it is compiled for three precisions from one
  * source.
  *
- *   precision   act (activations, GEMM weights)   wide (gradients, statistics, norm weights, biases)
- *   fp32        float                             float
- *   bf16        bf16 (base/float16.h)             float
- *   fp64        double                            double     (ref only: finite differences)
+ *   precision   act: activations,      wide: gradients, statistics,
+ *               GEMM weights           norm weights, biases
+ *   fp32        float                  float
+ *   bf16        bf16 (base/float16.h)  float
+ *   fp64        double                 double (ref only: finite differences)
  *
  * "act" and "wide" pointers are void below; a row stride counts elements. Every
- * function works on what it is given, in the calling thread, without allocating,
- * and its result depends on nothing but its arguments. Callers cut work into cells
+ * function works on what it is given, in the calling thread, without allocating (but
+ * for a fixed scratch at a thread's first product), and its result depends on
+ * nothing but its arguments: not on alignment, nor on what outputs or scratch held.
+ * Elementwise functions may be given one array twice. Callers cut work into cells
  * by shape alone (kernels/grid.h), so results never depend on threads.
  */
 enum precision { PRECISION_FP32, PRECISION_BF16, PRECISION_FP64, PRECISIONS };
@@ -42,7 +45,7 @@ struct gemm {
     void *c;
     int64_t ldc;
     bool c_wide, accumulate;
-    const void *bias;     /* wide [n] or NULL */
+    const void *bias; /* wide [n] or NULL */
 };
 
 /*
@@ -53,21 +56,23 @@ struct gemm {
  * score matrix; blocks that are wholly masked cost nothing.
  */
 struct attention {
-    int64_t queries, keys, heads, head_dim; /* heads: of this group; keys = q0 + queries when causal over itself */
+    int64_t queries, keys;   /* keys = q0 + queries */
+    int64_t heads, head_dim; /* heads: of this group */
     int64_t q0;
-    const int32_t *first;    /* [queries] */
-    double scale;            /* 1/sqrt(head_dim) */
-    const void *q;           /* act; head h of row i at q + (i*q_stride + h*head_dim) */
-    const void *k, *v;       /* act; row j at k + j*kv_stride */
-    void *out;               /* act; head h of row i at out + (i*out_stride + h*head_dim) */
+    const int32_t *first; /* [queries] */
+    double scale;         /* 1/sqrt(head_dim) */
+    const void *q;        /* act; head h of row i at q + (i*q_stride + h*head_dim) */
+    const void *k, *v;    /* act; row j at k + j*kv_stride */
+    void *out; /* act; head h of row i at out + (i*out_stride + h*head_dim); backward reads it */
     int64_t q_stride, kv_stride, out_stride;
-    void *lse;               /* wide; log-sum-exp of head h, row i at lse + (h*lse_stride + i); NULL: not wanted */
+    void *lse; /* wide; log-sum-exp of head h, row i at lse + (h*lse_stride + i); NULL: not wanted;
+                  backward reads it */
     int64_t lse_stride;
     /* backward only; gradients laid out like what they belong to */
-    const void *d_out;       /* act */
-    void *d_q, *d_k, *d_v;   /* act; overwritten; d_k, d_v sum over the group's heads in head order */
+    const void *d_out;     /* act */
+    void *d_q, *d_k, *d_v; /* act; overwritten; d_k, d_v sum over the group's heads in head order */
     int64_t dq_stride, dkv_stride;
-    void *scratch;           /* attention_scratch() bytes, 64-byte aligned */
+    void *scratch; /* attention_scratch() bytes, 64-byte aligned */
 };
 
 enum gelu { GELU_ERF, GELU_TANH };
@@ -87,7 +92,8 @@ struct ops {
     size_t (*gemm_pack_size)(bool tb, int64_t n, int64_t k);
     void (*gemm_pack)(bool tb, int64_t n, int64_t k, const void *b, int64_t ldb, void *packed);
 
-    size_t (*attention_scratch)(int64_t queries, int64_t keys, int64_t heads, int64_t head_dim, bool backward);
+    size_t (*attention_scratch)(int64_t queries, int64_t keys, int64_t heads, int64_t head_dim,
+                                bool backward);
     void (*attention_forward)(const struct attention *a);
     void (*attention_backward)(const struct attention *a);
 
@@ -103,14 +109,16 @@ struct ops {
      * [dim] gets this call's sum over rows in order, overwritten (blocks of at most
      * 128 rows, added in order by the caller).
      */
-    void (*rms_norm_backward)(void *dx, void *d_weight, const void *dy, const void *d_residual, const void *x,
-                              const void *rstd, const void *weight, int64_t rows, int64_t dim);
+    void (*rms_norm_backward)(void *dx, void *d_weight, const void *dy, const void *d_residual,
+                              const void *x, const void *rstd, const void *weight, int64_t rows,
+                              int64_t dim);
     /* The same for layer norm (Ba et al., 2016): mean and rstd wide [rows], bias wide [dim]. */
-    void (*layer_norm_forward)(void *y, void *x_out, void *mean, void *rstd, const void *x, const void *delta,
-                               const void *weight, const void *bias, int64_t rows, int64_t dim, double eps);
-    void (*layer_norm_backward)(void *dx, void *d_weight, void *d_bias, const void *dy, const void *d_residual,
-                                const void *x, const void *mean, const void *rstd, const void *weight,
-                                int64_t rows, int64_t dim);
+    void (*layer_norm_forward)(void *y, void *x_out, void *mean, void *rstd, const void *x,
+                               const void *delta, const void *weight, const void *bias,
+                               int64_t rows, int64_t dim, double eps);
+    void (*layer_norm_backward)(void *dx, void *d_weight, void *d_bias, const void *dy,
+                                const void *d_residual, const void *x, const void *mean,
+                                const void *rstd, const void *weight, int64_t rows, int64_t dim);
 
     /*
      * Rotary position embedding (Su et al., 2021) in place, halves rotated as
@@ -118,23 +126,26 @@ struct ops {
      * i + rotary/2. cos_sin wide [positions][rotary]: rotary/2 cosines, then sines.
      * inverse: the transpose (backward).
      */
-    void (*rotary)(void *x, int64_t stride, int64_t rows, int64_t heads, int64_t head_dim, int64_t rotary,
-                   const int32_t *positions, const void *cos_sin, bool inverse);
+    void (*rotary)(void *x, int64_t stride, int64_t rows, int64_t heads, int64_t head_dim,
+                   int64_t rotary, const int32_t *positions, const void *cos_sin, bool inverse);
 
     /* out[rows][n] = silu(gate) * up, gate_up [rows][2n]: gate, then up. */
     void (*swiglu_forward)(void *out, const void *gate_up, int64_t rows, int64_t n);
-    void (*swiglu_backward)(void *d_gate_up, const void *gate_up, const void *d_out, int64_t rows, int64_t n);
+    void (*swiglu_backward)(void *d_gate_up, const void *gate_up, const void *d_out, int64_t rows,
+                            int64_t n);
     void (*gelu_forward)(void *out, const void *x, int64_t n, enum gelu kind);
     void (*gelu_backward)(void *dx, const void *x, const void *d_out, int64_t n, enum gelu kind);
 
     /*
      * Softmax cross-entropy of [rows][n] wide logits (stride ld). targets[i] < 0: not scored,
-     * its row of d_logits is zero. loss[i] = -log p(target) (0 when not scored), log_z[i] = log sum exp.
-     * d_logits act (stride ldd; may not alias logits; NULL: loss only) = scale * (softmax * (1 + 2 z log_z) - onehot): the
-     * z-loss z * log_z^2 (Chowdhery et al., 2022) is folded in.
+     * its row of d_logits is zero. loss[i] = -log p(target) (0 when not scored), log_z[i] =
+     * log sum exp (of every row). d_logits act (stride ldd; may not alias logits; NULL: loss
+     * only) = scale * (softmax * (1 + 2 z log_z) - onehot): the z-loss z * log_z^2
+     * (Chowdhery et al., 2022) is folded in.
      */
-    void (*cross_entropy)(const void *logits, int64_t ld, void *d_logits, int64_t ldd, const int32_t *targets, int64_t rows,
-                          int64_t n, double scale, double z, double *loss, double *log_z);
+    void (*cross_entropy)(const void *logits, int64_t ld, void *d_logits, int64_t ldd,
+                          const int32_t *targets, int64_t rows, int64_t n, double scale, double z,
+                          double *loss, double *log_z);
 
     /* out wide [n] = sum of x's rows in order (bias gradients; at most 128 rows a call). */
     void (*column_sum)(void *out, const void *x, int64_t stride, int64_t rows, int64_t n);
@@ -146,18 +157,22 @@ struct ops {
     void (*to_act)(void *out, const void *wide, int64_t n);
     void (*to_wide)(void *out, const void *act, int64_t n);
 
-    /* Sum of squares of a wide block in element order, in FP64 (a fixed number of lanes, folded in order). */
+    /*
+     * Sum of squares of a wide block in element order, in FP64 (a fixed number of lanes,
+     * folded in order).
+     */
     double (*sum_squares)(const void *wide, int64_t n);
 
     /*
      * AdamW (Loshchilov and Hutter, 2019), one pass: master, m, v wide, updated; weights act,
      * written unless NULL (fp32: may equal master). Arithmetic in wide.
      */
-    void (*adamw)(void *master, void *m, void *v, const void *grad, void *weights, int64_t n, const struct adamw *h);
+    void (*adamw)(void *master, void *m, void *v, const void *grad, void *weights, int64_t n,
+                  const struct adamw *h);
 };
 
 struct kernels {
-    const char *name;   /* "ref", "avx2", ... */
+    const char *name; /* "ref", "avx2", ... */
     struct ops ops[PRECISIONS];
     /* FLOP/s of one thread in registers at this precision, measured for about `seconds`. */
     double (*peak)(enum precision p, double seconds);
@@ -166,7 +181,8 @@ struct kernels {
 /*
  * The table for this CPU: the best it runs, or the one $LLM_ISA names. `limit` (may be
  * NULL) names the least table that all ranks share. NULL: unknown name or not on
- * this CPU (STATUS_FAILED). The first call loads OpenBLAS (kernels/blas.h): call it before any thread starts.
+ * this CPU (STATUS_FAILED). The first call loads OpenBLAS (kernels/blas.h): call it before any
+ * thread starts.
  */
 const struct kernels *kernels_pick(const char *limit);
 

@@ -101,7 +101,8 @@ named_level(const char *what, const char *name)
 {
     int level = kernels_level(name);
     if (level < 0)
-        return err_set(STATUS_FAILED, "%s%s: no such instruction set (ref, avx2, avx512, amx, sve)", what, name);
+        return err_set(STATUS_FAILED, "%s%s: no such instruction set (ref, avx2, avx512, amx, sve)",
+                       what, name);
     if (!levels[level].fill)
         return err_set(STATUS_FAILED, "%s%s: this build has no kernels for it", what, name);
     if (!levels[level].runs())

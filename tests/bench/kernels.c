@@ -1,15 +1,16 @@
 /*
  * Rates of the picked kernel table on one thread: GEMM at each precision beside
  * OpenBLAS called directly, attention, and the passes that memory bounds. Prints a table.
+ * Times are of this thread on its CPU, so that other programs disturb less.
  */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/sys.h"
 #include "kernels/blas.h"
 #include "kernels/grid.h"
 
@@ -31,16 +32,24 @@ numbers(int64_t n, enum precision p, bool wide)
     return act;
 }
 
+static double
+cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 /* The best time of one call, over at least half a second. */
 static double
 best_time(void (*run)(void *arg), void *arg)
 {
-    double best = INFINITY, end = sys_seconds() + 0.5;
+    double best = INFINITY, end = cpu_seconds() + 0.5;
     run(arg);
-    while (sys_seconds() < end) {
-        double start = sys_seconds();
+    while (cpu_seconds() < end) {
+        double start = cpu_seconds();
         run(arg);
-        double time = sys_seconds() - start;
+        double time = cpu_seconds() - start;
         best = time < best ? time : best;
     }
     return best;
@@ -95,10 +104,11 @@ rate(const struct gemm *g, double seconds)
 static void
 bench_gemm(const struct gemm *shape)
 {
-    struct product fp32 = product_new(PRECISION_FP32, shape), bf16 = product_new(PRECISION_BF16, shape);
-    printf("gemm %c%c %5d x %5d x %5d  fp32 %6.1f  bf16 %6.1f", shape->ta ? 'T' : 'N', shape->tb ? 'T' : 'N',
-           (int)shape->m, (int)shape->n, (int)shape->k, rate(shape, best_time(run_grid, &fp32)),
-           rate(shape, best_time(run_grid, &bf16)));
+    struct product fp32 = product_new(PRECISION_FP32, shape),
+                   bf16 = product_new(PRECISION_BF16, shape);
+    printf("gemm %c%c %5d x %5d x %5d  fp32 %6.1f  bf16 %6.1f", shape->ta ? 'T' : 'N',
+           shape->tb ? 'T' : 'N', (int)shape->m, (int)shape->n, (int)shape->k,
+           rate(shape, best_time(run_grid, &fp32)), rate(shape, best_time(run_grid, &bf16)));
     if (blas_loaded())
         printf("  BLAS %6.1f GFLOP/s", rate(shape, best_time(run_blas, &fp32)));
     printf("\n");
@@ -133,9 +143,17 @@ bench_attention(enum precision p, int64_t n, int64_t heads, int64_t head_dim)
     int64_t width = heads * head_dim;
     struct attending x = {.ops = ops};
     struct attention *a = &x.a;
-    *a = (struct attention){.queries = n, .keys = n, .heads = heads, .head_dim = head_dim,
-                            .scale = 1 / sqrt((double)head_dim), .q_stride = width, .kv_stride = head_dim,
-                            .out_stride = width, .lse_stride = n, .dq_stride = width, .dkv_stride = head_dim};
+    *a = (struct attention){.queries = n,
+                            .keys = n,
+                            .heads = heads,
+                            .head_dim = head_dim,
+                            .scale = 1 / sqrt((double)head_dim),
+                            .q_stride = width,
+                            .kv_stride = head_dim,
+                            .out_stride = width,
+                            .lse_stride = n,
+                            .dq_stride = width,
+                            .dkv_stride = head_dim};
     int32_t *first = mem_zarray((size_t)n, sizeof *first);
     a->first = first;
     a->q = numbers(n * width, p, false);
@@ -150,8 +168,9 @@ bench_attention(enum precision p, int64_t n, int64_t heads, int64_t head_dim)
     a->scratch = mem_aligned(ops->attention_scratch(n, n, heads, head_dim, true));
     double flops = 2.0 * (double)(n * n) * (double)width;
     double forward = best_time(run_forward, &x), backward = best_time(run_backward, &x);
-    printf("attention %s %d x %d heads x %d  forward %6.1f  backward %6.1f GFLOP/s\n", precision_name(p), (int)n,
-           (int)heads, (int)head_dim, flops / forward / 1e9, 2.5 * flops / backward / 1e9);
+    printf("attention %s %d x %d heads x %d  forward %6.1f  backward %6.1f GFLOP/s\n",
+           precision_name(p), (int)n, (int)heads, (int)head_dim, flops / forward / 1e9,
+           2.5 * flops / backward / 1e9);
 }
 
 /* Passes over memory, with the bytes that each moves an element at fp32 and bf16. */
@@ -175,15 +194,16 @@ static void
 pass_rms_forward(void *arg)
 {
     struct pass *x = arg;
-    x->ops->rms_norm_forward(x->act[0], x->act[1], x->wide[1], x->act[2], x->act[3], x->wide[0], ROWS, DIM, 1e-5);
+    x->ops->rms_norm_forward(x->act[0], x->act[1], x->wide[1], x->act[2], x->act[3], x->wide[0],
+                             ROWS, DIM, 1e-5);
 }
 
 static void
 pass_rms_backward(void *arg)
 {
     struct pass *x = arg;
-    x->ops->rms_norm_backward(x->act[0], x->wide[2], x->act[1], x->act[2], x->act[3], x->wide[1], x->wide[0], ROWS,
-                              DIM);
+    x->ops->rms_norm_backward(x->act[0], x->wide[2], x->act[1], x->act[2], x->act[3], x->wide[1],
+                              x->wide[0], ROWS, DIM);
 }
 
 static void
@@ -218,7 +238,8 @@ static void
 pass_entropy(void *arg)
 {
     struct pass *x = arg;
-    x->ops->cross_entropy(x->wide[0], N / 96, x->act[0], N / 96, x->index, 96, N / 96, 1, 0, x->loss, x->loss + 96);
+    x->ops->cross_entropy(x->wide[0], N / 96, x->act[0], N / 96, x->index, 96, N / 96, 1, 0,
+                          x->loss, x->loss + 96);
 }
 
 static void
@@ -226,7 +247,8 @@ pass_adamw(void *arg)
 {
     const struct adamw h = {1e-3, 0.9, 0.95, 1e-8, 0.1, 0.1, 0.05, 1};
     struct pass *x = arg;
-    x->ops->adamw(x->wide[0], x->wide[1], x->wide[2], x->wide[3], x->ops->act_size < 4 ? x->act[0] : NULL, N, &h);
+    x->ops->adamw(x->wide[0], x->wide[1], x->wide[2], x->wide[3],
+                  x->ops->act_size < 4 ? x->act[0] : NULL, N, &h);
 }
 
 static void
@@ -267,7 +289,8 @@ bench_passes(enum precision p)
     x.index = mem_zarray(96, sizeof *x.index);
     x.loss = mem_zarray(192, sizeof *x.loss);
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
-        double bytes = passes[i].elements * (passes[i].act * (double)x.ops->act_size + 4 * passes[i].wide);
+        double bytes = passes[i].elements *
+                       (passes[i].act * (double)x.ops->act_size + 4 * passes[i].wide);
         double seconds = best_time(passes[i].run, &x);
         printf("%-18s %s %6.2f ns/8  %6.1f GB/s\n", passes[i].name, precision_name(p),
                seconds / passes[i].elements * 8e9, bytes / seconds / 1e9);

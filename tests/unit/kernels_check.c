@@ -1,4 +1,7 @@
-/* Every kernel of every table at every precision against ref/ in FP64, with the bounds of kernels/check_ops.c. */
+/*
+ * Every kernel of every table at every precision against ref/ in FP64, with the bounds of
+ * kernels/check_ops.c.
+ */
 #include "kernels/check.h"
 
 #include <stdlib.h>
@@ -23,7 +26,8 @@ check_table(const struct kernels *k, const char *with)
     for (int p = 0; p < PRECISIONS; p++) {
         struct kernel_check r;
         int status = kernels_check(k, (enum precision)p, shapes, SHAPES, true, &r);
-        ok(status == 0 && !r.note[0], "%s %s, %s: %d comparisons, worst %s at %.2f of its bound%s%s", k->name,
+        ok(status == 0 && !r.note[0],
+           "%s %s, %s: %d comparisons, worst %s at %.2f of its bound%s%s", k->name,
            precision_name((enum precision)p), with, r.checked, r.worst, r.worst_ratio, r.note,
            status ? err_text() : "");
     }
@@ -52,5 +56,5 @@ main(void)
         if (k && level)
             check_table(k, "without BLAS");
     }
-    done();
+    return done();
 }

@@ -19,7 +19,8 @@ struct operation {
     const char *name;
     int64_t size[INPUTS], out;
     void (*forward)(double *const in[], double *y);
-    void (*backward)(double *const in[], const double *y, const double *weight, double *const d_in[]);
+    void (*backward)(double *const in[], const double *y, const double *weight,
+                     double *const d_in[]);
 };
 
 static const struct ops *ops;
@@ -39,7 +40,8 @@ static void
 rms_backward(double *const in[], const double *y, const double *weight, double *const d_in[])
 {
     const double *x = y + ROWS * DIM;
-    ops->rms_norm_backward(d_in[0], d_in[2], weight, weight + ROWS * DIM, x, rstd, in[2], ROWS, DIM);
+    ops->rms_norm_backward(d_in[0], d_in[2], weight, weight + ROWS * DIM, x, rstd, in[2], ROWS,
+                           DIM);
     memcpy(d_in[1], d_in[0], ROWS * DIM * sizeof(double));
 }
 
@@ -54,7 +56,8 @@ static void
 layer_backward(double *const in[], const double *y, const double *weight, double *const d_in[])
 {
     (void)y;
-    ops->layer_norm_backward(d_in[0], d_in[1], d_in[2], weight, NULL, in[0], mean, rstd, in[1], ROWS, DIM);
+    ops->layer_norm_backward(d_in[0], d_in[1], d_in[2], weight, NULL, in[0], mean, rstd, in[1],
+                             ROWS, DIM);
 }
 
 /* in: x, delta, weight, bias; as rms. */
@@ -66,10 +69,11 @@ layer_residual_forward(double *const in[], double *y)
 }
 
 static void
-layer_residual_backward(double *const in[], const double *y, const double *weight, double *const d_in[])
+layer_residual_backward(double *const in[], const double *y, const double *weight,
+                        double *const d_in[])
 {
-    ops->layer_norm_backward(d_in[0], d_in[2], d_in[3], weight, weight + ROWS * DIM, y + ROWS * DIM, mean,
-                             rstd, in[2], ROWS, DIM);
+    ops->layer_norm_backward(d_in[0], d_in[2], d_in[3], weight, weight + ROWS * DIM, y + ROWS * DIM,
+                             mean, rstd, in[2], ROWS, DIM);
     memcpy(d_in[1], d_in[0], ROWS * DIM * sizeof(double));
 }
 
@@ -145,10 +149,25 @@ attention_of(double *const in[], double *y)
     static double scratch[1024];
     static double lse[HEADS * QUERIES];
     return (struct attention){
-        .queries = QUERIES, .keys = KEYS, .heads = HEADS, .head_dim = HEAD, .q0 = Q0, .first = first,
-        .scale = 0.6, .q = in[0], .k = in[1], .v = in[2], .out = y, .q_stride = HEADS * HEAD,
-        .kv_stride = HEAD, .out_stride = HEADS * HEAD, .lse = lse, .lse_stride = QUERIES,
-        .dq_stride = HEADS * HEAD, .dkv_stride = HEAD, .scratch = scratch,
+        .queries = QUERIES,
+        .keys = KEYS,
+        .heads = HEADS,
+        .head_dim = HEAD,
+        .q0 = Q0,
+        .first = first,
+        .scale = 0.6,
+        .q = in[0],
+        .k = in[1],
+        .v = in[2],
+        .out = y,
+        .q_stride = HEADS * HEAD,
+        .kv_stride = HEAD,
+        .out_stride = HEADS * HEAD,
+        .lse = lse,
+        .lse_stride = QUERIES,
+        .dq_stride = HEADS * HEAD,
+        .dkv_stride = HEAD,
+        .scratch = scratch,
     };
 }
 
@@ -186,20 +205,31 @@ entropy_backward(double *const in[], const double *y, const double *weight, doub
 {
     double loss[ROWS], log_z[ROWS];
     (void)y;
-    ops->cross_entropy(in[0], DIM, d_in[0], DIM, targets, ROWS, DIM, weight[0], z_loss, loss, log_z);
+    ops->cross_entropy(in[0], DIM, d_in[0], DIM, targets, ROWS, DIM, weight[0], z_loss, loss,
+                       log_z);
 }
 
 static const struct operation operations[] = {
-    {"rms_norm with residual", {ROWS * DIM, ROWS * DIM, DIM}, 2 * ROWS * DIM, rms_forward, rms_backward},
-    {"layer_norm", {ROWS * DIM, DIM, DIM}, ROWS * DIM, layer_forward, layer_backward},
-    {"layer_norm with residual", {ROWS * DIM, ROWS * DIM, DIM, DIM}, 2 * ROWS * DIM, layer_residual_forward,
+    {"rms_norm with residual",
+     {ROWS * DIM, ROWS *DIM, DIM},
+     2 * ROWS *DIM,
+     rms_forward,
+     rms_backward},
+    {"layer_norm", {ROWS * DIM, DIM, DIM}, ROWS *DIM, layer_forward, layer_backward},
+    {"layer_norm with residual",
+     {ROWS * DIM, ROWS *DIM, DIM, DIM},
+     2 * ROWS *DIM,
+     layer_residual_forward,
      layer_residual_backward},
-    {"swiglu", {ROWS * 2 * DIM}, ROWS * DIM, swiglu_forward, swiglu_backward},
+    {"swiglu", {ROWS * 2 * DIM}, ROWS *DIM, swiglu_forward, swiglu_backward},
     {"gelu erf", {50}, 50, erf_forward, erf_backward},
     {"gelu tanh", {50}, 50, tanh_forward, tanh_backward},
     {"rotary", {ROWS * 14}, ROWS * 14, rotary_forward, rotary_backward},
-    {"attention", {QUERIES * HEADS * HEAD, KEYS * HEAD, KEYS * HEAD}, QUERIES * HEADS * HEAD,
-     attention_forward, attention_backward},
+    {"attention",
+     {QUERIES * HEADS * HEAD, KEYS *HEAD, KEYS *HEAD},
+     QUERIES *HEADS *HEAD,
+     attention_forward,
+     attention_backward},
     {"cross_entropy with z-loss", {ROWS * DIM}, 1, entropy_forward, entropy_backward},
 };
 
@@ -227,7 +257,8 @@ static double
 worst_error(const struct operation *o)
 {
     const double h = 1e-5;
-    double *in[INPUTS], *d_in[INPUTS], *weight = normals(o->out, 99), *y = normals(o->out, 0), worst = 0;
+    double *in[INPUTS], *d_in[INPUTS], *weight = normals(o->out, 99), *y = normals(o->out, 0),
+                                       worst = 0;
     for (int k = 0; k < INPUTS; k++) {
         in[k] = normals(o->size[k], (uint64_t)k + 1);
         d_in[k] = normals(o->size[k], 50);
@@ -258,11 +289,18 @@ worst_error(const struct operation *o)
 static void
 test_adamw(void)
 {
-    const struct adamw h = {.lr = 0.01, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1,
-                            .correction1 = 1 - 0.9 * 0.9, .correction2 = 1 - 0.95 * 0.95, .grad_scale = 0.5};
+    const struct adamw h = {.lr = 0.01,
+                            .beta1 = 0.9,
+                            .beta2 = 0.95,
+                            .eps = 1e-8,
+                            .weight_decay = 0.1,
+                            .correction1 = 1 - 0.9 * 0.9,
+                            .correction2 = 1 - 0.95 * 0.95,
+                            .grad_scale = 0.5};
     double w = 0.3, m = 0.2, v = 0.04, g = -1.5, out = 0;
     double d = g * 0.5, m2 = 0.9 * m + 0.1 * d, v2 = 0.95 * v + 0.05 * d * d;
-    double want = w - 0.01 * 0.1 * w - 0.01 * (m2 / h.correction1) / (sqrt(v2 / h.correction2) + 1e-8);
+    double want = w - 0.01 * 0.1 * w -
+                  0.01 * (m2 / h.correction1) / (sqrt(v2 / h.correction2) + 1e-8);
     ops->adamw(&w, &m, &v, &g, &out, 1, &h);
     ok(fabs(w - want) < 1e-15 && out == w && fabs(m - m2) < 1e-15 && fabs(v - v2) < 1e-15, "adamw");
 }
@@ -277,5 +315,5 @@ main(void)
         ok(error < 1e-8, "%s: largest relative difference %.1e", operations[i].name, error);
     }
     test_adamw();
-    done();
+    return done();
 }

@@ -15,7 +15,10 @@ void avx2_bf16(struct ops *o);
 
 double avx2_peak(enum precision p, double seconds);
 
-/* As blas_sgemm, with beta 0 (C is not read) or 1: an element is one FMA chain over k in blocks of SGEMM_DEPTH. */
+/*
+ * As blas_sgemm, with beta 0 (C is not read) or 1: an element is one FMA chain over k in
+ * blocks of SGEMM_DEPTH.
+ */
 void avx2_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                 const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
@@ -25,8 +28,12 @@ void avx2_multiply(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const floa
 
 /* Block sizes of sgemm.c (packed) and of products whose operands are converted first. */
 enum {
-    SGEMM_ROWS = 192, SGEMM_COLUMNS = 768, SGEMM_DEPTH = 256,
-    CONVERT_ROWS = 256, CONVERT_COLUMNS = 768, CONVERT_DEPTH = 512
+    SGEMM_ROWS = 192,
+    SGEMM_COLUMNS = 768,
+    SGEMM_DEPTH = 256,
+    CONVERT_ROWS = 256,
+    CONVERT_COLUMNS = 768,
+    CONVERT_DEPTH = 512
 };
 
 /* What a thread needs for them; taken at its first product, released at its end. */

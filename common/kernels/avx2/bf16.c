@@ -23,7 +23,8 @@ store8(act *p, __m256 x)
     __m256i sum = _mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7fff)), odd);
     __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
     __m256i high = _mm256_srli_epi32(_mm256_or_si256(sum, nan), 16);
-    __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
+    __m128i packed = _mm_packus_epi32(_mm256_castsi256_si128(high),
+                                      _mm256_extracti128_si256(high, 1));
     _mm_storeu_si128((__m128i *)(void *)p, packed);
 }
 

@@ -12,17 +12,17 @@
  * loop over whole vectors and what remains in a last, shorter round: the functions
  * below that take it then are plain loads and stores in the loop.
  */
-#define VECTORS(i, left, n, ...)               \
-    do {                                       \
-        int64_t i = 0;                         \
-        for (; i + 8 <= (n); i += 8) {         \
-            enum { left = 8 };                 \
-            __VA_ARGS__                        \
-        }                                      \
-        if (i < (n)) {                         \
-            const int64_t left = (n) - i;      \
-            __VA_ARGS__                        \
-        }                                      \
+#define VECTORS(i, left, n, ...)        \
+    do {                                \
+        int64_t i = 0;                  \
+        for (; i + 8 <= (n); i += 8) {  \
+            enum { left = 8 };          \
+            __VA_ARGS__                 \
+        }                               \
+        if (i < (n)) {                  \
+            const int64_t left = (n)-i; \
+            __VA_ARGS__                 \
+        }                               \
     } while (0)
 
 static inline __m256
@@ -84,7 +84,8 @@ lanes_max(__m256 x)
 
 /*
  * e^x: x = n log 2 + r; e^r is 1 + r + r^2 q(r) with our own minimax q, r from log 2 in two
- * parts (as Cephes' expf, Moshier). Within 1 ulp from -87 to 88.3; 0 below, the value at 88.3 above.
+ * parts (as Cephes' expf, Moshier). Within 1 ulp from -87 to 88.3; 0 below, the value at 88.3
+ * above.
  */
 static inline __m256
 exp8(__m256 x)

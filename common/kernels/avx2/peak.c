@@ -25,7 +25,10 @@ fma_256(void)
     return _mm256_cvtss_f32(x[0]);
 }
 
-/* The same on 512 bits: products then run in an OpenBLAS core that uses them, and their peak is this. */
+/*
+ * The same on 512 bits: products then run in an OpenBLAS core that uses them, and their peak
+ * is this.
+ */
 __attribute__((target("avx512f"))) static float
 fma_512(void)
 {

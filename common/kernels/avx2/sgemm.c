@@ -23,7 +23,8 @@ at_most(int64_t n, int64_t limit)
  * A line is a row of op(A) or a column of op(B); `along` steps in k, `across` between lines.
  */
 static inline void
-pack(float *out, const float *x, int64_t across, int64_t along, int64_t lines, int64_t depth, int width)
+pack(float *out, const float *x, int64_t across, int64_t along, int64_t lines, int64_t depth,
+     int width)
 {
     for (int64_t first = 0; first < lines; first += width) {
         int count = (int)at_most(lines - first, width);
@@ -56,7 +57,8 @@ tile_product(__m256 tile[TILE_ROWS][2], int64_t depth, const float *a, const flo
 }
 
 static void
-tile_run(int64_t depth, const float *a, const float *b, bool add, float *c, int64_t ldc, int rows, int columns)
+tile_run(int64_t depth, const float *a, const float *b, bool add, float *c, int64_t ldc, int rows,
+         int columns)
 {
     __m256 tile[TILE_ROWS][2];
     tile_product(tile, depth, a, b);
@@ -64,7 +66,8 @@ tile_run(int64_t depth, const float *a, const float *b, bool add, float *c, int6
 #pragma GCC unroll 6
         for (int i = 0; i < TILE_ROWS; i++, c += ldc) {
             _mm256_storeu_ps(c, add ? _mm256_add_ps(_mm256_loadu_ps(c), tile[i][0]) : tile[i][0]);
-            _mm256_storeu_ps(c + 8, add ? _mm256_add_ps(_mm256_loadu_ps(c + 8), tile[i][1]) : tile[i][1]);
+            _mm256_storeu_ps(c + 8,
+                             add ? _mm256_add_ps(_mm256_loadu_ps(c + 8), tile[i][1]) : tile[i][1]);
         }
         return;
     }
@@ -76,13 +79,14 @@ tile_run(int64_t depth, const float *a, const float *b, bool add, float *c, int6
 }
 
 static void
-block_run(const struct avx2_scratch *s, int64_t rows, int64_t columns, int64_t depth, bool add, float *c,
-          int64_t ldc)
+block_run(const struct avx2_scratch *s, int64_t rows, int64_t columns, int64_t depth, bool add,
+          float *c, int64_t ldc)
 {
     for (int64_t j = 0; j < columns; j += TILE_COLUMNS)
         for (int64_t i = 0; i < rows; i += TILE_ROWS)
-            tile_run(depth, s->packed_a + i * depth, s->packed_b + j * depth, add, c + i * ldc + j, ldc,
-                     (int)at_most(rows - i, TILE_ROWS), (int)at_most(columns - j, TILE_COLUMNS));
+            tile_run(depth, s->packed_a + i * depth, s->packed_b + j * depth, add, c + i * ldc + j,
+                     ldc, (int)at_most(rows - i, TILE_ROWS),
+                     (int)at_most(columns - j, TILE_COLUMNS));
 }
 
 static void
@@ -93,8 +97,8 @@ clear(float *c, int64_t ldc, int64_t m, int64_t n)
 }
 
 void
-avx2_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
-           int64_t ldb, float beta, float *c, int64_t ldc)
+avx2_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+           const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
     struct avx2_scratch *s = avx2_scratch();
     int64_t a_row = ta ? 1 : lda, a_k = ta ? lda : 1, b_column = tb ? ldb : 1, b_k = tb ? 1 : ldb;
@@ -103,7 +107,8 @@ avx2_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, in
     for (int64_t j = 0; j < n; j += SGEMM_COLUMNS)
         for (int64_t p = 0; p < k; p += SGEMM_DEPTH) {
             int64_t columns = at_most(n - j, SGEMM_COLUMNS), depth = at_most(k - p, SGEMM_DEPTH);
-            pack(s->packed_b, b + j * b_column + p * b_k, b_column, b_k, columns, depth, TILE_COLUMNS);
+            pack(s->packed_b, b + j * b_column + p * b_k, b_column, b_k, columns, depth,
+                 TILE_COLUMNS);
             for (int64_t i = 0; i < m; i += SGEMM_ROWS) {
                 int64_t rows = at_most(m - i, SGEMM_ROWS);
                 pack(s->packed_a, a + i * a_row + p * a_k, a_row, a_k, rows, depth, TILE_ROWS);
@@ -113,8 +118,8 @@ avx2_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, in
 }
 
 void
-avx2_multiply(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
-              int64_t ldb, float beta, float *c, int64_t ldc)
+avx2_multiply(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
+              const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
     if (blas_loaded())
         blas_sgemm(ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc);

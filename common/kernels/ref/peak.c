@@ -5,16 +5,16 @@
 
 enum { CHAINS = 8, ROUNDS = 1000000 };
 
-#define MEASURE(type)                                              \
-    do {                                                           \
-        type x[CHAINS] = {1, 2, 3, 4, 5, 6, 7, 8};                 \
-        volatile type factor = (type)0.999, term = (type)0.001;    \
-        type f = factor, t = term;                                 \
-        for (int i = 0; i < ROUNDS; i++)                           \
-            for (int c = 0; c < CHAINS; c++)                       \
-                x[c] = x[c] * f + t;                               \
-        for (int c = 0; c < CHAINS; c++)                           \
-            factor = x[c];                                         \
+#define MEASURE(type)                                           \
+    do {                                                        \
+        type x[CHAINS] = {1, 2, 3, 4, 5, 6, 7, 8};              \
+        volatile type factor = (type)0.999, term = (type)0.001; \
+        type f = factor, t = term;                              \
+        for (int i = 0; i < ROUNDS; i++)                        \
+            for (int c = 0; c < CHAINS; c++)                    \
+                x[c] = x[c] * f + t;                            \
+        for (int c = 0; c < CHAINS; c++)                        \
+            factor = x[c];                                      \
     } while (0)
 
 /* Seconds of one run of 2 * CHAINS * ROUNDS flops. */
