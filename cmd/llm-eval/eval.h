@@ -1,0 +1,80 @@
+#ifndef CMD_LLM_EVAL_EVAL_H
+#define CMD_LLM_EVAL_EVAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/opt.h"
+#include "base/threads.h"
+#include "checkpoint/model_source.h"
+#include "cmd/validate.h"
+#include "comm/comm.h"
+#include "kernels/kernels.h"
+#include "model/decoder.h"
+#include "tokenizer/tokenizer.h"
+
+/* llm-eval's parts: what the command line says, the model, and one file per mode. */
+
+extern const struct opt_tool llm_eval;
+
+struct eval_options {
+    int64_t seq_length;  /* 0: the checkpoint's, else the model's positions */
+    bool document_mask, document_mask_given;
+    bool rolling;
+    int64_t stride;      /* 0: the sequence length */
+    const char *json;
+    const char *generate, *prompts;
+    int64_t max_new;
+    double temperature, top_p;
+    int64_t top_k;
+    struct opt_list stop;
+    int precision;       /* enum precision, when given */
+    bool precision_given;
+    int64_t ranks;
+    const char *hosts;
+    /* promised by the manual for later: refused */
+    bool info, chat;
+    struct opt_list task, min_score;
+    const char *data, *log_samples, *make_requests, *requests, *results, *words_command;
+    int64_t shots, limit;
+    bool shots_given, limit_given;
+};
+extern struct eval_options options;
+
+/* Dies with a usage error on what does not go together or is not there yet. */
+void options_check(int operands);
+
+struct model {
+    struct model_source source;
+    const struct config *config;
+    const struct params *params;
+    const struct kernels *kernels;
+    enum precision precision;
+    struct threads *pool;
+    float *weights;              /* [params.elements] */
+    void *act;                   /* the precision's copy; == weights for fp32 */
+    struct tokenizer *tokenizer; /* NULL: the model has none that can be read; why: why_no_tokenizer */
+    char *why_no_tokenizer;
+};
+
+/* Opens and loads it; every rank holds all of it. 0 or -1. */
+int model_open(struct model *m, const char *path, struct comm *comm);
+void model_close(struct model *m);
+
+/* A forward decoder for sequences of up to seq_length tokens, checked kernels, weights set. NULL on error. */
+struct decoder *model_decoder(const struct model *m, int64_t seq_length);
+
+/* --seq-length or its default, and --document-mask or its default. */
+int64_t model_seq_length(const struct model *m);
+bool model_document_mask(const struct model *m);
+
+/* Does the shard's vocabulary fit the model, and its tokenizer the model's? 0 or -1 (STATUS_INPUT). */
+int model_fits(const struct model *m, const struct shard_head *head, const char *name);
+
+/* The modes; all ranks take part in scoring, rank 0 prints. 0 or -1. */
+int score_shards(struct model *m, char **paths, int count, struct comm *comm);
+int score_rolling(struct token_stream *s, const struct model *m, struct validate_result *out);
+int generate(struct model *m);
+
+#endif

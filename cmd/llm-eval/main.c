@@ -1,0 +1,81 @@
+/* llm-eval: scores a language model on token shards, and lets it write. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/die.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "cmd/llm-eval/eval.h"
+#include "parallel/launch.h"
+#include "parallel/mpi_comm.h"
+#include "parallel/mpi_end.h"
+
+static struct comm *world;
+
+/* die() of one of several ranks takes the job down. */
+static void
+stop_all_ranks(enum status status)
+{
+    if (world && world->size > 1)
+        world->ops->abort(world, (int)status);
+}
+
+static int
+launch(int argc, char **argv, char **operands, int count)
+{
+    struct launch l = {.ranks = (int)options.ranks,
+                       .hosts = options.hosts,
+                       .standard_input = count == 2 && strcmp(operands[1], "-") == 0,
+                       .argc = argc,
+                       .argv = argv};
+    int status = launch_ranks(&l);
+    if (status < 0)
+        die_err();
+    return status;
+}
+
+/* 0, or the class of an error that every rank met. */
+static int
+run(char **operands, int count)
+{
+    struct model m;
+    int result = model_open(&m, operands[0], world);
+    if (result == 0)
+        result = options.generate || options.prompts
+                     ? generate(&m)
+                     : score_shards(&m, operands + 1, count - 1, world);
+    /* The end of an MPI job flushes nothing. */
+    if (result == 0 && fflush(stdout) != 0)
+        result = err_sys("standard output");
+    if (result == 0)
+        result = log_close();
+    if (result < 0 && world->size > 1 && world->rank == 0)
+        warn("%s", err_text());
+    if (result < 0 && world->size == 1)
+        die_err();
+    enum status status = result < 0 ? err_status() : STATUS_OK;
+    model_close(&m);
+    return (int)status;
+}
+
+int
+main(int argc, char **argv)
+{
+    char **operands;
+    die_set_tool("llm-eval");
+    int count = opt_parse(&llm_eval, argc, argv, &operands);
+    if (!mpi_launched())
+        options_check(count);
+    if (options.ranks > 1 && !mpi_launched())
+        finish((enum status)launch(argc, argv, operands, count));
+    if (mpi_world(&argc, &argv, &world) < 0)
+        die_err();
+    die_set_hook(stop_all_ranks);
+    die_set_rank(world->rank > 0 ? world->rank : -1);
+    options_check(count);
+    file_remove_on_signals();
+    if (common.log && world->rank == 0 && log_open(common.log) < 0)
+        die_err();
+    finish((enum status)mpi_end(world, run(operands, count)));
+}

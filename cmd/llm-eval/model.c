@@ -1,0 +1,162 @@
+/* The model that is evaluated: weights in memory, its tokenizer, a decoder. */
+#include "cmd/llm-eval/eval.h"
+
+#include <string.h>
+
+#include "base/die.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "kernels/check.h"
+
+enum { MAX_SHAPES = 16 };
+
+/* All ranks take the least table of all. */
+static int
+pick_kernels(struct model *m, struct comm *comm)
+{
+    m->kernels = kernels_pick(NULL);
+    if (comm_agree(comm, m->kernels ? STATUS_OK : (int)err_status()) < 0)
+        return -1;
+    int32_t level = kernels_level(m->kernels->name);
+    if (comm_all_reduce(comm, &level, 1, COMM_I32, COMM_MIN) < 0)
+        return -1;
+    if (level != kernels_level(m->kernels->name))
+        m->kernels = kernels_pick(kernels_level_name(level));
+    return comm_agree(comm, m->kernels ? STATUS_OK : (int)err_status());
+}
+
+static int
+start_threads(struct model *m, struct comm *comm)
+{
+    struct comm *host;
+    if (comm->ops->split_host(comm, &host) < 0)
+        return -1;
+    int n = common.threads ? (int)common.threads : threads_default(host->size);
+    if (host != comm)
+        comm_release(host);
+    m->pool = n > 1 ? threads_new(n) : NULL;
+    return 0;
+}
+
+/* --precision, else what the checkpoint was trained in, else fp32. */
+static enum precision
+choose_precision(const struct model *m)
+{
+    const char *trained = m->source.checkpoint ? m->source.checkpoint->manifest.state.precision : "";
+    if (options.precision_given)
+        return options.precision ? PRECISION_BF16 : PRECISION_FP32;
+    return strcmp(trained, "bf16") == 0 ? PRECISION_BF16 : PRECISION_FP32;
+}
+
+static int
+load_weights(struct model *m)
+{
+    size_t n = (size_t)m->params->elements;
+    const struct ops *ops = &m->kernels->ops[m->precision];
+    m->weights = mem_aligned(n * sizeof *m->weights);
+    if (model_source_load(&m->source, m->weights) < 0)
+        return -1;
+    m->act = m->weights;
+    if (m->precision != PRECISION_FP32) {
+        m->act = mem_aligned(n * ops->act_size);
+        ops->to_act(m->act, m->weights, (int64_t)n);
+    }
+    return 0;
+}
+
+int
+model_open(struct model *m, const char *path, struct comm *comm)
+{
+    *m = (struct model){0};
+    int result = model_source_open(&m->source, path);
+    if (comm_agree(comm, result < 0 ? (int)err_status() : STATUS_OK) < 0)
+        return -1;
+    m->config = &m->source.config;
+    m->params = &m->source.params;
+    m->precision = choose_precision(m);
+    if (pick_kernels(m, comm) < 0 || start_threads(m, comm) < 0)
+        return -1;
+    result = load_weights(m);
+    if (comm_agree(comm, result < 0 ? (int)err_status() : STATUS_OK) < 0)
+        return -1;
+    m->tokenizer = tokenizer_load(m->source.path);
+    if (!m->tokenizer)
+        m->why_no_tokenizer = mem_strdup(err_text());
+    return 0;
+}
+
+void
+model_close(struct model *m)
+{
+    if (m->act != m->weights)
+        free(m->act);
+    free(m->weights);
+    tokenizer_free(m->tokenizer);
+    free(m->why_no_tokenizer);
+    threads_free(m->pool);
+    model_source_close(&m->source);
+    *m = (struct model){0};
+}
+
+struct decoder *
+model_decoder(const struct model *m, int64_t seq_length)
+{
+    const struct decoder_options o = {.kernels = m->kernels, .precision = m->precision,
+                                      .pool = m->pool, .micro_batch = 1, .seq_length = seq_length};
+    struct gemm shapes[MAX_SHAPES];
+    struct kernel_check found;
+    int n = decoder_gemm_shapes(m->config, seq_length, shapes, MAX_SHAPES);
+    if (kernels_check(m->kernels, m->precision, shapes, n, false, &found) < 0)
+        return NULL;
+    if (found.note[0])
+        warn("%s", found.note);
+    struct decoder *d = decoder_new(m->config, m->params, &o);
+    if (d)
+        decoder_set_weights(d, m->act, m->weights);
+    return d;
+}
+
+static const char *
+trained_with(const struct model *m, const char *option)
+{
+    const struct checkpoint *c = m->source.checkpoint;
+    const char *value = c ? training_state_get(&c->manifest.state, option) : NULL;
+    return value ? value : "";
+}
+
+int64_t
+model_seq_length(const struct model *m)
+{
+    int64_t trained = 0;
+    if (options.seq_length)
+        return options.seq_length;
+    if (parse_int(trained_with(m, "seq-length"), &trained) == 0 && trained > 0)
+        return trained;
+    return m->config->max_position_embeddings;
+}
+
+bool
+model_document_mask(const struct model *m)
+{
+    if (options.document_mask_given)
+        return options.document_mask;
+    return strcmp(trained_with(m, "document-mask"), "no") != 0;
+}
+
+int
+model_fits(const struct model *m, const struct shard_head *head, const char *name)
+{
+    uint8_t own[16];
+    if (head->vocabulary > m->config->vocab_size)
+        return err_set(STATUS_INPUT, "%s: a vocabulary of %u tokens, the model has %lld", name,
+                       head->vocabulary, (long long)m->config->vocab_size);
+    if (!m->tokenizer) {
+        warn("cannot check that the tokenizer of %s is the model's: %s", name, m->why_no_tokenizer);
+        return 0;
+    }
+    tokenizer_fingerprint(m->tokenizer, own);
+    if (memcmp(own, head->fingerprint, sizeof own) != 0)
+        return err_set(STATUS_INPUT, "%s: made with another tokenizer than the model's", name);
+    return 0;
+}
