@@ -56,6 +56,7 @@ struct model {
     void *act;                   /* the precision's copy; == weights for fp32 */
     struct tokenizer *tokenizer; /* NULL: the model has none that can be read; why: why_no_tokenizer */
     char *why_no_tokenizer;
+    bool speaks;                 /* rank 0: messages to people come from it */
 };
 
 /* Opens and loads it; every rank holds all of it. 0 or -1. */

@@ -68,7 +68,7 @@ load_weights(struct model *m)
 int
 model_open(struct model *m, const char *path, struct comm *comm)
 {
-    *m = (struct model){0};
+    *m = (struct model){.speaks = comm->rank == 0};
     int result = model_source_open(&m->source, path);
     if (comm_agree(comm, result < 0 ? (int)err_status() : STATUS_OK) < 0)
         return -1;
@@ -147,15 +147,20 @@ model_document_mask(const struct model *m)
 int
 model_fits(const struct model *m, const struct shard_head *head, const char *name)
 {
-    uint8_t own[16];
+    const struct checkpoint *c = m->source.checkpoint;
+    uint8_t own[16] = {0}, none[16] = {0};
     if (head->vocabulary > m->config->vocab_size)
         return err_set(STATUS_INPUT, "%s: a vocabulary of %u tokens, the model has %lld", name,
                        head->vocabulary, (long long)m->config->vocab_size);
-    if (!m->tokenizer) {
-        warn("cannot check that the tokenizer of %s is the model's: %s", name, m->why_no_tokenizer);
+    if (m->tokenizer)
+        tokenizer_fingerprint(m->tokenizer, own);
+    else if (c)
+        memcpy(own, c->manifest.state.fingerprint, sizeof own);
+    if (memcmp(own, none, sizeof own) == 0) {
+        if (m->speaks)
+            warn("cannot check that %s has the model's tokenizer: %s", name, m->why_no_tokenizer);
         return 0;
     }
-    tokenizer_fingerprint(m->tokenizer, own);
     if (memcmp(own, head->fingerprint, sizeof own) != 0)
         return err_set(STATUS_INPUT, "%s: made with another tokenizer than the model's", name);
     return 0;
