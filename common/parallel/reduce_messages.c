@@ -72,6 +72,15 @@ messages_open(struct reducer *r)
     return 0;
 }
 
+static bool
+in_flight(const struct messages *m)
+{
+    for (int i = 0; m->receives && i < m->slots * m->remote; i++)
+        if (m->receives[i])
+            return true;
+    return m->sends.len > 0;
+}
+
 static void
 messages_close(struct reducer *r)
 {
@@ -79,7 +88,8 @@ messages_close(struct reducer *r)
 
     if (!m)
         return;
-    arena_release(&m->arena);
+    if (!in_flight(m)) /* after a failed step messages may still land there */
+        arena_release(&m->arena);
     free(m->receives);
     vec_release(&m->sends);
     free(m->sizes);

@@ -15,7 +15,7 @@
 enum { N = 1000 };
 
 static struct comm *world;
-static int size, rank;
+static int size, rank, here, place_here; /* here: ranks of this host */
 
 /* What rank r holds at place i, a small integer: every type holds it exactly. */
 static int
@@ -181,7 +181,7 @@ test_messages(void)
 static void
 test_groups(void)
 {
-    struct comm *half, *host, *none;
+    struct comm *half, *none;
     bool good = world->ops->split(world, rank % 2, -rank, &half) == 0;
     int members = (size + 1 - rank % 2) / 2;
 
@@ -196,28 +196,29 @@ test_groups(void)
     good &= world->ops->split(world, rank == 0 ? -1 : 0, 0, &none) == 0 &&
             (none == NULL) == (rank == 0);
     comm_release(none);
-    good &= world->ops->split_host(world, &host) == 0 && host->size == size;
-    comm_release(host);
-    ok_all(world, good, "groups: by color and key, none, and of a host");
+    ok_all(world, good, "groups: by color and key, and none");
 }
 
 static void
 test_share(void)
 {
     void **base, *window;
-    bool good = world->ops->share(world, 5000 + (size_t)rank, &base, &window) == 0;
+    struct comm *host;
+    bool good = world->ops->split_host(world, &host) == 0 && host->size == here &&
+                host->ops->share(host, 5000 + (size_t)rank, &base, &window) == 0;
 
-    if (!ok_all(world, good, "shared memory"))
+    if (!ok_all(world, good, "shared memory of a host"))
         return;
-    unsigned char *mine = base[rank];
-    memset(mine, rank + 1, 5000);
-    good = comm_barrier(world) == 0;
-    for (int r = 0; r < size; r++)
+    unsigned char *mine = base[host->rank];
+    memset(mine, host->rank + 1, 5000);
+    good = comm_barrier(host) == 0;
+    for (int r = 0; r < here; r++)
         for (int i = 0; i < 5000; i++)
             good &= ((unsigned char *)base[r])[i] == r + 1;
-    good &= comm_barrier(world) == 0;
+    good &= comm_barrier(host) == 0;
     ok_all(world, good, "each rank reads what the others wrote there");
-    world->ops->unshare(world, window);
+    host->ops->unshare(host, window);
+    comm_release(host);
 }
 
 static void
@@ -296,9 +297,9 @@ test_place(void)
     int share = 0, place = -1;
     bool pinned = false;
 
-    ok_all(world, place_share(world, &share, &place) == 0 && share == size && place == rank,
+    ok_all(world, place_share(world, &share, &place) == 0 && share == here && place == place_here,
            "ranks with one mask share it, in order");
-    bool enough = threads_cpus() / size >= 1 && size > 1;
+    bool enough = threads_cpus() / here >= 1 && here > 1;
     int cpus = threads_cpus();
     ok_all(world, place_ranks(world, NULL, &pinned) == 0 && pinned == enough,
            "pinned when there is a CPU each");
@@ -313,6 +314,7 @@ main(int argc, char **argv)
         die_err();
     size = world->size;
     rank = world->rank;
+    here = ranks_here(world, &place_here);
     static const size_t pieces[] = {0, 1000};
     for (int i = 0; i < 2; i++) {
         mpi_set_piece(pieces[i]);

@@ -1,5 +1,5 @@
 /*
- * A job for the launch, signal and ending tests: [--ranks N] MODE [ARGUMENT].
+ * A job for the launch, signal and ending tests: [--ranks N [--hosts FILE]] MODE [ARGUMENT].
  *   end STATUS:RANK   that rank ends with STATUS, the others with 0
  *   stdin             rank 0 sums the bytes of the operand "-" and prints "BYTES SUM"
  *   wait              rank 0 prints "ready PID…"; at SIGTERM or SIGINT, status 75
@@ -35,8 +35,11 @@ read_stream(void)
     unsigned long long bytes = 0, sum = 0;
     ssize_t n;
 
-    if (comm_agree(world, world->rank == 0 && fd < 0 ? (int)err_status() : 0) != 0)
-        die_err();
+    if (comm_agree(world, world->rank == 0 && fd < 0 ? (int)err_status() : 0) != 0) {
+        if (world->rank == 0)
+            warn("%s", err_text()); /* all know it: one says it */
+        return (int)err_status();
+    }
     if (world->rank == 0) {
         unsigned char *buf = mem_alloc(SIZE);
         while ((n = file_read_full(fd, buf, SIZE, "-")) > 0) {
@@ -128,10 +131,11 @@ main(int argc, char **argv)
 
     die_set_tool("job");
     if (argc > 2 && strcmp(argv[1], "--ranks") == 0) {
-        first = 3;
+        bool hosts = argc > 4 && strcmp(argv[3], "--hosts") == 0;
+        first = hosts ? 5 : 3;
         if (!mpi_launched()) {
-            struct launch l = {.argc = argc, .argv = argv};
-            l.standard_input = argc > 3 && strcmp(argv[3], "stdin") == 0;
+            struct launch l = {.argc = argc, .argv = argv, .hosts = hosts ? argv[4] : NULL};
+            l.standard_input = argc > first && strcmp(argv[first], "stdin") == 0;
             if (sscanf(argv[2], "%d", &l.ranks) != 1)
                 die(STATUS_USAGE, "--ranks N");
             int status = launch_ranks(&l);

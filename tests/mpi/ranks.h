@@ -26,6 +26,22 @@ ok_all(struct comm *world, bool cond, const char *fmt, ...)
     return all != 0;
 }
 
+/* How many ranks are on this one's host, and its place among them. Collective. */
+static inline int
+ranks_here(struct comm *world, int *place)
+{
+    struct comm *host;
+    int n = -1;
+
+    *place = -1;
+    if (world->ops->split_host(world, &host) == 0) {
+        n = host->size;
+        *place = host->rank;
+        comm_release(host);
+    }
+    return n;
+}
+
 /* Prints the plan on rank 0; the status for mpi_end. */
 static inline int
 done_all(struct comm *world)

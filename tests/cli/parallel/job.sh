@@ -36,6 +36,7 @@ done
 
 # Standard input reaches rank 0 as a stream.
 head -c 300000000 /dev/zero | tr '\0' '\3' >three
+# shellcheck disable=SC2016 # $0 is the inner shell's
 timed sh -c 'cat three | timeout 60 "$0" --ranks 2 stdin -' "$job"
 is "300 MB through a pipe to rank 0" "$code $(cat out)" "0 300000000 900000000"
 timed timeout 60 "$job" --ranks 2 stdin - <three
@@ -43,6 +44,11 @@ is "and from a file" "$code $(cat out)" "0 300000000 900000000"
 rm three
 expect_code 2 timeout 20 mpiexec -n 2 "$job" stdin - </dev/null
 err_like "by mpiexec '-' is refused with what works" "mpiexec cannot carry a stream.*--ranks N"
+is "by one rank" "$(wc -l <err)" 1
+echo localhost >hosts
+# shellcheck disable=SC2016
+timed sh -c 'echo abc | timeout 60 "$0" --ranks 2 --hosts hosts stdin -' "$job"
+is "with a file of hosts" "$code $(cat out)" "0 4 304"
 
 # Signals to the parent reach the ranks; the status is that of the ranks.
 for signal in TERM INT; do
