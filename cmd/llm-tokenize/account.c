@@ -1,0 +1,126 @@
+#include "cmd/llm-tokenize/account.h"
+
+#include <inttypes.h>
+
+#include "base/die.h"
+#include "base/log.h"
+
+/* Adds up and reports. */
+
+static const struct {
+    const char *text, *key;
+} drops[DROPS] = {
+    [DROP_BINARY] = {"binary", "binary"},
+    [DROP_XML] = {"XML", "xml"},
+    [DROP_EMPTY] = {"empty", "empty"},
+    [DROP_LANGUAGE] = {"in other languages", "language"},
+    [DROP_SAMPLE] = {"not in the sample", "sample"},
+    [DROP_JSON] = {"malformed JSON", "json"},
+    [DROP_FIELD] = {"without the JSON field", "field"},
+    [DROP_UNREADABLE] = {"unreadable", "unreadable"},
+    [DROP_FORMAT] = {"of unsupported formats", "format"},
+    [DROP_CHARSET] = {"in unsupported charsets", "charset"},
+};
+
+void
+account_add(struct account *to, const struct account *from)
+{
+    to->documents_in += from->documents_in;
+    to->bytes_in += from->bytes_in;
+    to->documents += from->documents;
+    to->bytes += from->bytes;
+    to->tokens += from->tokens;
+    to->replaced += from->replaced;
+    to->surrogates += from->surrogates;
+    for (int i = 0; i < DROPS; i++)
+        to->dropped[i] += from->dropped[i];
+    for (int i = 0; i < CHARSET_COUNT; i++)
+        to->charsets[i] += from->charsets[i];
+}
+
+static void
+add_part(struct str *out, uint64_t n, const char *text)
+{
+    if (n)
+        str_addf(out, "%s%" PRIu64 " %s", out->len ? ", " : "", n, text);
+}
+
+void
+account_drops(const struct account *a, struct str *out)
+{
+    for (int i = 0; i < DROPS; i++)
+        if (i != DROP_CHARSET)
+            add_part(out, a->dropped[i], drops[i].text);
+    for (int i = 0; i < CHARSET_COUNT; i++)
+        add_part(out, a->charsets[i], charset_name((enum charset)i));
+}
+
+void
+account_drops_json(const struct account *a, struct str *out)
+{
+    const char *comma = "";
+
+    str_addc(out, '{');
+    for (int i = 0; i < DROPS; i++)
+        if (i != DROP_CHARSET && a->dropped[i]) {
+            str_addf(out, "%s\"%s\":%" PRIu64, comma, drops[i].key, a->dropped[i]);
+            comma = ",";
+        }
+    for (int i = 0; i < CHARSET_COUNT; i++)
+        if (a->charsets[i]) {
+            str_addf(out, "%s\"%s\":%" PRIu64, comma, charset_name((enum charset)i),
+                     a->charsets[i]);
+            comma = ",";
+        }
+    str_addc(out, '}');
+}
+
+static void
+log_account(const struct account *a, const char *source, int has_tokens)
+{
+    struct str json = {0};
+
+    if (!log_enabled())
+        return;
+    account_drops_json(a, &json);
+    log_begin("tokenize");
+    log_str("source", source);
+    log_int("documents_in", (int64_t)a->documents_in);
+    log_int("bytes_in", (int64_t)a->bytes_in);
+    log_int("documents", (int64_t)a->documents);
+    log_int("bytes", (int64_t)a->bytes);
+    if (has_tokens)
+        log_int("tokens", (int64_t)a->tokens);
+    log_json("dropped", json.data);
+    log_int("replaced_utf8", (int64_t)a->replaced);
+    log_int("replaced_surrogates", (int64_t)a->surrogates);
+    log_end();
+    str_release(&json);
+}
+
+void
+account_report(const struct account *a, const char *source, const char *specials, int has_tokens)
+{
+    struct str line = {0}, dropped = {0};
+    char in[32], out[32];
+
+    str_addf(&line, "%" PRIu64 " documents, %s in; %" PRIu64 " documents, %s", a->documents_in,
+             human_bytes((double)a->bytes_in, in), a->documents,
+             human_bytes((double)a->bytes, out));
+    if (has_tokens)
+        str_addf(&line, ", %" PRIu64 " tokens", a->tokens);
+    str_addf(&line, " out (source %s)", source);
+    account_drops(a, &dropped);
+    if (dropped.len)
+        str_addf(&line, "; dropped: %s", dropped.data);
+    if (a->replaced)
+        str_addf(&line, "; %" PRIu64 " faults of UTF-8 replaced", a->replaced);
+    if (a->surrogates)
+        str_addf(&line, "; %" PRIu64 " lone surrogates replaced", a->surrogates);
+    if (specials)
+        str_addf(&line, "; %s", specials);
+    note("%s", line.data);
+    log_account(a, source, has_tokens);
+    str_release(&line);
+    str_release(&dropped);
+}

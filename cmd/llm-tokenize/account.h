@@ -1,0 +1,50 @@
+#ifndef LLM_TOKENIZE_ACCOUNT_H
+#define LLM_TOKENIZE_ACCOUNT_H
+
+#include <stdint.h>
+
+#include "base/str.h"
+#include "text/charset.h"
+
+/* What went in, what came out, and what was dropped, why. */
+
+enum drop {
+    DROP_BINARY,     /* not text */
+    DROP_XML,        /* XML that is not XHTML */
+    DROP_EMPTY,      /* no text (left after markup) */
+    DROP_LANGUAGE,   /* --lang */
+    DROP_SAMPLE,     /* --sample */
+    DROP_JSON,       /* a malformed line */
+    DROP_FIELD,      /* a line without the field, or it is no string */
+    DROP_UNREADABLE, /* a member or archive that is corrupt or beyond a limit */
+    DROP_FORMAT,     /* a kind of file that is not supported */
+    DROP_CHARSET,    /* a character encoding that is not supported, counted apart by name */
+    DROPS
+};
+
+struct account {
+    uint64_t documents_in, bytes_in; /* documents found; bytes of their files, unpacked */
+    uint64_t documents, bytes;       /* kept; bytes of their text */
+    uint64_t tokens;
+    uint64_t dropped[DROPS];
+    uint64_t charsets[CHARSET_COUNT];
+    uint64_t replaced;   /* ill-formed UTF-8 sequences that became U+FFFD */
+    uint64_t surrogates; /* lone surrogates in JSON that became U+FFFD */
+};
+
+void account_add(struct account *to, const struct account *from);
+
+/* "12 binary, 3 empty, 1 euc-jp"; empty when nothing was dropped. */
+void account_drops(const struct account *a, struct str *out);
+
+/* The same as a JSON object. */
+void account_drops_json(const struct account *a, struct str *out);
+
+/*
+ * The final line on stderr and the log's event. specials: what to say of the special
+ * tokens, or NULL; has_tokens: were there any to count?
+ */
+void account_report(const struct account *a, const char *source, const char *specials,
+                    int has_tokens);
+
+#endif

@@ -1,0 +1,272 @@
+#include "cmd/llm-tokenize/feed.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/input.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "cmd/llm-tokenize/options.h"
+#include "text/charset.h"
+
+/* Reads members and packs them, or stretches of their lines, into jobs. */
+
+enum { HEAD_BYTES = 64 << 10 }; /* what a format is told from */
+
+struct feed {
+    struct input *in;
+    struct jsonl_field field;
+    struct str pending;      /* bytes of the open member that are in no job yet */
+    enum text_format format; /* of the open member */
+    bool open, ended;        /* a member is open; all of it was read */
+    uint64_t line;           /* of pending's first byte */
+    enum drop why;           /* what the member counts as if an error is tolerated */
+};
+
+struct feed *
+feed_open(void)
+{
+    struct feed *f = mem_zalloc(sizeof *f);
+
+    if (jsonl_field_init(&f->field, options.json_field)) {
+        free(f);
+        return NULL;
+    }
+    f->in = options_input();
+    return f;
+}
+
+/* Adds up to n bytes of the member to *to. Bytes, 0 at its end, -1. */
+static ssize_t
+read_some(struct feed *f, struct str *to, size_t n)
+{
+    str_reserve(to, n);
+    ssize_t got = input_read(f->in, to->data + to->len, n);
+    if (got > 0)
+        to->len += (size_t)got;
+    to->data[to->len] = '\0';
+    return got;
+}
+
+/* Fills pending up to n bytes or the member's end. 0 or -1. */
+static int
+fill_pending(struct feed *f, size_t n)
+{
+    while (!f->ended && f->pending.len < n) {
+        ssize_t got = read_some(f, &f->pending, n - f->pending.len);
+        if (got < 0)
+            return -1;
+        f->ended = got == 0;
+    }
+    return 0;
+}
+
+static void
+drop_member(struct feed *f, struct job *j, enum drop why)
+{
+    j->account.documents_in++;
+    j->account.bytes_in += f->pending.len;
+    j->account.dropped[why]++;
+    f->open = false;
+}
+
+static int
+too_large(struct feed *f, const char *what)
+{
+    return err_set(STATUS_INPUT, "%s: %s larger than --max-member", input_path(f->in), what);
+}
+
+/* What must be refused now, before any of it is read. 0, or -1 with the error. */
+static int
+check_format(struct feed *f)
+{
+    if (f->format != TEXT_WARC && f->format != TEXT_WIKIXML)
+        return 0;
+    f->why = DROP_FORMAT;
+    return err_set(STATUS_INPUT, "%s: %s input is not supported yet", input_path(f->in),
+                   text_format_name(f->format));
+}
+
+/*
+ * Lines are taken as UTF-8 one by one; a file of lines in another charset is found
+ * by its beginning.
+ */
+static int
+check_charset(struct feed *f, struct job *j)
+{
+    const char *end = memrchr(f->pending.data ? f->pending.data : "", '\n', f->pending.len);
+    size_t n = end ? (size_t)(end - f->pending.data) : f->pending.len;
+    enum charset c = n ? charset_guess(f->pending.data, n) : CHARSET_UTF8;
+
+    if (c == CHARSET_UTF8)
+        return 0;
+    if (options_stop_on_text_fault())
+        return err_set(STATUS_INPUT, "%s: charset %s is not supported yet", input_path(f->in),
+                       charset_name(c));
+    j->account.charsets[c]++;
+    drop_member(f, j, DROP_CHARSET);
+    job_add_fault(j, mem_printf("%s: charset %s is not supported yet", input_path(f->in),
+                                charset_name(c)));
+    return 0;
+}
+
+static bool
+is_in_lines(enum text_format f)
+{
+    return f == TEXT_LINES || f == TEXT_JSONL;
+}
+
+/* 1: a member is open, its format known; 0: the end of all input; -1. */
+static int
+open_member(struct feed *f, struct job *j)
+{
+    f->why = DROP_UNREADABLE;
+    int r = input_next(f->in);
+    if (r <= 0)
+        return r;
+    str_clear(&f->pending);
+    f->ended = false;
+    f->open = true;
+    f->line = 1;
+    if (input_is_shard(f->in))
+        return err_set(STATUS_INPUT, "%s: is a shard; --decode?", input_path(f->in));
+    if (fill_pending(f, HEAD_BYTES))
+        return -1;
+    f->format = (enum text_format)options.format;
+    if (f->format == TEXT_AUTO)
+        f->format = text_detect(f->pending.data, f->pending.len, input_path(f->in), &f->field);
+    if (check_format(f))
+        return -1;
+    if (f->format == TEXT_BINARY)
+        drop_member(f, j, DROP_BINARY);
+    else if (f->format == TEXT_XML)
+        drop_member(f, j, DROP_XML);
+    else if (is_in_lines(f->format))
+        return check_charset(f, j) ? -1 : 1;
+    return 1;
+}
+
+static void
+add_item(struct feed *f, struct job *j, size_t from)
+{
+    struct item item = {f->format, from, j->raw.len, f->line, mem_strdup(input_path(f->in))};
+
+    j->account.bytes_in += j->raw.len - from;
+    vec_push(&j->items, item);
+}
+
+/* The whole member is one document. */
+static int
+take_whole(struct feed *f, struct job *j)
+{
+    size_t from = j->raw.len;
+    ssize_t got = 1;
+
+    str_add(&j->raw, f->pending.data ? f->pending.data : "", f->pending.len);
+    while (!f->ended && got) {
+        if (j->raw.len - from > options.max_member)
+            got = too_large(f, "the member is");
+        else
+            got = read_some(f, &j->raw, JOB_BYTES);
+        if (got < 0) {
+            j->raw.len = from;
+            return -1;
+        }
+    }
+    add_item(f, j, from);
+    f->open = false;
+    return 0;
+}
+
+static uint64_t
+count_lines(const char *p, const char *end)
+{
+    uint64_t n = 0;
+
+    while ((p = memchr(p, '\n', (size_t)(end - p)))) {
+        n++;
+        p++;
+    }
+    return n;
+}
+
+/* The next stretch of whole lines goes into the job; what is left stays pending. */
+static int
+take_lines(struct feed *f, struct job *j)
+{
+    size_t want = JOB_BYTES;
+    const char *last = NULL;
+
+    for (;; want *= 2) {
+        if (fill_pending(f, want))
+            return -1;
+        last = f->pending.len ? memrchr(f->pending.data, '\n', f->pending.len) : NULL;
+        if (last || f->ended)
+            break;
+        if (f->pending.len > options.max_member)
+            return too_large(f, "a line is");
+    }
+    size_t n = f->ended ? f->pending.len : (size_t)(last - f->pending.data) + 1;
+    size_t from = j->raw.len;
+    if (n) {
+        str_add(&j->raw, f->pending.data, n);
+        add_item(f, j, from);
+        f->line += count_lines(f->pending.data, f->pending.data + n);
+        f->pending.len -= n;
+        memmove(f->pending.data, f->pending.data + n, f->pending.len);
+    }
+    f->open = !f->ended;
+    return 0;
+}
+
+/* Makes an error a fault that is counted, where --on-error lets it be one. */
+static bool
+tolerate(struct feed *f, struct job *j)
+{
+    f->open = false;
+    if (err_status() != STATUS_INPUT || options_stop_on_archive_fault())
+        return false;
+    j->account.dropped[f->why]++;
+    job_add_fault(j, mem_strdup(err_text()));
+    err_clear();
+    return true;
+}
+
+struct job *
+feed_next(struct feed *f, bool *failed)
+{
+    struct job *j = job_new();
+    int r = 1;
+
+    while (j->raw.len < JOB_BYTES) {
+        r = f->open ? 1 : open_member(f, j);
+        progress_set(input_consumed(f->in));
+        if (r == 0)
+            break;
+        if (r > 0 && f->open)
+            r = is_in_lines(f->format) ? take_lines(f, j) : take_whole(f, j);
+        if (r < 0 && !tolerate(f, j)) {
+            *failed = true;
+            job_free(j);
+            return NULL;
+        }
+    }
+    if (r == 0 && !j->items.len && !j->account.documents_in && !j->faults.len) {
+        job_free(j);
+        return NULL;
+    }
+    return j;
+}
+
+void
+feed_close(struct feed *f)
+{
+    if (!f)
+        return;
+    input_close(f->in);
+    jsonl_field_release(&f->field);
+    str_release(&f->pending);
+    free(f);
+}

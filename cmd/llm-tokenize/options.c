@@ -1,0 +1,245 @@
+#include "cmd/llm-tokenize/options.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/libraries.h"
+#include "base/die.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/threads.h"
+#include "base/utf8.h"
+#include "base/version.h"
+#include "text/language.h"
+
+/* The option table of llm-tokenize, and what the values must satisfy. */
+
+struct options options = {.train = -1, .special = SPECIAL_DOCUMENT};
+
+#define O &options.
+
+static const struct opt table[] = {
+    {.type = OPT_GROUP, .help = "Tokenizing"},
+    {.type = OPT_STRING, .letter = 't', .name = "tokenizer", .placeholder = "FILE|DIR",
+     .target = O tokenizer, .help = "tokenizer.json, or the directory that has it"},
+    {.type = OPT_STRING, .letter = 'o', .name = "output", .placeholder = "FILE",
+     .target = O output, .fallback = "-", .help = "output file"},
+    {.type = OPT_STRING, .name = "source", .placeholder = "NAME[:LANG]", .target = O source,
+     .fallback = "default", .help = "the source that the inputs belong to, and its language"},
+    {.type = OPT_CHOICE, .name = "special", .placeholder = "WHAT", .target = O special,
+     .choices = "document|tokenizer|none", .given = O special_given,
+     .help = "special tokens around a document (default: document; with --ids: tokenizer)"},
+    {.type = OPT_CHOICE, .name = "special-text", .placeholder = "HOW", .target = O special_text,
+     .choices = "parse|plain", .fallback = "parse",
+     .help = "special tokens written out in a text: are themselves, or plain text"},
+    {.type = OPT_STRING, .name = "bos", .placeholder = "TOKEN|ID|none", .target = O bos,
+     .help = "the token that begins a document"},
+    {.type = OPT_STRING, .name = "eos", .placeholder = "TOKEN|ID|none", .target = O eos,
+     .help = "the token that ends a document"},
+    {.type = OPT_FLAG, .name = "ids", .target = O ids,
+     .help = "write decimal ids, a document a line; from text or shards"},
+    {.type = OPT_FLAG, .name = "decode", .target = O decode,
+     .help = "write text; from shards or lines of ids"},
+    {.type = OPT_FLAG, .name = "count", .target = O count,
+     .help = "write documents, bytes and tokens of each source as JSON; from text or shards"},
+
+    {.type = OPT_GROUP, .help = "Input"},
+    {.type = OPT_LIST, .name = "include", .placeholder = "GLOB", .target = O include,
+     .help = "read only paths and member paths that match (repeatable)"},
+    {.type = OPT_LIST, .name = "exclude", .placeholder = "GLOB", .target = O exclude,
+     .help = "pass over paths and member paths that match (repeatable)"},
+    {.type = OPT_CHOICE, .name = "format", .placeholder = "FORMAT", .target = O format,
+     .choices = "auto|text|lines|jsonl|html|man|warc|wikixml", .fallback = "auto",
+     .help = "what a document is; auto looks at the data"},
+    {.type = OPT_STRING, .name = "json-field", .placeholder = "NAME", .target = O json_field,
+     .fallback = "text", .help = "the field of JSON lines that is the text (a.b for nested ones)"},
+    {.type = OPT_STRING, .name = "lang", .placeholder = "LANG[,LANG]", .target = O lang,
+     .help = "keep documents in these languages"},
+    {.type = OPT_REAL, .name = "sample", .placeholder = "F", .target = O sample, .fallback = "1",
+     .min = 0, .max = 1, .help = "keep this fraction of the documents, by hash"},
+    {.type = OPT_STRING, .name = "filter", .placeholder = "NAME|FILE", .target = O filter,
+     .help = "quality rules (not supported yet)"},
+    {.type = OPT_STRING, .name = "minhash", .placeholder = "BxR", .target = O minhash,
+     .help = "near-duplicate signatures (not supported yet)"},
+    {.type = OPT_SIZE, .name = "max-member", .placeholder = "SIZE", .target = O max_member,
+     .fallback = "1G", .help = "largest member or line that is one document"},
+    {.type = OPT_INT, .name = "max-ratio", .placeholder = "N", .target = O max_ratio,
+     .fallback = "1000", .min = 1, .max = 1e15, .help = "most bytes out of a byte of an archive"},
+    {.type = OPT_INT, .name = "max-depth", .placeholder = "N", .target = O max_depth,
+     .fallback = "8", .min = 0, .max = 64, .help = "most archives and compressions in each other"},
+    {.type = OPT_INT, .name = "max-members", .placeholder = "N", .target = O max_members,
+     .fallback = "10000000", .min = 1, .max = 1e15, .help = "most members in a file"},
+
+    {.type = OPT_GROUP, .help = "Training a tokenizer"},
+    {.type = OPT_CHOICE, .name = "train", .placeholder = "KIND", .target = O train,
+     .choices = "bpe|unigram", .help = "learn a tokenizer, write tokenizer.json"},
+    {.type = OPT_COUNT, .name = "vocab-size", .placeholder = "N", .target = O vocab_size,
+     .help = "its tokens: bytes, merges and special ones"},
+    {.type = OPT_STRING, .name = "special-tokens", .placeholder = "LIST",
+     .target = O special_tokens, .fallback = "<|endoftext|>",
+     .help = "its special tokens, apart by commas"},
+    {.type = OPT_STRING, .name = "pattern", .placeholder = "NAME", .target = O pattern,
+     .help = "how text is cut into pieces: gpt2, llama3, … (default: llama3)"},
+    {.type = OPT_STRING, .name = "extend", .placeholder = "FILE", .target = O extend,
+     .help = "add tokens to this tokenizer (not supported yet)"},
+    {.type = OPT_COUNT, .name = "add", .placeholder = "N", .target = O add,
+     .help = "how many (not supported yet)"},
+    OPT_COMMON,
+    OPT_END,
+};
+
+static void
+print_libraries(void)
+{
+    printf("libraries: %s\n", archive_libraries());
+}
+
+static const struct opt_tool tool = {
+    .name = "llm-tokenize",
+    .usage = "[options] [FILE…]",
+    .purpose = "text, JSON lines and archives to a shard of tokens",
+    .options = table,
+    .version = print_libraries,
+};
+
+static void
+refuse_unsupported(void)
+{
+    static const char *const names[] = {"extend", "add", "filter", "minhash"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (opt_given(&tool, names[i]))
+            die(STATUS_USAGE, "--%s is not supported yet", names[i]);
+    if (options.train == TRAIN_UNIGRAM)
+        die(STATUS_USAGE, "--train unigram is not supported yet; --train bpe is");
+    if (options.format == TEXT_WARC || options.format == TEXT_WIKIXML)
+        die(STATUS_USAGE, "--format %s is not supported yet", text_format_name(options.format));
+}
+
+static void
+check_modes(void)
+{
+    int modes = options.ids + options.decode + options.count + (options.train >= 0);
+
+    if (modes > 1)
+        die(STATUS_USAGE, "--ids, --decode, --count and --train exclude each other");
+    if (options.train >= 0 && options.tokenizer)
+        die(STATUS_USAGE, "--train makes a tokenizer: it takes no --tokenizer");
+    if (options.train >= 0 && !opt_given(&tool, "vocab-size"))
+        die(STATUS_USAGE, "--train needs --vocab-size");
+    if (options.train < 0 && opt_given(&tool, "vocab-size"))
+        die(STATUS_USAGE, "--vocab-size needs --train");
+    if (options.train < 0 && opt_given(&tool, "special-tokens"))
+        die(STATUS_USAGE, "--special-tokens needs --train");
+    if (options.train < 0 && options.pattern)
+        die(STATUS_USAGE, "--pattern needs --train");
+    if (options.decode && options.format > TEXT_JSONL)
+        die(STATUS_USAGE, "--decode writes --format text, lines or jsonl");
+}
+
+/* A BCP-47 tag as far as its shape goes (RFC 5646): letters, then parts of 1 to 8. */
+static bool
+is_language_tag(const char *s)
+{
+    size_t part = 0;
+
+    for (; isalpha((unsigned char)*s); s++)
+        part++;
+    if (part < 2 || part > 8)
+        return false;
+    while (*s == '-') {
+        for (part = 0, s++; isalnum((unsigned char)*s); s++)
+            part++;
+        if (part < 1 || part > 8)
+            return false;
+    }
+    return !*s;
+}
+
+static void
+split_source(void)
+{
+    const char *colon = strrchr(options.source, ':');
+    bool tag = colon && is_language_tag(colon + 1);
+    size_t n = tag ? (size_t)(colon - options.source) : strlen(options.source);
+
+    options.source_name = mem_strndup(options.source, n);
+    options.source_language = mem_strdup(tag ? colon + 1 : "");
+    if (!n || n > 1024 || utf8_valid(options.source, n) != n)
+        die(STATUS_USAGE, "--source %s: not a name", options.source);
+    if (strlen(options.source_language) > 255)
+        die(STATUS_USAGE, "--source %s: the language is too long", options.source);
+}
+
+static void
+take_operands(int n, char **operands)
+{
+    static const char *const standard_input[] = {"-"};
+
+    options.operands = n ? (const char *const *)operands : standard_input;
+    options.operand_count = n ? (size_t)n : 1;
+    if (!n && isatty(STDIN_FILENO))
+        note("reading standard input");
+}
+
+void
+options_parse(int argc, char **argv)
+{
+    char **operands;
+    int n = opt_parse(&tool, argc, argv, &operands);
+
+    refuse_unsupported();
+    check_modes();
+    split_source();
+    if (options.lang && language_list_check(options.lang))
+        die(STATUS_USAGE, "--lang %s: %s", options.lang, err_text());
+    options.threads = common.threads ? (int)common.threads : threads_default(1);
+    take_operands(n, operands);
+}
+
+char *
+options_provenance(void)
+{
+    static const char *const names[] = {
+        "include", "exclude", "format", "json-field", "lang", "sample", "special",
+        "special-text", "bos", "eos", "max-member", "max-ratio", "max-depth", "max-members",
+    };
+    struct str out = {0};
+
+    str_addf(&out, "llm-tokenize %s", version_string);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!opt_given(&tool, names[i]))
+            continue;
+        char *value = opt_get(&tool, names[i]);
+        str_addf(&out, " --%s %s", names[i], value ? value : "");
+        free(value);
+    }
+    return str_take(&out);
+}
+
+struct input *
+options_input(void)
+{
+    struct input_options o = {
+        .limits = {(uint64_t)options.max_ratio, (uint64_t)options.max_depth,
+                   (uint64_t)options.max_members},
+        .select = {options.include.data, options.exclude.data, options.include.len,
+                   options.exclude.len},
+    };
+
+    return input_open(options.operands, options.operand_count, &o);
+}
+
+bool
+options_stop_on_text_fault(void)
+{
+    return common.on_error_given && common.on_error == ON_ERROR_STOP;
+}
+
+bool
+options_stop_on_archive_fault(void)
+{
+    return !common.on_error_given || common.on_error == ON_ERROR_STOP;
+}
