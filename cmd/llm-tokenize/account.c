@@ -4,6 +4,7 @@
 
 #include "base/die.h"
 #include "base/log.h"
+#include "json/write.h"
 
 /* Adds up and reports. */
 
@@ -58,21 +59,16 @@ account_drops(const struct account *a, struct str *out)
 void
 account_drops_json(const struct account *a, struct str *out)
 {
-    const char *comma = "";
+    struct json_writer w = {.out = out};
 
-    str_addc(out, '{');
+    json_begin_object(&w, NULL);
     for (int i = 0; i < DROPS; i++)
-        if (i != DROP_CHARSET && a->dropped[i]) {
-            str_addf(out, "%s\"%s\":%" PRIu64, comma, drops[i].key, a->dropped[i]);
-            comma = ",";
-        }
+        if (i != DROP_CHARSET && a->dropped[i])
+            json_put_uint(&w, drops[i].key, a->dropped[i]);
     for (int i = 0; i < CHARSET_COUNT; i++)
-        if (a->charsets[i]) {
-            str_addf(out, "%s\"%s\":%" PRIu64, comma, charset_name((enum charset)i),
-                     a->charsets[i]);
-            comma = ",";
-        }
-    str_addc(out, '}');
+        if (a->charsets[i])
+            json_put_uint(&w, charset_name((enum charset)i), a->charsets[i]);
+    json_end_object(&w);
 }
 
 static void

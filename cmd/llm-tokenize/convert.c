@@ -94,16 +94,21 @@ deliver(struct conversion *v, const char *text, size_t n)
     return v->c->deliver(v->c->arg, v->worker, v->job, &d, text, n);
 }
 
-/* Makes *text valid UTF-8, without a byte order mark at the start of a file. 0 or -1. */
+static void
+skip_mark(const char **text, size_t *n)
+{
+    size_t mark = charset_mark(*text, *n);
+
+    *text += mark;
+    *n -= mark;
+}
+
+/* Makes *text valid UTF-8. 0 or -1. */
 static int
 make_valid(struct conversion *v, const char **text, size_t *n)
 {
-    if (v->line <= 1) {
-        size_t mark = charset_mark(*text, *n);
-        *text += mark;
-        *n -= mark;
-    }
     size_t good = utf8_valid(*text, *n);
+
     if (good == *n)
         return 0;
     str_clear(&v->repair);
@@ -125,6 +130,7 @@ convert_whole(struct conversion *v, const char *text, size_t n)
         drop(v, DROP_CHARSET);
         return fault(v, "charset %s is not supported yet", charset_name(c));
     }
+    skip_mark(&text, &n);
     if (make_valid(v, &text, &n))
         return -1;
     str_clear(&v->text);
@@ -161,10 +167,7 @@ convert_json(struct conversion *v, const char *line, size_t n)
         return -1;
     const char *text = v->text.data;
     size_t size = v->text.len;
-    size_t good = utf8_valid(text, size);
-    if (good < size && make_valid(v, &text, &size))
-        return -1;
-    return deliver(v, text, size);
+    return make_valid(v, &text, &size) ? -1 : deliver(v, text, size);
 }
 
 static int
@@ -172,10 +175,10 @@ convert_line(struct conversion *v, const char *line, size_t n)
 {
     if (n && line[n - 1] == '\r')
         n--;
-    if (v->item->format == TEXT_JSONL) {
-        size_t mark = v->line == 1 ? charset_mark(line, n) : 0;
-        return convert_json(v, line + mark, n - mark);
-    }
+    if (v->line == 1)
+        skip_mark(&line, &n);
+    if (v->item->format == TEXT_JSONL)
+        return convert_json(v, line, n);
     v->job->account.documents_in++;
     return make_valid(v, &line, &n) ? -1 : deliver(v, line, n);
 }

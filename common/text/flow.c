@@ -27,6 +27,14 @@ is_unspaced(int32_t c)
            (c >= 0x20000 && c < 0x40000);
 }
 
+/* Full-width punctuation that has its space in itself: no blank belongs behind it. */
+static bool
+has_own_space(int32_t c)
+{
+    return c == 0x3001 || c == 0x3002 || c == 0x300D || c == 0x300F || c == 0xFF01 ||
+           c == 0xFF09 || c == 0xFF0C || c == 0xFF0E || c == 0xFF1F;
+}
+
 /* The last character written on the present line; 0: none. */
 static int32_t
 last_character(const struct flow *f)
@@ -74,6 +82,16 @@ pay_breaks(struct flow *f)
     f->space = f->tab = false;
 }
 
+/* Does white space before code point c, with a line break in it or not, vanish? */
+static bool
+vanishes(const struct flow *f, int32_t c)
+{
+    if (!is_unspaced(c))
+        return false;
+    int32_t last = last_character(f);
+    return f->folded ? is_unspaced(last) : has_own_space(last);
+}
+
 /* Writes what is owed before the word that begins with code point c. */
 static void
 pay(struct flow *f, int32_t c)
@@ -84,8 +102,7 @@ pay(struct flow *f, int32_t c)
             str_adds(f->out, f->prefix);
     } else if (f->tab) {
         str_addc(f->out, '\t');
-    } else if (f->space &&
-               !(f->folded && is_unspaced(c) && is_unspaced(last_character(f)))) {
+    } else if (f->space && !vanishes(f, c)) {
         str_addc(f->out, ' ');
     }
     f->prefix = NULL;

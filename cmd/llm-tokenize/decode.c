@@ -1,0 +1,310 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/input.h"
+#include "base/die.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/vec.h"
+#include "cmd/llm-tokenize/modes.h"
+#include "cmd/llm-tokenize/options.h"
+#include "json/write.h"
+#include "shard/reader.h"
+#include "tokenizer/tokenizer.h"
+
+/* From shards or lines of ids back to text, or from shards to lines of ids. */
+
+enum { FLUSH_BYTES = 256 << 10 };
+
+struct decoding {
+    struct tokenizer *tokenizer; /* NULL: ids are written */
+    uint32_t bos, eos;           /* what is taken off a document's ends */
+    struct outfile out;
+    struct str text, buffer;
+    uint64_t documents, tokens;
+};
+
+static int
+decoding_open(struct decoding *d, bool with_tokenizer)
+{
+    *d = (struct decoding){.bos = TOKEN_NONE, .eos = TOKEN_NONE};
+    if (outfile_open(&d->out, options.output, false))
+        return -1;
+    if (!with_tokenizer)
+        return 0;
+    if (!options.tokenizer)
+        return err_set(STATUS_USAGE, "which tokenizer? give --tokenizer FILE");
+    d->tokenizer = tokenizer_load(options.tokenizer);
+    if (!d->tokenizer || tokenizer_set_specials(d->tokenizer, options.bos, options.eos))
+        return -1;
+    const struct tokenizer_specials *s = tokenizer_specials(d->tokenizer);
+    d->bos = s->bos;
+    d->eos = s->eos;
+    return 0;
+}
+
+static int
+flush(struct decoding *d, size_t limit)
+{
+    int r = 0;
+
+    if (d->buffer.len > limit)
+        r = outfile_write(&d->out, d->buffer.data, d->buffer.len);
+    if (d->buffer.len > limit)
+        str_clear(&d->buffer);
+    return r;
+}
+
+/* Ends the work that came out as r; returns the result. */
+static int
+decoding_close(struct decoding *d, int r)
+{
+    if (!r)
+        r = flush(d, 0);
+    if (!r)
+        r = outfile_commit(&d->out);
+    if (!r)
+        note("%" PRIu64 " documents, %" PRIu64 " tokens", d->documents, d->tokens);
+    else
+        outfile_abandon(&d->out);
+    tokenizer_free(d->tokenizer);
+    str_release(&d->text);
+    str_release(&d->buffer);
+    return r;
+}
+
+/* ---- a document goes out -------------------------------------------------------- */
+
+static void
+put_ids(struct decoding *d, const struct ids *ids)
+{
+    for (size_t i = 0; i < ids->len; i++)
+        str_addf(&d->buffer, "%s%" PRIu32, i ? " " : "", ids->data[i]);
+    str_addc(&d->buffer, '\n');
+}
+
+static void
+put_text(struct decoding *d)
+{
+    struct json_writer w = {.out = &d->buffer};
+
+    switch (options.format) {
+    case TEXT_JSONL:
+        json_begin_object(&w, NULL);
+        json_put_bytes(&w, "text", d->text.data, d->text.len);
+        json_end_object(&w);
+        str_addc(&d->buffer, '\n');
+        break;
+    case TEXT_LINES:
+        for (size_t i = 0; i < d->text.len; i++)
+            if (d->text.data[i] == '\n' || d->text.data[i] == '\r')
+                d->text.data[i] = ' ';
+        str_add(&d->buffer, d->text.data, d->text.len);
+        str_addc(&d->buffer, '\n');
+        break;
+    default:
+        str_add(&d->buffer, d->text.data, d->text.len);
+    }
+}
+
+/* What --special document put around the text is not text. */
+static int
+put_document(struct decoding *d, const struct ids *ids)
+{
+    const uint32_t *p = ids->data;
+    size_t n = ids->len;
+
+    d->documents++;
+    d->tokens += n;
+    if (!d->tokenizer) {
+        put_ids(d, ids);
+        return flush(d, FLUSH_BYTES);
+    }
+    if (n && p[n - 1] == d->eos)
+        n--;
+    if (n && p[0] == d->bos) {
+        p++;
+        n--;
+    }
+    str_clear(&d->text);
+    str_reserve(&d->text, 1);
+    if (tokenizer_decode(d->tokenizer, p, n, false, &d->text))
+        return -1;
+    put_text(d);
+    return flush(d, FLUSH_BYTES);
+}
+
+/* ---- from shards ---------------------------------------------------------------- */
+
+static int
+check_fingerprint(struct decoding *d, const char *path, const struct shard_head *head)
+{
+    uint8_t fingerprint[16];
+
+    if (!d->tokenizer)
+        return 0;
+    tokenizer_fingerprint(d->tokenizer, fingerprint);
+    if (!memcmp(fingerprint, head->fingerprint, sizeof fingerprint))
+        return 0;
+    return err_set(STATUS_INPUT, "%s: was made with another tokenizer than %s (fingerprints differ)",
+                   path, options.tokenizer);
+}
+
+/* Joins the spans of documents across blocks. A document that packing cut ends at the next one. */
+static int
+put_block(struct decoding *d, const struct shard_block *b, struct ids *ids, bool *open)
+{
+    for (uint32_t i = 0; i < b->spans; i++) {
+        const struct shard_span *s = &b->span[i];
+        if (s->flags & SPAN_PADDING)
+            continue;
+        if (*open && (s->flags & SPAN_BEGINS) && put_document(d, ids))
+            return -1;
+        if (!*open || (s->flags & SPAN_BEGINS))
+            vec_clear(ids);
+        vec_reserve(ids, s->tokens);
+        if (s->tokens)
+            memcpy(ids->data + ids->len, b->ids + s->first, s->tokens * sizeof *ids->data);
+        ids->len += s->tokens;
+        *open = !(s->flags & SPAN_ENDS);
+        if (!*open && put_document(d, ids))
+            return -1;
+    }
+    return 0;
+}
+
+static int
+decode_shard(struct decoding *d, const char *path)
+{
+    struct shard_reader *r = shard_reader_open(path, -1);
+    struct shard_block block;
+    struct ids ids = {0};
+    bool open = false;
+    int more = -1;
+
+    if (!r)
+        return -1;
+    if (check_fingerprint(d, path, shard_reader_head(r)))
+        goto out;
+    d->bos = shard_reader_head(r)->bos;
+    d->eos = shard_reader_head(r)->eos;
+    while ((more = shard_reader_next(r, &block)) > 0)
+        if (put_block(d, &block, &ids, &open)) {
+            more = -1;
+            break;
+        }
+    if (!more && open)
+        more = put_document(d, &ids);
+out:
+    vec_release(&ids);
+    shard_reader_close(r);
+    return more;
+}
+
+static int
+decode_all(bool with_tokenizer)
+{
+    struct decoding d;
+    int r = decoding_open(&d, with_tokenizer);
+
+    for (size_t i = 0; i < options.operand_count && !r; i++)
+        r = decode_shard(&d, options.operands[i]);
+    return decoding_close(&d, r);
+}
+
+int
+decode_shards(void)
+{
+    return decode_all(true);
+}
+
+int
+shards_to_ids(void)
+{
+    return decode_all(false);
+}
+
+/* ---- from lines of ids ------------------------------------------------------------ */
+
+/* Reads the decimal numbers of a line. 0, or -1 when there is something else. */
+static int
+parse_ids(const char *p, const char *end, struct ids *ids)
+{
+    vec_clear(ids);
+    for (;;) {
+        uint64_t v = 0;
+        while (p < end && strchr(" \t\r", *p) && *p)
+            p++;
+        if (p == end)
+            return 0;
+        const char *from = p;
+        for (; p < end && *p >= '0' && *p <= '9' && v <= UINT32_MAX; p++)
+            v = v * 10 + (uint64_t)(*p - '0');
+        if (p == from || v > UINT32_MAX || (p < end && !strchr(" \t\r", *p)))
+            return -1;
+        vec_push(ids, (uint32_t)v);
+    }
+}
+
+static int
+decode_line(struct decoding *d, const char *path, uint64_t line, const char *p, const char *end)
+{
+    struct ids ids = {0};
+    int r = parse_ids(p, end, &ids);
+
+    if (r)
+        err_set(STATUS_INPUT, "%s: line %" PRIu64 ": not a list of ids", path, line);
+    else if ((r = put_document(d, &ids)))
+        err_prefix("%s: line %" PRIu64, path, line);
+    vec_release(&ids);
+    return r;
+}
+
+/* Decodes the whole lines of the open member; a last line may lack its newline. */
+static int
+decode_member(struct decoding *d, struct input *in)
+{
+    struct str pending = {0};
+    uint64_t line = 1;
+    ssize_t got = 1;
+    int r = 0;
+
+    while (got && !r) {
+        str_reserve(&pending, FLUSH_BYTES);
+        got = input_read(in, pending.data + pending.len, FLUSH_BYTES);
+        if (got < 0) {
+            r = -1;
+            break;
+        }
+        pending.len += (size_t)got;
+        const char *p = pending.data, *end = p + pending.len, *eol;
+        while (!r && (eol = memchr(p, '\n', (size_t)(end - p)))) {
+            r = decode_line(d, input_path(in), line++, p, eol);
+            p = eol + 1;
+        }
+        if (!r && !got && p < end)
+            r = decode_line(d, input_path(in), line, p, end);
+        pending.len = (size_t)(end - p);
+        memmove(pending.data, p, pending.len);
+        if (pending.len > options.max_member)
+            r = err_set(STATUS_INPUT, "%s: a line is larger than --max-member", input_path(in));
+    }
+    str_release(&pending);
+    return r;
+}
+
+int
+decode_lines(void)
+{
+    struct decoding d;
+    struct input *in = NULL;
+    int r = decoding_open(&d, true), more = 1;
+
+    if (!r)
+        in = options_input();
+    while (!r && (more = input_next(in)) > 0)
+        r = decode_member(&d, in);
+    input_close(in);
+    return decoding_close(&d, r || more < 0 ? -1 : 0);
+}
