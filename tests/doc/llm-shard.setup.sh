@@ -1,0 +1,2 @@
+# The shard that the example of llm-shard(5) reads.
+"$LLM_BIN/tests/tools/mkshard" --docs 3 >small.shard
