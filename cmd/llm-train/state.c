@@ -175,7 +175,7 @@ trainer_init_weights(struct trainer *t)
     if (t->from)
         return;
     if (!options.init) {
-        params_initialize(&t->params, &t->config, (uint64_t)common.seed, options.init_std, t->optimizer.master);
+        params_initialize(t->pool, &t->params, &t->config, (uint64_t)common.seed, options.init_std, t->optimizer.master);
         return;
     }
     if (model_source_open(&source, options.init) < 0 || model_source_load(&source, t->optimizer.master) < 0)

@@ -67,14 +67,24 @@ rng_uniform(uint64_t key, uint64_t index)
 }
 
 /* Box and Muller 1958; an even index takes the cosine, the odd one after it the sine. */
-double
-rng_normal(uint64_t key, uint64_t index)
+void
+rng_normal_pair(uint64_t key, uint64_t pair, double out[2])
 {
     uint64_t both[2];
     double radius, angle;
 
-    draw(key, index / 2, 1, both);
+    draw(key, pair, 1, both);
     radius = sqrt(-2.0 * log((double)((both[0] >> 11) + 1) * 0x1p-53)); /* of (0, 1] */
     angle = 2.0 * M_PI * ((double)(both[1] >> 11) * 0x1p-53);
-    return radius * (index % 2 ? sin(angle) : cos(angle));
+    out[0] = radius * cos(angle);
+    out[1] = radius * sin(angle);
+}
+
+double
+rng_normal(uint64_t key, uint64_t index)
+{
+    double both[2];
+
+    rng_normal_pair(key, index / 2, both);
+    return both[index % 2];
 }

@@ -17,5 +17,6 @@ uint64_t rng_key(uint64_t seed, const char *meaning);
 uint64_t rng_u64(uint64_t key, uint64_t index);
 double rng_uniform(uint64_t key, uint64_t index); /* [0, 1), 53 bits */
 double rng_normal(uint64_t key, uint64_t index);  /* Box-Muller, mean 0, deviation 1 */
+void rng_normal_pair(uint64_t key, uint64_t pair, double out[2]); /* indices 2 pair, 2 pair + 1 */
 
 #endif

@@ -23,27 +23,30 @@ enum rope_scaling { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 };
 
 struct config {
     enum family family;
-    char model_type[32];              /* "llama", "mistral", "gpt2" */
+    char model_type[32]; /* "llama", "mistral", "gpt2" */
     int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers;
     int64_t num_attention_heads, num_key_value_heads, head_dim, max_position_embeddings;
     enum norm norm;
     double norm_eps;
     enum position position;
     double rope_theta;
-    int64_t rotary_dim;               /* <= head_dim, even */
+    int64_t rotary_dim; /* <= head_dim, even */
     enum rope_scaling rope_scaling;
     double rope_factor, rope_low_freq_factor, rope_high_freq_factor;
     int64_t rope_original_max_position;
     enum mlp mlp;
     enum gelu gelu;
     bool attention_bias, output_bias, mlp_bias, norm_bias, tie_word_embeddings;
-    int64_t sliding_window;           /* 0: none */
+    int64_t sliding_window; /* 0: none */
     double initializer_range;
     int64_t bos_token_id, eos_token_id, pad_token_id; /* -1: none */
-    char *json;                       /* the file's text, owned: checkpoints copy it */
+    char *json; /* the file's text, owned: checkpoints copy it */
 };
 
-/* Reads a config.json. name is for messages. 0, or -1 (STATUS_INPUT names key, value and what was expected). */
+/*
+ * Reads a config.json; name is for messages. 0, or -1 (STATUS_INPUT names key, value and
+ * what was expected).
+ */
 int config_load(struct config *c, const char *path);
 int config_parse(struct config *c, const char *name, const char *json, size_t n);
 void config_release(struct config *c);

@@ -20,11 +20,11 @@ enum recompute { RECOMPUTE_NONE, RECOMPUTE_FULL };
 struct decoder_options {
     const struct kernels *kernels;
     enum precision precision;
-    struct threads *pool;       /* NULL: one thread */
-    int64_t micro_batch;        /* sequences at once, at most */
+    struct threads *pool; /* NULL: one thread */
+    int64_t micro_batch;  /* sequences at once, at most */
     int64_t seq_length;
     enum recompute recompute;
-    bool training;              /* false: forward only, little memory */
+    bool training; /* false: forward only, little memory */
 };
 
 struct decoder;
@@ -33,24 +33,31 @@ struct decoder;
 struct decoder_memory {
     uint64_t activations, logits, scratch, tables;
 };
-void decoder_plan(const struct config *c, const struct params *p, const struct decoder_options *o, struct decoder_memory *m);
+void decoder_plan(const struct config *c, const struct params *p, const struct decoder_options *o,
+                  struct decoder_memory *m);
 
-struct decoder *decoder_new(const struct config *c, const struct params *p, const struct decoder_options *o);
+/*
+ * c and p must outlive the decoder. NULL: no memory, or a sequence length beyond the
+ * model's learned positions.
+ */
+struct decoder *decoder_new(const struct config *c, const struct params *p,
+                            const struct decoder_options *o);
 void decoder_free(struct decoder *d);
 
 /*
  * Weights: `wide` is the flat array of master weights (norms and biases are read
  * there); `act` is the flat array of the precision's act type (matrices; for fp32
- * and fp64 pass the same pointer as wide). Call again after every optimizer step: packed forms are made then.
+ * and fp64 pass the same pointer as wide). Call again after every optimizer step: packed forms are
+ * made then.
  */
 void decoder_set_weights(struct decoder *d, const void *act, const void *wide);
 
 /* A micro-batch: `sequences` of seq_length tokens each, one after the other. */
 struct batch {
     int64_t sequences, length;
-    const uint32_t *inputs;   /* [sequences][length] */
-    const int32_t *targets;   /* [sequences][length], < 0: not scored */
-    const int32_t *first;     /* [sequences][length]: index within the sequence of the document piece's first token */
+    const uint32_t *inputs; /* [sequences][length] */
+    const int32_t *targets; /* [sequences][length], < 0: not scored */
+    const int32_t *first;   /* [sequences][length]: where in it the token's piece begins */
 };
 
 /*
@@ -60,7 +67,7 @@ struct batch {
 void batch_pieces(const uint8_t *begins, int64_t length, bool document_mask, int32_t *first);
 
 struct sequence_loss {
-    double loss, z_loss; /* sums over the scored targets; z_loss without its coefficient: sum of log_z^2 */
+    double loss, z_loss; /* sums over the scored targets; z_loss is the sum of log_z^2 */
     int64_t scored;
 };
 
@@ -69,13 +76,19 @@ struct sequence_loss {
  * z * sum(log_z^2) * scale are ADDED to `grads` (wide, grad_elements long). out [sequences]. When
  * the gradient of a run of table entries is complete for this micro-batch, ready(arg,
  * begin, end) is called with element offsets [begin, end) of the gradient array (head and final
- * norm first, layers from the last to the first, embeddings last; every element exactly once). ready may be NULL.
+ * norm first, layers from the last to the first, embeddings last; every element exactly once).
+ * ready may be NULL.
  */
 int decoder_train(struct decoder *d, const struct batch *b, void *grads, double scale, double z,
-                  struct sequence_loss *out, void (*ready)(void *arg, int64_t begin, int64_t end), void *arg);
+                  struct sequence_loss *out, void (*ready)(void *arg, int64_t begin, int64_t end),
+                  void *arg);
 
-/* Forward only: out [sequences]; token_loss (may be NULL) gets -log p of each target [sequences][length], 0 when not scored. */
-int decoder_loss(struct decoder *d, const struct batch *b, struct sequence_loss *out, double *token_loss);
+/*
+ * Forward only: out [sequences]; token_loss [sequences][length] (may be NULL) gets -log p
+ * of each target, 0 when not scored.
+ */
+int decoder_loss(struct decoder *d, const struct batch *b, struct sequence_loss *out,
+                 double *token_loss);
 
 /* Inference. A cache holds one sequence's keys and values for up to `capacity` tokens. */
 struct kv_cache;
@@ -88,15 +101,20 @@ void kv_cache_free(struct kv_cache *c);
  * Appends n ids to the cache's sequence and writes the wide logits [vocab] of the
  * last `want` of them to logits [want][vocab] (want <= n). 0 or -1 (no room, an id out of range).
  */
-int decoder_extend(struct decoder *d, struct kv_cache *c, const uint32_t *ids, int64_t n, int64_t want, void *logits);
+int decoder_extend(struct decoder *d, struct kv_cache *c, const uint32_t *ids, int64_t n,
+                   int64_t want, void *logits);
 
-/* Exact FLOPs of one sequence, per operation: matrix products 2mnk, causal attention counted once (mean piece = whole sequence). */
+/*
+ * Exact FLOPs of one sequence: matrix products 2mnk, attention over the keys that a query
+ * really meets, the sequence taken as one document.
+ */
 struct flops {
-    double forward, backward, recompute; /* model flops = forward + backward; hardware adds recompute */
+    double forward, backward; /* model flops */
+    double recompute;         /* hardware flops have these, too */
 };
 void decoder_flops(const struct config *c, int64_t seq_length, enum recompute r, struct flops *out);
 
-/* The GEMM shapes of one training micro-batch, for the self-check; returns how many (<= max). */
+/* GEMM shapes of a training micro-batch, for the self-check; returns how many (<= max). */
 int decoder_gemm_shapes(const struct config *c, int64_t tokens, struct gemm *out, int max);
 
 #endif

@@ -16,7 +16,9 @@ struct sampler {
     uint64_t seed;
 };
 
-/* logits [vocab] float; index: the token's number in its generation. `scratch`: vocab * 16 bytes. Returns the id. */
-uint32_t sampler_next(const struct sampler *s, const float *logits, int64_t vocab, uint64_t index, void *scratch);
+/* logits [vocab] float; index: the token's number in its generation. `scratch`: vocab * 16 bytes.
+ * Returns the id. */
+uint32_t sampler_next(const struct sampler *s, const float *logits, int64_t vocab, uint64_t index,
+                      void *scratch);
 
 #endif

@@ -120,16 +120,45 @@ params_find(const struct params *p, const char *name)
     return -1;
 }
 
-static void
-fill_normal(float *out, int64_t n, uint64_t key, double deviation)
+/* Elements of one cell; even, since normals come in pairs. */
+enum { FILL_CELL = 1 << 16 };
+
+struct fill_job {
+    float *out;
+    int64_t n;
+    uint64_t key;
+    double deviation;
+};
+
+static int
+fill_cell(void *arg, size_t cell, int worker)
 {
-    for (int64_t i = 0; i < n; i++)
-        out[i] = (float)(deviation * rng_normal(key, (uint64_t)i));
+    const struct fill_job *j = arg;
+    int64_t begin = (int64_t)cell * FILL_CELL;
+    int64_t end = j->n - begin < FILL_CELL ? j->n : begin + FILL_CELL;
+    double pair[2];
+
+    (void)worker;
+    for (int64_t i = begin; i < end; i += 2) {
+        rng_normal_pair(j->key, (uint64_t)i / 2, pair);
+        j->out[i] = (float)(j->deviation * pair[0]);
+        if (i + 1 < end)
+            j->out[i + 1] = (float)(j->deviation * pair[1]);
+    }
+    return 0;
+}
+
+static void
+fill_normal(struct threads *pool, float *out, int64_t n, uint64_t key, double deviation)
+{
+    struct fill_job job = {out, n, key, deviation};
+
+    threads_run(pool, (size_t)((n + FILL_CELL - 1) / FILL_CELL), fill_cell, &job);
 }
 
 void
-params_initialize(const struct params *p, const struct config *c, uint64_t seed, double std,
-                  float *master)
+params_initialize(struct threads *pool, const struct params *p, const struct config *c,
+                  uint64_t seed, double std, float *master)
 {
     double deviation = std > 0 ? std : c->initializer_range;
     /* Radford et al., 2019, section 2.3: 1/sqrt(N) for N residual layers, two a block. */
@@ -144,7 +173,7 @@ params_initialize(const struct params *p, const struct config *c, uint64_t seed,
             for (int64_t j = 0; j < t->size; j++)
                 out[j] = 1;
         else if (t->kind != PARAM_BIAS)
-            fill_normal(out, t->size, rng_key(seed, t->name),
+            fill_normal(pool, out, t->size, rng_key(seed, t->name),
                         t->residual_output ? deviation * residual : deviation);
     }
 }

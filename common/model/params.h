@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/threads.h"
 #include "model/config.h"
 
 /*
@@ -13,8 +14,8 @@
  *
  *   embedding.weight [vocab][hidden]            position.weight [positions][hidden]
  *   layers.N.attention_norm.weight/.bias [hidden]
- *   layers.N.attention.qkv.weight/.bias [(heads + 2 kv_heads) head_dim][hidden]: query rows, key rows, value rows
- *   layers.N.attention.output.weight/.bias [hidden][heads head_dim]
+ *   layers.N.attention.qkv.weight/.bias [(heads + 2 kv_heads) head_dim][hidden]: query rows, key
+ * rows, value rows layers.N.attention.output.weight/.bias [hidden][heads head_dim]
  *   layers.N.mlp_norm.weight/.bias [hidden]
  *   layers.N.mlp.gate_up.weight/.bias [2 intermediate][hidden]: gate rows, up rows (SwiGLU)
  *   layers.N.mlp.up.weight/.bias [intermediate][hidden] (GELU)
@@ -25,12 +26,12 @@ enum param_kind { PARAM_MATRIX, PARAM_EMBEDDING, PARAM_NORM, PARAM_BIAS };
 
 struct param {
     char name[64];
-    enum param_kind kind;   /* matrices and embeddings have an act copy and decay */
-    bool decay;             /* weight decay applies (DESIGN.md: not to norms and biases) */
-    bool residual_output;   /* attention.output and mlp.down, for depth-scaled initialization */
-    int layer;              /* -1: none */
-    int64_t rows, columns;  /* vectors: rows = 1 */
-    int64_t offset, size;   /* elements in the flat array */
+    enum param_kind kind;  /* matrices and embeddings have an act copy and decay */
+    bool decay;            /* weight decay applies (DESIGN.md: not to norms and biases) */
+    bool residual_output;  /* attention.output and mlp.down, for depth-scaled initialization */
+    int layer;             /* -1: none */
+    int64_t rows, columns; /* vectors: rows = 1 */
+    int64_t offset, size;  /* elements in the flat array */
 };
 
 /* Where each tensor of one layer is: index into the table, -1 when absent. */
@@ -42,14 +43,14 @@ struct layer_params {
 struct params {
     struct param *param;
     int count;
-    struct layer_params *layer; /* [num_hidden_layers] */
+    struct layer_params *layer;                                 /* [num_hidden_layers] */
     int embedding, position, final_norm, final_norm_bias, head; /* head == embedding when tied */
-    int64_t elements;     /* of the flat array, gaps included */
-    int64_t parameters;   /* without gaps */
+    int64_t elements;   /* of the flat array, gaps included */
+    int64_t parameters; /* without gaps */
     /*
      * A gradient array has grad_elements >= elements: when the embedding is tied, the
-     * gradient of its use as an input (sparse) is kept apart at tied_offset, [vocab][hidden], and is
-     * added to the dense one (head) once, after both were reduced. tied_offset -1: not tied.
+     * gradient of its use as an input (sparse) is kept apart at tied_offset, [vocab][hidden], and
+     * is added to the dense one (head) once, after both were reduced. tied_offset -1: not tied.
      */
     int64_t tied_offset, grad_elements;
 };
@@ -63,8 +64,9 @@ int params_find(const struct params *p, const char *name); /* index or -1 */
 /*
  * Fills the flat wide array: normal(0, initializer_range), keyed by (seed, tensor name,
  * element index); norms 1, biases 0; residual outputs scaled by 1/sqrt(2 layers) for
- * GPT-2. std <= 0: the configuration's. Threads do not matter.
+ * GPT-2. std <= 0: the configuration's. pool may be NULL; threads do not matter.
  */
-void params_initialize(const struct params *p, const struct config *c, uint64_t seed, double std, float *master);
+void params_initialize(struct threads *pool, const struct params *p, const struct config *c,
+                       uint64_t seed, double std, float *master);
 
 #endif

@@ -14,7 +14,8 @@ struct lr_schedule {
 
 /*
  * The rate of the step whose progress (steps or tokens done, this one included) is
- * `at` >= 1: lr * at / warmup during warm-up; then from lr to min_lr over `decay`, constant behind it.
+ * `at` >= 1: lr * at / warmup during warm-up; then from lr to min_lr over `decay`, constant behind
+ * it.
  */
 double schedule_lr(const struct lr_schedule *s, double at);
 

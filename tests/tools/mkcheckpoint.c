@@ -80,7 +80,7 @@ main(int argc, char **argv)
         if (std > 0)
             fill(&params, values, rng_key((uint64_t)seed, checkpoint_array_name(a)));
         else
-            params_initialize(&params, &config, (uint64_t)(seed + a), 0, values);
+            params_initialize(NULL, &params, &config, (uint64_t)(seed + a), 0, values);
         s.array[a] = values;
     }
     if (tokenizer) {

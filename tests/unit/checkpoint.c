@@ -44,7 +44,7 @@ set_up(struct fixture *f)
     params_init(&f->params, &f->config);
     for (int a = 0; a < CHECKPOINT_ARRAYS; a++) {
         f->array[a] = mem_zarray((size_t)f->params.elements, sizeof(float));
-        params_initialize(&f->params, &f->config, (uint64_t)a + 1, 0, f->array[a]);
+        params_initialize(NULL, &f->params, &f->config, (uint64_t)a + 1, 0, f->array[a]);
     }
     f->state = (struct training_state){.step = 7, .position = 3584, .chain = 0xfedcba9876543210u,
                                        .scored = 3500, .seed = 1, .reduce_groups = 2};

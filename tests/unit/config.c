@@ -329,10 +329,12 @@ test_initialize(void)
           "{\"model_type\":\"gpt2\",\"vocab_size\":500,\"n_embd\":96,\"n_layer\":8,\"n_head\":4}");
     params_init(&p, &c);
     float *a = malloc((size_t)p.elements * sizeof *a), *b = malloc((size_t)p.elements * sizeof *b);
-    params_initialize(&p, &c, 1, 0, a);
-    params_initialize(&p, &c, 1, 0, b);
-    ok(memcmp(a, b, (size_t)p.elements * sizeof *a) == 0, "the same seed, the same weights");
-    params_initialize(&p, &c, 2, 0.5, b);
+    params_initialize(NULL, &p, &c, 1, 0, a);
+    struct threads *pool = threads_new(3);
+    params_initialize(pool, &p, &c, 1, 0, b);
+    threads_free(pool);
+    ok(memcmp(a, b, (size_t)p.elements * sizeof *a) == 0, "the same seed, the same weights, for any number of threads");
+    params_initialize(NULL, &p, &c, 2, 0.5, b);
 
     const struct param *e = &p.param[p.embedding], *o = &p.param[p.layer[2].output];
     is_near(deviation(a + e->offset, e->size), 0.0004, 5 * 0.0004 * 0.0065,
