@@ -1,0 +1,82 @@
+#ifndef CMD_LLM_CONVERT_CONVERT_H
+#define CMD_LLM_CONVERT_CONVERT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/opt.h"
+#include "base/str.h"
+#include "base/vec.h"
+#include "checkpoint/model_source.h"
+#include "checkpoint/names.h"
+#include "checkpoint/safetensors.h"
+
+/* llm-convert's parts: the command line, the writer of Hugging Face directories, the comparison, --info. */
+
+extern const struct opt_tool llm_convert;
+
+struct convert_options {
+    int to, from;             /* enum kind, when given */
+    bool to_given, from_given;
+    int dtype;                /* index into "fp32|bf16|fp16" */
+    bool dtype_given;
+    uint64_t max_shard_size;
+    bool verify, force, info, json;
+    const char *tokenizer, *eos;
+};
+extern struct convert_options options;
+
+enum kind { KIND_HF, KIND_CHECKPOINT, KIND_GGUF, KIND_SHARD, KIND_MEGATRON, KIND_LLM_C, KIND_NANOGPT, KIND_DS };
+
+/* Dies with a usage error on what does not go together or is not there yet. */
+void options_check(char **operands, int count);
+enum dtype options_dtype(void);
+
+/* A tensor of the output: which rows of which of ours, in which file. */
+struct hf_tensor {
+    int param;
+    struct name_part part;
+    int file;
+    size_t plan;              /* index among its file's tensors */
+};
+
+struct hf_file {
+    char *name;
+    struct tensor_plan *tensor;
+    size_t tensors;
+    struct str header;
+    uint64_t bytes;
+};
+
+/* How a model is laid out in a Hugging Face directory: a function of the table, dtype and shard size. */
+struct hf_plan {
+    struct hf_tensor *tensor; /* in the order of our table */
+    size_t count;
+    struct hf_file *file;
+    int files;
+    uint64_t data_bytes, parameters;
+};
+void hf_plan_init(struct hf_plan *p, const struct model_source *m, enum dtype dtype, uint64_t max_file);
+void hf_plan_release(struct hf_plan *p);
+void hf_plan_index(const struct hf_plan *p, struct str *out); /* model.safetensors.index.json */
+
+/* Writes the weights of a checkpoint into the files of the plan, which are in dir. 0 or -1. */
+int hf_write_weights(const struct hf_plan *p, const struct model_source *m, const char *dir);
+
+/* Writes the whole directory, visible when complete. 0 or -1. */
+int hf_write(const struct model_source *m, const char *output);
+
+/*
+ * Compares the checkpoint with a directory: shape, every tensor, a probe's logits. 0; or -1:
+ * STATUS_DIFFERS names the first difference.
+ */
+int verify(const struct model_source *m, const char *output);
+
+/* Prints what a path is. 0 or -1. */
+int info(const char *path);
+
+/* Prints a JSON object as lines: a member each, objects of a list on a line. 0 or -1. */
+int info_print(const char *json, size_t n);
+
+#endif
