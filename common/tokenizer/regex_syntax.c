@@ -255,15 +255,6 @@ class_operand(struct parser *p, bool at_start, struct str *items, struct str *ne
     return 0;
 }
 
-static void
-negate(struct str *one)
-{
-    struct str inside = *one;
-    *one = (struct str){0};
-    str_addf(one, "(?:(?!%s)[\\x{0}-\\x{10FFFF}])", inside.data);
-    str_release(&inside);
-}
-
 /*
  * A class at p->at, which stands at '['. An intersection becomes look-aheads for all
  * operands but the last. simple: the result is "[items]", not negated.
@@ -303,16 +294,11 @@ char_class(struct parser *p, struct str *out, bool *simple)
         if (!last)
             str_addc(&all, ')');
     }
-    if (operands > 1) {
-        str_adds(out, "(?:");
-        str_add(out, all.data, all.len);
-        str_addc(out, ')');
-    } else {
-        str_add(out, all.data, all.len);
-    }
     *simple = operands == 1 && !nested.len && !negated;
     if (negated && (operands > 1 || nested.len))
-        negate(out);
+        str_addf(out, "(?:(?!%s)[\\x{0}-\\x{10FFFF}])", all.data);
+    else
+        str_addf(out, operands > 1 ? "(?:%s)" : "%s", all.data);
     p->depth--;
     rc = 0;
 out:
