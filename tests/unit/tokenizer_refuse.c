@@ -1,0 +1,170 @@
+/*
+ * What a tokenizer.json must not hold is refused when it is loaded, as a faulty
+ * input, with the file's name and the place.
+ */
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "tap.h"
+#include "tokenizer/tokenizer.h"
+
+#define MODEL(vocab, merges) \
+    "\"model\":{\"type\":\"BPE\",\"vocab\":{" vocab "},\"merges\":[" merges "]}"
+#define AB "\"a\":0,\"b\":1,\"ab\":2"
+#define GOOD MODEL(AB, "[\"a\",\"b\"]")
+#define ADDED(id, content)                                                               \
+    "{\"id\":" id ",\"content\":\"" content "\",\"single_word\":false,\"lstrip\":false," \
+    "\"rstrip\":false,\"normalized\":false,\"special\":true}"
+#define PATTERN(regex)                                                                       \
+    "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" regex "\"},\"behavior\":" \
+    "\"Isolated\",\"invert\":false}," GOOD
+
+static const struct bad {
+    const char *what, *json, *place;
+} bad[] = {
+    {"not JSON", "{", "line 1"},
+    {"an array", "[]", ""},
+    {"a tekken file", "{\"config\":{},\"vocab\":[]}", "tekken"},
+    {"an unknown member", "{\"extra\":1," GOOD "}", "extra"},
+    {"version 2", "{\"version\":\"2.0\"," GOOD "}", "version"},
+    {"no model", "{\"version\":\"1.0\"}", "model"},
+    {"a model that is no object", "{\"model\":3}", "model"},
+    {"Unigram", "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",-1]]}}", "Unigram"},
+    {"WordPiece", "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{}}}", "WordPiece"},
+    {"a model without merges", "{\"model\":{\"type\":\"BPE\",\"vocab\":{" AB "}}}", "model.merges"},
+    {"dropout", "{\"model\":{\"dropout\":0.1,\"vocab\":{" AB "},\"merges\":[]}}", "model.dropout"},
+    {"an unknown unk", "{\"model\":{\"unk_token\":\"u\",\"vocab\":{" AB "},\"merges\":[]}}", "unk_token"},
+    {"a huge id", "{" MODEL("\"a\":16777216", "") "}", "model.vocab.a"},
+    {"a negative id", "{" MODEL("\"a\":-1", "") "}", "model.vocab.a"},
+    {"a real id", "{" MODEL("\"a\":1.5", "") "}", "model.vocab.a"},
+    {"an id beyond 64 bits", "{" MODEL("\"a\":123456789012345678901", "") "}", "line 1"},
+    {"an id twice", "{" MODEL("\"a\":0,\"b\":0", "") "}", "stands twice"},
+    {"a text twice", "{" MODEL("\"a\":0,\"a\":1", "") "}", "line 1"},
+    {"a merge of unknown tokens", "{" MODEL(AB, "[\"a\",\"c\"]") "}", "model.merges[0]"},
+    {"a merge to an unknown token", "{" MODEL(AB, "[\"b\",\"a\"]") "}", "\"ba\""},
+    {"a merge twice", "{" MODEL(AB, "[\"a\",\"b\"],[\"a\",\"b\"]") "}", "model.merges[1]"},
+    {"a merge of three", "{" MODEL(AB, "[\"a\",\"b\",\"a\"]") "}", "model.merges[0]"},
+    {"a merge in words", "{" MODEL(AB, "\"a b a\"") "}", "model.merges[0]"},
+    {"a merge without a space", "{" MODEL(AB, "\"ab\"") "}", "model.merges[0]"},
+    {"mixed kinds of merges", "{" MODEL(AB, "\"a b\",[\"a\",\"b\"]") "}", "model.merges[1]"},
+    {"bad UTF-8", "{" MODEL("\"\xff\":0", "") "}", "line 1"},
+    {"a lone surrogate", "{" MODEL("\"\\ud83d\":0", "") "}", "line 1"},
+    {"an added token's wrong id", "{\"added_tokens\":[" ADDED("7", "x") "]," GOOD "}", "added_tokens[0].id"},
+    {"an added token twice", "{\"added_tokens\":[" ADDED("3", "x") "," ADDED("3", "x") "]," GOOD "}",
+     "added_tokens[1]"},
+    {"an added token without flags", "{\"added_tokens\":[{\"id\":3,\"content\":\"x\"}]," GOOD "}",
+     "added_tokens[0]"},
+    {"an unknown normalizer", "{\"normalizer\":{\"type\":\"Precompiled\"}," GOOD "}", "normalizer.type"},
+    {"an unknown key", "{\"normalizer\":{\"type\":\"NFC\",\"x\":1}," GOOD "}", "normalizer.x"},
+    {"an unknown pre-tokenizer", "{\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}," GOOD "}",
+     "pre_tokenizer.type"},
+    {"an unknown decoder", "{\"decoder\":{\"type\":\"CTC\"}," GOOD "}", "decoder.type"},
+    {"an unknown post-processor", "{\"post_processor\":{\"type\":\"X\"}," GOOD "}", "post_processor.type"},
+    {"a template's id outside", "{\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"s\",9],"
+     "\"cls\":[\"c\",0]}," GOOD "}", "id 9"},
+    {"a template without a text", "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[],"
+     "\"pair\":[],\"special_tokens\":{}}," GOOD "}", "post_processor.single"},
+    {"an empty pattern", "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"\"},"
+     "\"behavior\":\"Isolated\",\"invert\":false}," GOOD "}", "pre_tokenizer.pattern"},
+    {"a back-reference", "{" PATTERN("(a)\\\\1") "}", "pre_tokenizer.pattern.Regex"},
+    {"a named group", "{" PATTERN("(?<x>a)") "}", "at byte 0"},
+    {"a word border", "{" PATTERN("\\\\bx") "}", "\\b"},
+    {"an unknown script", "{" PATTERN("\\\\p{Nonsense}") "}", "compile"},
+    {"a POSIX class", "{" PATTERN("[[:alpha:]]") "}", "POSIX"},
+    {"letters that fold together", "{" PATTERN("(?i:ss)") "}", "(?i:"},
+    {"an unfinished class", "{" PATTERN("[a") "}", "class"},
+    {"an unfinished group", "{" PATTERN("(a") "}", ") expected"},
+    {"a stray parenthesis", "{" PATTERN("a)") "}", ") without ("},
+    {"nothing repeated", "{" PATTERN("*a") "}", "quantifier"},
+    {"look-behind of any length", "{" PATTERN("(?<=a+)b") "}", "compile"},
+};
+
+static void
+refused(const struct bad *b, const char *json, size_t n)
+{
+    struct tokenizer *t = tokenizer_load_json("file.json", json, n);
+    bool right = !t && err_status() == STATUS_INPUT && str_starts(err_text(), "file.json: ") &&
+                 strstr(err_text(), b->place);
+    if (!ok(right, "refused: %s", b->what))
+        diag("%s", t ? "it was taken" : err_text());
+    tokenizer_free(t);
+}
+
+/* Nested arrays and groups deeper than any stack. */
+static void
+deep(void)
+{
+    enum { DEPTH = 200000 };
+    struct str json = {0};
+    struct bad b = {"deep JSON", "", "deep"};
+    str_adds(&json, "{\"normalizer\":");
+    for (int i = 0; i < DEPTH; i++)
+        str_adds(&json, "[");
+    refused(&b, json.data, json.len);
+    str_clear(&json);
+    str_adds(&json, "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"");
+    for (int i = 0; i < DEPTH; i++)
+        str_addc(&json, '(');
+    str_adds(&json, "\"},\"behavior\":\"Isolated\",\"invert\":false}," GOOD "}");
+    b = (struct bad){"a deep pattern", "", "nested too deep"};
+    refused(&b, json.data, json.len);
+    str_clear(&json);
+    for (int i = 0; i < 60; i++)
+        str_adds(&json, i ? "{\"type\":\"Sequence\",\"normalizers\":[" : "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
+    for (int i = 0; i < 60; i++)
+        str_adds(&json, "]}");
+    str_adds(&json, "," GOOD "}");
+    b = (struct bad){"sequences of sequences", "", "normalizer"};
+    refused(&b, json.data, json.len);
+    str_release(&json);
+}
+
+static void
+other_files(void)
+{
+    static const struct {
+        const char *name, *bytes, *place;
+    } files[] = {{"t.model", "\n\x05<unk>", "SentencePiece"},
+                 {"t.tiktoken", "IQ== 0\n", "tiktoken"},
+                 {"t.txt", "hello", "not a tokenizer.json"},
+                 {"empty", "", "not a tokenizer.json"}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        file_store(files[i].name, files[i].bytes, strlen(files[i].bytes));
+        struct tokenizer *t = tokenizer_load(files[i].name);
+        ok(!t && err_status() == STATUS_INPUT && strstr(err_text(), files[i].place),
+           "refused: %s (%s)", files[i].name, t ? "taken" : err_text());
+        tokenizer_free(t);
+    }
+    ok(!tokenizer_load("absent.json") && err_status() == STATUS_FAILED, "a missing file: %s",
+       err_text());
+}
+
+/* Cut anywhere, a file is refused and nothing worse. */
+static void
+truncations(void)
+{
+    static const char json[] = "{\"added_tokens\":[" ADDED("3", "x") "],\"normalizer\":{\"type\":\"NFC\"},"
+                               "\"decoder\":{\"type\":\"Fuse\"}," GOOD "}";
+    size_t taken = 0;
+    for (size_t n = 0; n + 1 < sizeof json; n++) {
+        struct tokenizer *t = tokenizer_load_json("cut", json, n);
+        taken += t || err_status() != STATUS_INPUT;
+        tokenizer_free(t);
+    }
+    struct tokenizer *t = tokenizer_load_json("whole", json, sizeof json - 1);
+    ok(taken == 0 && t, "%zu truncations are refused, the whole is not", sizeof json - 1);
+    tokenizer_free(t);
+}
+
+int
+main(void)
+{
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        refused(&bad[i], bad[i].json, strlen(bad[i].json));
+    deep();
+    other_files();
+    truncations();
+    return done();
+}
