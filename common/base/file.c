@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/threads.h"
 
 static const char *
 shown(const char *path)
@@ -33,12 +35,22 @@ file_open_read(const char *path)
     return fd < 0 ? err_sys("%s", shown(path)) : fd;
 }
 
+void
+file_await(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    while (threads_hook && poll(&p, 1, 100) == 0)
+        threads_poll();
+}
+
 ssize_t
 file_read_full(int fd, void *buf, size_t n, const char *path)
 {
     size_t done = 0;
 
     while (done < n) {
+        file_await(fd);
         ssize_t got = read(fd, (char *)buf + done, n - done < SSIZE_MAX ? n - done : SSIZE_MAX);
 
         if (got == 0)

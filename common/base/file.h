@@ -16,6 +16,13 @@
 /* Opens for reading; "-" is a duplicate of standard input. fd or -1. */
 int file_open_read(const char *path);
 
+/*
+ * Returns when fd can be read or is at its end, calling threads_poll (base/threads.h) about
+ * every 100 ms until then: other ranks that wait for this one learn that it lives. At
+ * once when nobody set threads_hook.
+ */
+void file_await(int fd);
+
 /* Reads until n bytes or the end of file; bytes read, or -1. */
 ssize_t file_read_full(int fd, void *buf, size_t n, const char *path);
 ssize_t file_pread_full(int fd, void *buf, size_t n, uint64_t offset, const char *path);

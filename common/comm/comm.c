@@ -19,7 +19,7 @@ static struct {
     void *arg;
 } hooks[MAX_HOOKS];
 static int hook_count;
-static bool in_progress;
+static bool in_progress, in_wait;
 static _Thread_local bool owns_hooks; /* the thread that may communicate */
 
 static double timeout_seconds;
@@ -60,6 +60,12 @@ comm_progress(void)
     in_progress = false;
 }
 
+bool
+comm_waiting(void)
+{
+    return in_wait;
+}
+
 void
 comm_set_timeout(double seconds)
 {
@@ -90,8 +96,12 @@ watch(struct comm_pause *p)
         return 0;
     p->looked = now;
     bool overdue = timeout_seconds > 0 && now - p->start > timeout_seconds;
-    if (watchdog)
-        return watchdog(p->what, now - p->start, overdue);
+    if (watchdog) {
+        int verdict = watchdog(p->what, now - p->start, overdue);
+        if (verdict > 0)
+            p->start = now;
+        return verdict < 0 ? -1 : 0;
+    }
     if (overdue)
         return err_set(STATUS_FAILED, "%s: nothing arrived for %.0f s", p->what, now - p->start);
     return 0;
@@ -100,7 +110,9 @@ watch(struct comm_pause *p)
 int
 comm_pause(struct comm_pause *p)
 {
+    in_wait = true;
     comm_progress();
+    in_wait = false;
     if (p->polls++ < POLLS_BEFORE_SLEEP) {
         sched_yield();
         return p->polls % 64 == 1 ? watch(p) : 0;

@@ -35,10 +35,13 @@ struct comm_pause {
 };
 int comm_pause(struct comm_pause *p);
 
+/* Is comm_progress being called out of a wait (and not while this rank computes)? */
+bool comm_waiting(void);
+
 /*
- * The back end's part of the watchdog. Called in a wait about every 50 ms, and whenever the time
- * of comm_set_timeout is over (overdue). 0: go on; -1 with a record: give up. NULL: none, a
- * wait that is overdue simply fails.
+ * The back end's part of the watchdog. Called in a wait about every 50 ms, and told when the
+ * time of comm_set_timeout is over (overdue). 0: go on; 1: go on, and count the time anew;
+ * -1 with a record: give up. NULL: none, a wait that is overdue simply fails.
  */
 void comm_set_watchdog(int (*look)(const char *what, double waited, bool overdue));
 

@@ -1,4 +1,4 @@
-/* Starting mpiexec as a child, and what its ranks and we tell each other around it. */
+/* Starting mpiexec as a child, and staying its parent until the ranks have ended. */
 #include "parallel/launch.h"
 
 #include <errno.h>
@@ -6,103 +6,20 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/str.h"
 #include "base/sys.h"
 #include "base/vec.h"
+#include "parallel/launch_private.h"
 #include "parallel/mpi_comm.h"
-
-static const char stdin_variable[] = "LLM_STDIN_FD";
-static const char status_variable[] = "LLM_STATUS_FD";
-static const char ranks_variable[] = "LLM_RANKS";
 
 enum {
     POLL_MILLISECONDS = 200,
     SECONDS_AFTER_STATUS = 10, /* how long mpiexec may outlive the ranks */
 };
-
-/* ---- descriptors by name, "FD:DEVICE:INODE": another host's is not mistaken for ours ---- */
-
-static int
-export_fd(const char *variable, int fd)
-{
-    struct stat st;
-    char text[80];
-
-    if (fstat(fd, &st) != 0)
-        return err_sys("%s", variable);
-    snprintf(text, sizeof text, "%d:%llu:%llu", fd, (unsigned long long)st.st_dev,
-             (unsigned long long)st.st_ino);
-    return setenv(variable, text, 1) == 0 ? 0 : err_sys("%s", variable);
-}
-
-/* The descriptor that the variable names, if it is here; else -1 (no record). */
-static int
-import_fd(const char *variable)
-{
-    const char *text = getenv(variable);
-    int fd;
-    unsigned long long device, inode;
-    struct stat st;
-
-    if (!text || sscanf(text, "%d:%llu:%llu", &fd, &device, &inode) != 3 || fd < 3 ||
-        fstat(fd, &st) != 0 || st.st_dev != device || st.st_ino != inode)
-        return -1;
-    return fd;
-}
-
-/* ---- in a rank ---- */
-
-int
-launch_expected(void)
-{
-    const char *text = getenv(ranks_variable);
-    int64_t n;
-
-    return text && parse_int(text, &n) == 0 && n > 0 && n < 1 << 30 ? (int)n : 0;
-}
-
-int
-launch_stdin(void)
-{
-    if (!mpi_launched())
-        return STDIN_FILENO;
-    int fd = import_fd(stdin_variable);
-    if (fd >= 0)
-        return fd;
-    if (launch_expected() > 0)
-        return err_set(STATUS_FAILED, "-: rank 0 runs on %s, where standard input is not",
-                       sys_hostname());
-    return err_set(STATUS_USAGE,
-                   "-: mpiexec cannot carry a stream: use --ranks N instead of mpiexec, "
-                   "a FIFO, or 3<&0 </dev/null mpiexec ... /dev/fd/3");
-}
-
-void
-launch_drop_stdin(void)
-{
-    int fd = import_fd(stdin_variable);
-
-    if (fd >= 0)
-        close(fd);
-}
-
-void
-launch_report(int status)
-{
-    int fd = import_fd(status_variable);
-    unsigned char byte = (unsigned char)status;
-
-    if (fd >= 0 && write(fd, &byte, 1) < 0)
-        return; /* the parent is gone: nobody to tell */
-}
-
-/* ---- in the parent ---- */
 
 static volatile sig_atomic_t child_pid;
 
@@ -140,16 +57,8 @@ restore_signals(const struct sigaction old[FORWARDED])
         sigaction(forwarded[i], &old[i], NULL);
 }
 
-/* A duplicate that every child inherits, at 10 or above: not in a shell script's way. */
-static int
-inheritable(int fd)
-{
-    int copy = fcntl(fd, F_DUPFD, 10);
-
-    return copy < 0 ? err_sys("descriptor %d", fd) : copy;
-}
-
 struct words VEC_BODY(char *);
+enum { HOSTS_WORD = 4 }; /* mpiexec -n N -f HOSTS ... */
 
 static void
 command(const struct launch *l, struct words *words, char *ranks, size_t room)
@@ -178,7 +87,7 @@ command(const struct launch *l, struct words *words, char *ranks, size_t room)
  * us; gone when we are; nothing on standard input. Ends in mpiexec, or tells errno and dies.
  */
 static void
-become_mpiexec(char *const *argv, int failure, pid_t parent)
+become_mpiexec(char *const *argv, bool own_output, int failure, pid_t parent)
 {
     int null;
 
@@ -187,6 +96,8 @@ become_mpiexec(char *const *argv, int failure, pid_t parent)
     if (getppid() == parent && (null = open("/dev/null", O_RDONLY)) >= 0 &&
         dup2(null, STDIN_FILENO) == STDIN_FILENO) {
         close(null);
+        if (!own_output) /* the ranks have theirs: what is left are its complaints */
+            dup2(STDERR_FILENO, STDOUT_FILENO);
         execvp(argv[0], argv);
     }
     int error = errno;
@@ -197,7 +108,7 @@ become_mpiexec(char *const *argv, int failure, pid_t parent)
 
 /* Starts the child. 0, or -1 with a record when there is no mpiexec. */
 static int
-start(char *const *argv, pid_t *child)
+start(char *const *argv, bool own_output, pid_t *child)
 {
     int failure[2], error = 0;
     pid_t parent = getpid();
@@ -206,7 +117,7 @@ start(char *const *argv, pid_t *child)
         return err_sys("pipe");
     *child = fork();
     if (*child == 0)
-        become_mpiexec(argv, failure[1], parent);
+        become_mpiexec(argv, own_output, failure[1], parent);
     close(failure[1]);
     if (*child < 0) {
         close(failure[0]);
@@ -274,67 +185,63 @@ no_status(int how)
 
 /* The stream is the ranks' alone: who feeds it must see it close when they are gone. */
 static void
-drop_input(int input)
+drop_input(void)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-    close(input);
     if (null >= 0)
         dup2(null, STDIN_FILENO);
     if (null > STDIN_FILENO)
         close(null);
 }
 
+/* The job's status, or -1 with a record. The copies are closed as soon as the child has them. */
+static int
+run(const struct launch *l, char *const *argv, int copies[PASSED], int status_fd)
+{
+    pid_t child = -1;
+    int how = 0;
+
+    /* Ranks of other hosts have no output but mpiexec's. */
+    int result = start(argv, l->hosts != NULL, &child);
+    launch_drop(copies);
+    if (l->standard_input)
+        drop_input();
+    if (result != 0)
+        return -1;
+    int status = supervise(child, status_fd, &how);
+    return status >= 0 ? status : no_status(how);
+}
+
 int
 launch_ranks(const struct launch *l)
 {
+    int copies[PASSED] = {-1, -1, -1, -1}, fds[2], result = -1;
     struct sigaction old[FORWARDED];
     struct words words = {0};
     char ranks[16];
-    int pipe_fds[2], input = -1, report = -1, how = 0, result = -1;
-    pid_t child = -1;
 
     if (mpi_launched())
         return err_set(STATUS_FAILED, "a rank cannot start ranks");
     if (launch_expected() > 0) /* we are what such an mpiexec started, and know of no ranks */
         return err_set(STATUS_FAILED, "mpiexec: it belongs to another MPI than this program (%s)",
                        mpi_version());
-    if (pipe2(pipe_fds, O_CLOEXEC) != 0)
+    if (pipe2(fds, O_CLOEXEC) != 0)
         return err_sys("pipe");
-    report = inheritable(pipe_fds[1]);
-    close(pipe_fds[1]);
-    if (report < 0 || export_fd(status_variable, report) != 0)
-        goto out;
-    if (l->standard_input &&
-        ((input = inheritable(STDIN_FILENO)) < 0 || export_fd(stdin_variable, input) != 0))
-        goto out;
-    command(l, &words, ranks, sizeof ranks);
-    setenv(ranks_variable, ranks, 1);
-
-    forward_signals(old);
-    result = start(words.data, &child);
-    if (input >= 0) {
-        drop_input(input);
-        input = -1;
-    }
-    close(report);
-    report = -1;
+    result = launch_pass(l, fds[1], copies);
+    close(fds[1]);
     if (result == 0) {
-        int status = supervise(child, pipe_fds[0], &how);
-        result = status >= 0 ? status : no_status(how);
+        command(l, &words, ranks, sizeof ranks);
+        setenv("LLM_RANKS", ranks, 1);
+        forward_signals(old);
+        result = run(l, words.data, copies, fds[0]);
+        restore_signals(old);
+        if (l->hosts)
+            free(words.data[HOSTS_WORD]);
+        vec_release(&words);
+        unsetenv("LLM_RANKS");
     }
-    restore_signals(old);
-out:
-    close(pipe_fds[0]);
-    if (report >= 0)
-        close(report);
-    if (input >= 0)
-        close(input);
-    if (l->hosts && words.len > 4)
-        free(words.data[4]);
-    vec_release(&words);
-    unsetenv(ranks_variable);
-    unsetenv(status_variable);
-    unsetenv(stdin_variable);
+    launch_drop(copies);
+    close(fds[0]);
     return result;
 }

@@ -6,10 +6,12 @@
 /*
  * `--ranks N`: this program starts `mpiexec -n N itself its-arguments`, stays its
  * parent, forwards signals, and returns the ranks' common status. mpiexec can
- * neither carry a stream on standard input nor return a status reliably under
- * signals, so both go through inherited descriptors, which every rank on this host gets:
+ * neither carry a stream on standard input nor return a status reliably under signals; what
+ * ranks print goes through it as through a pipe, and last words may get lost. So all
+ * of that goes through inherited descriptors, which every rank on this host gets:
  *
  *   LLM_STDIN_FD=FD:DEVICE:INODE   our standard input; rank 0 reads it, the others close it
+ *   LLM_STDOUT_FD, LLM_STDERR_FD   our own: a terminal is still one for the ranks
  *   LLM_STATUS_FD=FD:DEVICE:INODE  a pipe; the first rank to know the job's status writes it
  *   LLM_RANKS=N                    against an mpiexec of another MPI, and starting twice
  */
@@ -34,6 +36,9 @@ int launch_ranks(const struct launch *l);
  * stream (the message says what can), or rank 0 is on another host than launch_ranks.
  */
 int launch_stdin(void);
+
+/* In a rank: takes over our standard output and error. mpi_world does it. */
+void launch_adopt_output(void);
 
 /* In a rank other than 0: closes that descriptor. mpi_world does it. */
 void launch_drop_stdin(void);

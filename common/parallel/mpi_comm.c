@@ -3,6 +3,7 @@
 
 #include <sys/prctl.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -11,7 +12,7 @@
 #include "parallel/launch.h"
 #include "parallel/mpi_private.h"
 
-enum { DEFAULT_PIECE = 1 << 30 };
+enum { DEFAULT_PIECE = 1 << 30, LAST_WORDS_MICROSECONDS = 50000 };
 static size_t piece_bytes = DEFAULT_PIECE;
 
 static struct comm_request *free_requests;
@@ -130,6 +131,8 @@ progress(void *arg)
     (void)arg;
     if (pending > 0)
         mpi_poke();
+    if (!comm_waiting())
+        mpi_watch_busy();
 }
 
 /* ---- groups ---- */
@@ -190,6 +193,7 @@ static void
 mpi_abort(struct comm *c, int status)
 {
     launch_report(status);
+    usleep(LAST_WORDS_MICROSECONDS); /* mpiexec drops what it has not yet passed on */
     MPI_Abort(mpi_of(c)->mpi, status);
     abort();
 }
@@ -234,7 +238,8 @@ mpi_launched(void)
 int
 mpi_launched_rank(void)
 {
-    static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"};
+    static const char *const names[] = {"PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK",
+                                        "SLURM_PROCID"};
     int64_t rank;
 
     for (size_t i = 0; mpi_launched() && i < sizeof names / sizeof *names; i++) {
@@ -285,6 +290,7 @@ mpi_world(int *argc, char ***argv, struct comm **out)
     /* The launcher's proxy is our parent: without it this rank must not go on. */
     if (launch_expected() > 0)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+    launch_adopt_output();
     setenv("MPIR_CVAR_SUPPRESS_ABORT_MESSAGE", "1", 0); /* who aborts has said why */
     if (mpi_check(MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init") != 0)
         return -1;

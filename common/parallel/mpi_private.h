@@ -65,6 +65,8 @@ void mpi_unshare(struct comm *c, void *window);
 
 /* mpi_watch.c: starts the watchdog on a communicator of its own; comm_set_watchdog's function. */
 int mpi_watch_start(MPI_Comm world);
+/* Tells the watchdogs of other ranks, now and then, that this one is alive. */
+void mpi_watch_busy(void);
 /* Lets MPI move pending operations on. */
 void mpi_poke(void);
 

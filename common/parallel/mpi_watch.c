@@ -1,10 +1,11 @@
 /*
- * The watchdog: who waits in vain finds out who is silent. A rank whose wait is overdue
- * reports to rank 0; rank 0 asks all ranks, those that wait answer (they look for the
- * question every 50 ms), and after a moment rank 0 names the ones that did not. Its wait
- * then fails with that record, and the caller takes the job down. If rank 0 is silent
- * itself, the reporting ranks fail on their own. Only waits count: a rank that computes is
- * not asked until somebody has waited for it too long.
+ * The watchdog: who waits in vain finds out who is silent.
+ *
+ * A rank whose wait is overdue reports to rank 0; rank 0 asks all ranks. Those that wait answer
+ * what they wait for, those that compute answer so from threads_hook, and after a moment rank 0
+ * names the ones that said nothing: its wait fails with that record, and the caller takes the
+ * job down. If somebody just takes long (rank 0 reads from a slow pipe), those who wait are
+ * told to go on. If rank 0 is silent itself, the reporting ranks fail on their own.
  */
 #include "base/err.h"
 #include "base/mem.h"
@@ -13,12 +14,16 @@
 #include "comm/progress.h"
 #include "parallel/mpi_private.h"
 
-enum { TAG_REPORT = 1, TAG_QUESTION = 2 };
+/* Reports go to rank 0; questions and comfort ("go on waiting") come from it. */
+enum { TAG_REPORT = 1, TAG_QUESTION = 2, TAG_COMFORT = 3 };
 
 struct report {
-    double waited;
-    char what[48];
+    double waited; /* seconds */
+    bool came, busy;
+    char what[46];
 };
+
+static const double look_seconds = 0.05;
 
 static MPI_Comm service; /* a communicator of the watchdog's own */
 static int my_rank, ranks;
@@ -27,7 +32,7 @@ static int my_rank, ranks;
 static double wait_began;
 static bool reported, asked;
 static double deadline;
-static struct report *reports; /* rank 0: by rank; waited 0: none came */
+static struct report *reports; /* rank 0: by rank, the answers to its question */
 
 /* Silent ranks get this long to answer: they may be busy in one kernel, or share a core. */
 static double
@@ -52,33 +57,43 @@ take(int tag, struct report *into, int *from)
                     MPI_STATUS_IGNORE) == MPI_SUCCESS;
 }
 
+static bool
+take_any(int tag)
+{
+    struct report ignored;
+    bool any = false;
+    int from;
+
+    while (take(tag, &ignored, &from))
+        any = true;
+    return any;
+}
+
 /* Small messages: sent at once, whether or not the other one ever looks. */
 static void
-post(int to, int tag, const struct report *r)
+post(int to, int tag, const char *what, double waited, bool busy)
 {
+    static struct report out[8]; /* outlives the call; old ones have long left */
+    static unsigned next;
+    struct report *r = &out[next++ % 8];
     MPI_Request request;
 
+    *r = (struct report){.waited = waited, .came = true, .busy = busy};
+    snprintf(r->what, sizeof r->what, "%s", what);
     if (MPI_Isend(r, sizeof *r, MPI_BYTE, to, tag, service, &request) == MPI_SUCCESS)
         MPI_Request_free(&request);
 }
 
-static struct report
-my_report(const char *what, double waited)
-{
-    struct report r = {.waited = waited};
+/* ---- rank 0 ---- */
 
-    snprintf(r.what, sizeof r.what, "%s", what);
-    return r;
-}
-
-/* "silent: rank 2; rank 0 waits in barrier, rank 1 in all_reduce" */
+/* "silent: rank 2; waiting: rank 0 in barrier, rank 1 in all_reduce" */
 static int
 accuse(const char *what, double waited)
 {
     struct str silent = {0}, waiting = {0};
 
     for (int r = 0; r < ranks; r++) {
-        if (reports[r].waited > 0)
+        if (reports[r].came)
             str_addf(&waiting, "%s rank %d in %s", waiting.len ? "," : "", r, reports[r].what);
         else
             str_addf(&silent, "%s rank %d", silent.len ? "," : "", r);
@@ -95,18 +110,41 @@ accuse(const char *what, double waited)
 }
 
 static void
-ask_all(const char *what, double waited, double now)
+ask_all(double now)
 {
-    static struct report question;
-
     for (int r = 0; r < ranks; r++) {
-        reports[r].waited = 0;
+        reports[r].came = false;
         if (r != 0)
-            post(r, TAG_QUESTION, &question);
+            post(r, TAG_QUESTION, "", 0, false);
     }
-    reports[0] = my_report(what, waited + 1e-9);
     deadline = now + patience();
     asked = true;
+}
+
+/* The answers are in, or will never come. */
+static int
+judge(const char *what, double waited)
+{
+    double longest = waited;
+    bool silent = false, busy = false;
+
+    reports[0] = (struct report){.waited = waited, .came = true};
+    snprintf(reports[0].what, sizeof reports[0].what, "%s", what);
+    for (int r = 0; r < ranks; r++) {
+        silent |= !reports[r].came;
+        busy |= reports[r].came && reports[r].busy;
+        if (reports[r].came && reports[r].waited > longest)
+            longest = reports[r].waited;
+    }
+    asked = false;
+    if (longest <= comm_timeout()) /* who complained has got what it waited for */
+        return 0;
+    if (silent || !busy)
+        return accuse(what, longest);
+    for (int r = 1; r < ranks; r++)
+        if (!reports[r].busy)
+            post(r, TAG_COMFORT, "", 0, false);
+    return 1;
 }
 
 static int
@@ -117,28 +155,23 @@ look_rank_0(const char *what, double waited, bool overdue, double now)
 
     while (take(TAG_REPORT, &r, &from)) {
         if (!asked)
-            ask_all(what, waited, now);
+            ask_all(now);
         reports[from] = r;
     }
     if (overdue && !asked)
-        ask_all(what, waited, now);
-    return asked && now > deadline ? accuse(what, waited) : 0;
+        ask_all(now);
+    return asked && now > deadline ? judge(what, waited) : 0;
 }
+
+/* ---- the others ---- */
 
 static int
 look_other(const char *what, double waited, bool overdue, double now)
 {
-    static struct report mine; /* outlives the message */
-    struct report question;
-    int from;
-
-    bool questioned = false;
-    while (take(TAG_QUESTION, &question, &from))
-        questioned = true;
-    if (questioned || (overdue && !reported)) {
-        mine = my_report(what, waited + 1e-9);
-        post(0, TAG_REPORT, &mine);
-    }
+    if (take_any(TAG_COMFORT))
+        return 1;
+    if (take_any(TAG_QUESTION) || (overdue && !reported))
+        post(0, TAG_REPORT, what, waited, false);
     if (overdue && !reported) {
         reported = true;
         deadline = now + 2 * patience() + 1; /* rank 0 speaks first */
@@ -160,6 +193,25 @@ look(const char *what, double waited, bool overdue)
     }
     return my_rank == 0 ? look_rank_0(what, waited, overdue, now)
                         : look_other(what, waited, overdue, now);
+}
+
+void
+mpi_watch_busy(void)
+{
+    static double looked;
+    struct report r;
+    int from;
+    double now = sys_seconds();
+
+    if (now - looked < look_seconds)
+        return;
+    looked = now;
+    if (my_rank == 0) {
+        while (take(TAG_REPORT, &r, &from))
+            post(from, TAG_COMFORT, "", 0, false);
+    } else if (take_any(TAG_QUESTION)) {
+        post(0, TAG_REPORT, "computation", 0, true);
+    }
 }
 
 void

@@ -3,7 +3,9 @@
  *   end STATUS:RANK   that rank ends with STATUS, the others with 0
  *   stdin             rank 0 sums the bytes of the operand "-" and prints "BYTES SUM"
  *   wait              rank 0 prints "ready PID…"; at SIGTERM or SIGINT, status 75
+ *   terminal           rank 0 says whether its standard error is one
  *   silent RANK       that rank sleeps, the others wait in a barrier, with the watchdog at 1 s
+ *   slow RANK          that rank computes for 2.5 s, the others wait, with the watchdog at 1 s
  *   kill RANK         that rank kills itself, the others wait in a barrier
  *   abort STATUS      rank 1 aborts with STATUS, the others wait
  */
@@ -14,6 +16,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "base/threads.h"
 #include "comm/comm.h"
 #include "parallel/launch.h"
 #include "parallel/mpi_comm.h"
@@ -35,6 +38,7 @@ read_stream(void)
     unsigned long long bytes = 0, sum = 0;
     ssize_t n;
 
+    comm_set_timeout(1);
     if (comm_agree(world, world->rank == 0 && fd < 0 ? (int)err_status() : 0) != 0) {
         if (world->rank == 0)
             warn("%s", err_text()); /* all know it: one says it */
@@ -100,6 +104,11 @@ run(const char *mode, const char *argument)
     }
     if (strcmp(mode, "stdin") == 0)
         return read_stream();
+    if (strcmp(mode, "terminal") == 0) {
+        if (world->rank == 0)
+            fputs(isatty(STDERR_FILENO) ? "terminal\n" : "no terminal\n", stderr);
+        return STATUS_OK;
+    }
     if (strcmp(mode, "wait") == 0)
         return wait_for_signal();
     if (sscanf(argument, "%d", &rank) != 1)
@@ -109,6 +118,14 @@ run(const char *mode, const char *argument)
         if (world->rank == rank)
             for (;;)
                 pause();
+        return wait_for_others();
+    }
+    if (strcmp(mode, "slow") == 0) {
+        comm_set_timeout(1);
+        for (int i = 0; i < 250 && world->rank == rank; i++) {
+            usleep(10000);
+            threads_poll();
+        }
         return wait_for_others();
     }
     if (strcmp(mode, "kill") == 0) {

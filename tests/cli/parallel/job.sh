@@ -42,6 +42,9 @@ is "300 MB through a pipe to rank 0" "$code $(cat out)" "0 300000000 900000000"
 timed timeout 60 "$job" --ranks 2 stdin - <three
 is "and from a file" "$code $(cat out)" "0 300000000 900000000"
 rm three
+# shellcheck disable=SC2016
+timed sh -c '(echo abc; sleep 3; echo abc) | timeout 60 "$0" --ranks 2 stdin -' "$job"
+is "from a slow pipe, beyond the watchdog's time" "$code $(cat out)" "0 8 608"
 expect_code 2 timeout 20 mpiexec -n 2 "$job" stdin - </dev/null
 err_like "by mpiexec '-' is refused with what works" "mpiexec cannot carry a stream.*--ranks N"
 is "by one rank" "$(wc -l <err)" 1
@@ -49,6 +52,12 @@ echo localhost >hosts
 # shellcheck disable=SC2016
 timed sh -c 'echo abc | timeout 60 "$0" --ranks 2 --hosts hosts stdin -' "$job"
 is "with a file of hosts" "$code $(cat out)" "0 4 304"
+
+# What ranks print goes where we print.
+ok "standard error of rank 0 is our terminal" \
+    sh -c "script -qec '$job --ranks 2 terminal' typescript </dev/null | grep -q '^terminal'"
+timed timeout 20 "$job" --ranks 2 terminal
+is "or our file" "$(cat err)" "no terminal"
 
 # Signals to the parent reach the ranks; the status is that of the ranks.
 for signal in TERM INT; do
@@ -90,6 +99,11 @@ like "and named" "$(cat err)" "barrier: nothing arrived for .*silent: rank 1; wa
 timed timeout 20 "$job" --ranks 3 silent 0
 is "rank 0, too" "$code" 1
 like "and named" "$(cat err)" "rank 0 is silent"
+
+for rank in 0 1; do
+    expect_code 0 timeout 20 "$job" --ranks 3 slow $rank
+    is "rank $rank takes long but lives: nobody gives up" "$(cat err)" ""
+done
 
 # No mpiexec, and one of another MPI.
 expect_code 1 env PATH=/nowhere "$job" --ranks 2 end 0:0
