@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The shards that the examples of llm-shuffle(1) read.
 mkshard=$LLM_BIN/tests/tools/mkshard
 "$mkshard" --block 4096 --source man:en --docs 500 >part1.shard
