@@ -111,7 +111,7 @@ machine_peak(const struct trainer *t)
     if (t->world->rank == 0) {
         peak[0] = t->kernels->peak(t->precision, 0.05);
         peak[1] = blas_loaded() ? blas_peak() : 0;
-        if (blas_loaded() && peak[1] < 0.4 * t->kernels->peak(PRECISION_FP32, 0.05))
+        if (blas_loaded() && peak[1] < 0.2 * t->kernels->peak(PRECISION_FP32, 0.05))
             warn("%s runs at %.0f GFLOP/s, far below the processor's %.0f", blas_describe(), peak[1] / 1e9,
                  peak[0] / 1e9);
         if (peak[1] > peak[0])

@@ -20,7 +20,7 @@ say_damaged(void *arg, const char *message)
     warn("%s: damaged, trying the one before", message);
 }
 
-/* Options of the checkpoint that the command line does not override; differences are told. */
+/* Options of the checkpoint that the command line does not override; differences are told. "": was not given. */
 static void
 take_options(struct trainer *t)
 {
@@ -29,7 +29,7 @@ take_options(struct trainer *t)
     for (const char *const *name = recorded_options; *name; name++) {
         const char *was = training_state_get(old, *name);
         char *now = opt_get(&llm_train, *name);
-        if (was && !opt_given(&llm_train, *name)) {
+        if (was && was[0] && !opt_given(&llm_train, *name)) {
             if (opt_set(&llm_train, *name, was) < 0)
                 die(STATUS_INPUT, "%s: manifest.json: option %s: %s", t->from->path, *name, err_text());
         } else if (was && now && strcmp(was, now) != 0 && t->world->rank == 0) {
@@ -155,6 +155,7 @@ trainer_restore(struct trainer *t)
     if (comm_agree(t->world, status) < 0)
         return -1;
     t->step = (uint64_t)s->step;
+    t->scored = s->scored;
     if (feed_seek(&t->feed, s->position, s->chain) < 0)
         return -1;
     if (t->world->rank == 0)
@@ -213,7 +214,7 @@ trainer_save(struct trainer *t)
     double start = sys_seconds();
     const struct tokenizer_file *files = NULL;
     struct training_state *s = t->state;
-    uint64_t once = token_stream_tokens(t->feed.stream);
+    uint64_t once = t->feed.stream ? token_stream_tokens(t->feed.stream) : UINT64_MAX;
     struct hash128 hash;
     struct checkpoint_save save = {
         .directory = t->save,
@@ -231,6 +232,7 @@ trainer_save(struct trainer *t)
         return -1;
     s->step = (int64_t)t->step;
     s->position = t->feed.position;
+    s->scored = t->scored;
     s->epoch = once == 0 || once == UINT64_MAX ? 0 : s->position / once;
     if (feed_chain(&t->feed, &s->chain) < 0)
         status = (int)err_status();

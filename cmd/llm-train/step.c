@@ -168,6 +168,7 @@ trainer_step(struct trainer *t, bool *stop)
     }
     update(t, grads, f.lr, optimizer_clip(norm, options.clip));
     t->step++;
+    t->scored += scored;
     f.seconds = sys_seconds() - start;
     if (t->world->rank == 0 && report_step(&t->report, &f) < 0)
         return STEP_FAILED;

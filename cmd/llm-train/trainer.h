@@ -47,6 +47,7 @@ struct trainer {
     struct run_length length;
     struct report report;
     uint64_t step;                 /* done */
+    uint64_t scored;               /* targets trained on so far */
     double *block_sums;
     struct sequence_loss *mine, *all;
     double deadline;               /* sys_seconds() of --time-limit, or 0 */

@@ -40,7 +40,7 @@ err_like 'a cut shard' '^llm-train: cut.shard: '
 expect_code 3 llm-train --model llama.json "${base[@]}" - <cut.shard
 cp train.shard flipped.shard
 printf '\377\377' | dd of=flipped.shard bs=1 seek=9000 conv=notrunc 2>>noise
-expect_code 3 llm-train --model llama.json "${base[@]}" flipped.shard
+expect_code 3 llm-train -q --model llama.json "${base[@]}" flipped.shard
 err_like 'a flipped shard' '^llm-train: flipped.shard: .*block .*offset'
 expect_code 1 llm-train --resume empty train.shard
 err_like 'nothing to resume' 'no checkpoint to go on from'
@@ -71,4 +71,4 @@ ok 'data ends' llm-train --model llama.json "${base[@]}" --steps 100000 --log en
 like 'and is told' "$(jq -rs '.[-1].why' end.jsonl)" '^data ended at step [0-9]+ of 100000$'
 ok 'the checkpoint is there' test -f ended/step-*/manifest.json
 ok 'a plan' llm-train --plan --model llama.json "${base[@]}"
-is 'parameters' "$(llm-train --plan --model llama.json "${base[@]}" | awk '/^parameters/ { print $2 }')" 31264
+is 'parameters' "$(llm-train --plan --model llama.json "${base[@]}" | awk '/^parameters/ { print $2 }')" 31392

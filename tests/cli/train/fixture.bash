@@ -42,7 +42,7 @@ train() {
     local out=$1
     shift
     llm-train -q --tokenizer tok.json --save "$out" --log "$out.jsonl" --seq-length 64 --global-batch 8 \
-        --lr 3e-3 --warmup 5 --save-every 0 "$@" train.shard
+        --lr 3e-3 --warmup 5 --save-every 0 --threads 1 "$@" train.shard
 }
 
 # Step, loss and gradient norm of a log: the shortest text that reads back, so that equal text is equal bits.

@@ -12,10 +12,11 @@ want=$(state_hash whole.jsonl)
 # Stops a run by SIGTERM once it has made a few steps, then goes on.
 stop_and_resume() { # NAME RANKS
     local name=$1 ranks=$2 status
-    train "$name" "${steps[@]}" --reduce-groups 1 --ranks "$ranks" &
+    llm-train -q --tokenizer tok.json --save "$name" --log "$name.jsonl" --seq-length 64 --global-batch 8 --lr 3e-3 \
+        --warmup 5 "${steps[@]}" --ranks "$ranks" train.shard &
     local pid=$!
     for _ in $(seq 100); do
-        [ "$(grep -c '"step","step"' "$name.jsonl" 2>>noise)" -ge 3 ] && break
+        [ "$(grep -c '"event":"step"' "$name.jsonl" 2>>noise)" -ge 3 ] && break
         sleep 0.05
     done
     kill -TERM "$pid"
@@ -64,7 +65,7 @@ err_like 'other data is named' 'other.shard: is not the data this run was traine
 llm-train --resume wrong --steps 12 --lr 1e-3 --log wrong.jsonl train.shard 2>told
 is 'more options' $? 0
 like 'a changed option is printed' "$(cat told)" '--lr .*0?\.?001.* \(was '
-is 'history is recorded' "$(jq '.state.history // .history | length' wrong/step-*12/manifest.json)" 2
+is 'history is recorded' "$(jq '.history | length' wrong/step-*12/manifest.json)" 2
 
 # One command line for a job that is requeued.
 requeue() {
