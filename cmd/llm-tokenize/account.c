@@ -100,12 +100,12 @@ account_report(const struct account *a, const char *source, const char *specials
     struct str line = {0}, dropped = {0};
     char in[32], out[32];
 
-    str_addf(&line, "%" PRIu64 " documents, %s in; %" PRIu64 " documents, %s", a->documents_in,
-             human_bytes((double)a->bytes_in, in), a->documents,
+    str_addf(&line, "in: documents %" PRIu64 ", %s; out: documents %" PRIu64 ", %s",
+             a->documents_in, human_bytes((double)a->bytes_in, in), a->documents,
              human_bytes((double)a->bytes, out));
     if (has_tokens)
-        str_addf(&line, ", %" PRIu64 " tokens", a->tokens);
-    str_addf(&line, " out (source %s)", source);
+        str_addf(&line, ", tokens %" PRIu64, a->tokens);
+    str_addf(&line, " (source %s)", source);
     account_drops(a, &dropped);
     if (dropped.len)
         str_addf(&line, "; dropped: %s", dropped.data);

@@ -65,7 +65,7 @@ decoding_close(struct decoding *d, int r)
     if (!r)
         r = outfile_commit(&d->out);
     if (!r)
-        note("%" PRIu64 " documents, %" PRIu64 " tokens", d->documents, d->tokens);
+        note("documents %" PRIu64 ", tokens %" PRIu64, d->documents, d->tokens);
     else
         outfile_abandon(&d->out);
     tokenizer_free(d->tokenizer);
@@ -147,7 +147,7 @@ check_fingerprint(struct decoding *d, const char *path, const struct shard_head 
     tokenizer_fingerprint(d->tokenizer, fingerprint);
     if (!memcmp(fingerprint, head->fingerprint, sizeof fingerprint))
         return 0;
-    return err_set(STATUS_INPUT, "%s: was made with another tokenizer than %s (fingerprints differ)",
+    return err_set(STATUS_INPUT, "%s: fingerprint differs from that of %s: another tokenizer made it",
                    path, options.tokenizer);
 }
 

@@ -11,7 +11,7 @@
 
 /* The ordered pipeline: feed → convert and deliver → consume. */
 
-enum { FAULTS_PRINTED = 20 };
+enum { FAULTS_PRINTED = 5 };
 
 struct run {
     const struct sink *sink;
@@ -92,7 +92,7 @@ run_input(const struct sink *sink, struct account *total)
     int result = pipeline_run(&p);
     progress_end();
     if (r.unprinted)
-        note("%" PRIu64 " more faults like these", r.unprinted);
+        note("%" PRIu64 " more faults like these (-v)", r.unprinted);
     converter_release(&r.converter);
     feed_close(r.feed);
     return result;

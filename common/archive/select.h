@@ -17,7 +17,8 @@ struct select {
 };
 
 /* May names[0..n), a container, be opened? Excluded ones are not; --include waits for the leaf. */
-bool select_container(const struct select *s, const char *const *names, size_t n, const char *joined);
+bool select_container(const struct select *s, const char *const *names, size_t n,
+                      const char *joined);
 
 /* Is names[0..n), a leaf, wanted? */
 bool select_leaf(const struct select *s, const char *const *names, size_t n, const char *joined);

@@ -13,9 +13,10 @@ static const char *const names[CHARSET_COUNT] = {
     [CHARSET_UTF16BE] = "utf-16be",   [CHARSET_ISO2022JP] = "iso-2022-jp",
     [CHARSET_EUCJP] = "euc-jp",       [CHARSET_SHIFTJIS] = "shift_jis",
     [CHARSET_LATIN1] = "iso-8859-1",
+    [CHARSET_OTHER] = "other-charset",
 };
 
-/* Names under which documents declare themselves, as prefixes. */
+/* Names under which documents declare themselves, as prefixes; the first that fits. */
 static const struct {
     const char *prefix;
     enum charset charset;
@@ -26,8 +27,13 @@ static const struct {
     {"shift-jis", CHARSET_SHIFTJIS},   {"x-sjis", CHARSET_SHIFTJIS},
     {"sjis", CHARSET_SHIFTJIS},        {"windows-31j", CHARSET_SHIFTJIS},
     {"cp932", CHARSET_SHIFTJIS},       {"iso-2022-jp", CHARSET_ISO2022JP},
-    {"iso-8859-", CHARSET_LATIN1},     {"latin", CHARSET_LATIN1},
-    {"windows-125", CHARSET_LATIN1},
+    {"iso-8859-15", CHARSET_LATIN1},   {"iso-8859-1\"", CHARSET_LATIN1},
+    {"iso-8859-1'", CHARSET_LATIN1},   {"latin-1", CHARSET_LATIN1},
+    {"latin1", CHARSET_LATIN1},        {"windows-1252", CHARSET_LATIN1},
+    {"iso-8859-", CHARSET_OTHER},      {"windows-125", CHARSET_OTHER},
+    {"euc-", CHARSET_OTHER},           {"koi8", CHARSET_OTHER},
+    {"gb", CHARSET_OTHER},             {"big5", CHARSET_OTHER},
+    {"ks_c_", CHARSET_OTHER},          {"tis-620", CHARSET_OTHER},
 };
 
 const char *

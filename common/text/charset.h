@@ -21,6 +21,7 @@ enum charset {
     CHARSET_EUCJP,
     CHARSET_SHIFTJIS,
     CHARSET_LATIN1,
+    CHARSET_OTHER, /* declared to be one of those not listed here */
     CHARSET_COUNT
 };
 

@@ -123,6 +123,12 @@ unfinished(const char *name, size_t n)
     return 0;
 }
 
+static bool
+is_alphanumeric(char c)
+{
+    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c >= '0' && c <= '9');
+}
+
 size_t
 entity_decode(const char *p, const char *end, uint32_t *code_point)
 {
@@ -137,7 +143,7 @@ entity_decode(const char *p, const char *end, uint32_t *code_point)
         *code_point = scalar(c);
     } else {
         for (stop = name; stop < end && stop - name < 9; stop++)
-            if (!((*stop | 0x20) >= 'a' && (*stop | 0x20) <= 'z') && !(*stop >= '0' && *stop <= '9'))
+            if (!is_alphanumeric(*stop))
                 break;
         size_t n = (size_t)(stop - name);
         bool ended = stop < end && *stop == ';';

@@ -11,9 +11,8 @@
  * Text as it flows out of markup: words with single spaces between them, lines,
  * and paragraphs with one empty line between them. A line break of the source
  * between two characters of a script that is written without spaces (kana, kanji,
- * full-width forms) becomes nothing, any other a space; behind full-width punctuation
- * blanks become nothing, too. Lines have no white space
- * at their ends.
+ * full-width forms) becomes nothing, any other a space; behind full-width
+ * punctuation blanks become nothing, too. Lines have no white space at their ends.
  */
 struct flow {
     struct str *out;

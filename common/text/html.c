@@ -23,7 +23,11 @@ struct html {
     size_t skip_depth;        /* how many of its name are open inside it */
     unsigned pre;             /* open pre elements */
     const char *header_end;   /* up to where headers are known to have a headline or not */
+    bool headline_seen;
 };
+
+/* What is written before a page's first h1 is its site's header when it is no more than this. */
+enum { SITE_HEADER_BYTES = 400 };
 
 static bool
 is_space(char c)
@@ -259,6 +263,17 @@ apply(struct html *h, const struct tag *tag, enum html_action action)
     }
 }
 
+/* Site names, breadcrumbs: they stand above the headline. */
+static void
+begin_headline(struct html *h)
+{
+    struct flow *f = &h->flow;
+
+    if (!h->headline_seen && f->out->len - f->start <= SITE_HEADER_BYTES)
+        f->out->len = f->start;
+    h->headline_seen = true;
+}
+
 static void
 handle_tag(struct html *h)
 {
@@ -283,6 +298,8 @@ handle_tag(struct html *h)
             flow_break(&h->flow);
         return;
     }
+    if (!tag.end && html_word_is(tag.name, "h1"))
+        begin_headline(h);
     apply(h, &tag, action);
 }
 

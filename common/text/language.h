@@ -23,7 +23,10 @@
 /* The language of text[0..n), valid UTF-8, as a BCP-47 tag ("ja", "en"), or "und". */
 const char *language_guess(const char *text, size_t n);
 
-/* Is every tag of a list ("ja,en-US") one that language_guess can return? 0, or -1 (STATUS_USAGE). */
+/*
+ * Is every tag of a list ("ja,en-US") one that language_guess can return? 0, or -1
+ * (STATUS_USAGE).
+ */
 int language_list_check(const char *list);
 
 /* Is the language in the list? Regions and scripts of the list's tags do not count. */
