@@ -22,7 +22,7 @@ for tool in llm-tokenize llm-shuffle llm-train llm-eval llm-convert; do
     is "$tool: the table has seven columns" "$(awk -F '\t' 'NF != 7' table)" ""
     is "$tool: each option has a help line" "$(awk -F '\t' '$7 == "-" { print $1 }' table)" ""
     is "$tool: help lines are lower case, without full stop" \
-        "$(awk -F '\t' '$7 ~ /\.$/ || $7 ~ /^[A-Z][a-z]/ { print $1 ": " $7 }' table)" ""
+        "$(awk -F '\t' '$7 ~ /\.$/ || $7 ~ /^[A-Z][a-z]+([ ,:;]|$)/ { print $1 ": " $7 }' table)" ""
     is "$tool: no name or letter stands twice" \
         "$(awk -F '\t' '{ print "--" $1; if ($2 != "-") print "-" $2 }' table | sort | uniq -d)" ""
     ok "$tool --help" expect_code 0 "$tool" --help

@@ -1,0 +1,30 @@
+# Made by completions/generate from llm-train --dump-options.
+_llm_train() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+    COMPREPLY=()
+    case $prev in
+    --model) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --init) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+    --resume) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+    --tokenizer) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --hosts) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --save) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+    --valid) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --schedule) mapfile -t COMPREPLY < <(compgen -W "cosine linear constant wsd" -- "$cur"); return ;;
+    --recompute) mapfile -t COMPREPLY < <(compgen -W "none selective full" -- "$cur"); return ;;
+    --document-mask) mapfile -t COMPREPLY < <(compgen -W "yes no" -- "$cur"); return ;;
+    --tensorboard) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+    --machine) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --log) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --on-error) mapfile -t COMPREPLY < <(compgen -W "stop skip" -- "$cur"); return ;;
+    --tmpdir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+    --ranks|--save-every|--keep-last|--keep-every|--valid-every|--valid-tokens|--seq-length|--micro-batch|--global-batch|--steps|--tokens|--epochs|--ramp-batch|--skip|--lr|--min-lr|--warmup|--decay|--weight-decay|--beta1|--beta2|--eps|--clip|--z-loss|--init-std|--precision|--reduce-groups|--tensor-parallel|--pipeline-parallel|--pipeline-schedule|--context-parallel|--expert-parallel|--zero|--rank-order|--log-every|--time-limit|--timeout|--threads|--seed|--memory) return ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "--model --init --resume --tokenizer --ranks --hosts --save --save-every --keep-last --keep-every --valid --valid-every --valid-tokens --seq-length --micro-batch --global-batch --steps --tokens --epochs --ramp-batch --skip --lr --min-lr --warmup --schedule --decay --weight-decay --beta1 --beta2 --eps --clip --z-loss --init-std --precision --recompute --document-mask --reduce-groups --tensor-parallel --sequence-parallel --pipeline-parallel --pipeline-schedule --context-parallel --expert-parallel --zero --rank-order --log-every --tensorboard --time-limit --timeout --plan --machine --self-check --help -h --version --quiet -q --verbose -v --threads --seed --config --log --progress --no-progress --on-error --memory --tmpdir" -- "$cur")
+    else
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+    fi
+}
+complete -o filenames -F _llm_train llm-train
