@@ -5,15 +5,15 @@
 
 /*
  * Checks the table's kernels at precision p against ref/ in FP64 on small random
- * inputs, GEMM also against OpenBLAS on the given shapes. A wrong BLAS is disabled
+ * inputs, GEMM also on the given shapes (Freivalds' method in FP64). A wrong BLAS is disabled
  * with a message in *note and the check repeated; another failure is an error that
- * names the kernel, the bound and what was found. thorough: many shapes.
+ * names the kernel and what was found. thorough: many shapes.
  */
 struct kernel_check {
     char worst[64]; /* the operation with the largest error relative to its bound */
     double worst_ratio;
     int checked;
-    char note[256]; /* "" or what was switched off */
+    char note[256]; /* "" or what was switched off, or runs far too slowly */
 };
 int kernels_check(const struct kernels *k, enum precision p, const struct gemm *shapes,
                   int shape_count, bool thorough, struct kernel_check *out);

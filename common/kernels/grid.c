@@ -1,11 +1,12 @@
 #include "kernels/grid.h"
 
 /*
- * Cells of about 512 x 768: an element of either operand that BLAS packs for a
- * cell is then used hundreds of times. Small products are cut finer, down to
- * 128 x 256, as long as there are fewer than CELLS_WANTED, so that several threads find work.
+ * Cells of about 512 x 768: BLAS packs both operands of a cell anew, and packing an
+ * element costs as much as a few dozen of the products it is used in. Where that gives
+ * few cells they are cut finer, so that several threads find work: to a dozen
+ * of at least 256 x 384 (about 10 % slower on one thread), to four of at least 128 x 192.
  */
-enum { CELL_M = 512, CELL_N = 768, CELL_M_MIN = 128, CELL_N_MIN = 256, CELLS_WANTED = 12 };
+enum { CELL_M = 512, CELL_N = 768 };
 
 /* The length of a cell when n is cut into `parts` of nearly equal length, a multiple of `unit`. */
 static int64_t
@@ -21,21 +22,30 @@ parts_of(int64_t n, int64_t length)
     return n <= 0 ? 1 : (n + length - 1) / length;
 }
 
+/* Cuts on, to `wanted` cells at most, while none gets shorter than min_m or min_n. */
+static void
+cut(const struct gemm *g, int64_t wanted, int64_t min_m, int64_t min_n, int64_t *rows,
+    int64_t *columns)
+{
+    while (*rows * *columns < wanted) {
+        int64_t m = g->m / (*rows + 1), n = g->n / (*columns + 1);
+        bool can_m = m >= min_m, can_n = n >= min_n;
+        if (!can_m && !can_n)
+            break;
+        /* The side whose cells are longer, measured by the least lengths. */
+        if (can_n && (!can_m || n * min_m >= m * min_n))
+            ++*columns;
+        else
+            ++*rows;
+    }
+}
+
 void
 gemm_grid(const struct gemm *g, int64_t *cell_m, int64_t *cell_n)
 {
     int64_t rows = parts_of(g->m, CELL_M), columns = parts_of(g->n, CELL_N);
-    while (rows * columns < CELLS_WANTED) {
-        /* Cut the side whose cells are longer, measured by their least lengths. */
-        int64_t m = g->m / (rows + 1), n = g->n / (columns + 1);
-        bool can_m = m >= CELL_M_MIN, can_n = n >= CELL_N_MIN;
-        if (!can_m && !can_n)
-            break;
-        if (can_n && (!can_m || n * CELL_M_MIN >= m * CELL_N_MIN))
-            columns++;
-        else
-            rows++;
-    }
+    cut(g, 12, 256, 384, &rows, &columns);
+    cut(g, 4, 128, 192, &rows, &columns);
     *cell_m = part_length(g->m, rows, 16);
     *cell_n = part_length(g->n, columns, 64);
 }
