@@ -147,7 +147,7 @@ check_fingerprint(struct decoding *d, const char *path, const struct shard_head 
     tokenizer_fingerprint(d->tokenizer, fingerprint);
     if (!memcmp(fingerprint, head->fingerprint, sizeof fingerprint))
         return 0;
-    return err_set(STATUS_INPUT, "%s: fingerprint differs from that of %s: another tokenizer made it",
+    return err_set(STATUS_INPUT, "%s: fingerprint differs from %s's: another tokenizer made it",
                    path, options.tokenizer);
 }
 

@@ -36,8 +36,8 @@ static const char voids[] = " area base br col embed hr img input link meta para
  */
 static const char chrome_classes[] =
     " nav navbar navigation navheader navfooter nav_table navbox navigation-header menu menubar"
-    " breadcrumb breadcrumbs related sphinxsidebar sidebar sidebarwrapper headerlink permalink anchorlink"
-    " manualnavbar toc toctree-wrapper shortcontents shorttoc table-of-contents toctext tocnumber"
+    " breadcrumb breadcrumbs related sphinxsidebar sidebar sidebarwrapper headerlink permalink"
+    " anchorlink manualnavbar toc toctree-wrapper shortcontents shorttoc table-of-contents toctext tocnumber"
     " index indexdiv indextable genindextable modindextable printindex"
     " footer page-footer site-footer printfooter catlinks mw-editsection editsection"
     " header-navigation skip-link skiplink sr-only screen-reader-text visually-hidden noprint"
