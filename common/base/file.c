@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +46,20 @@ file_await(int fd)
         threads_poll();
 }
 
+/*
+ * May the call that failed be made again? Interrupted: yes. A descriptor that
+ * someone who shares it made non-blocking: yes, once it is ready.
+ */
+static bool
+again(int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+
+    if (errno == EAGAIN)
+        return poll(&p, 1, -1) >= 0 || errno == EINTR;
+    return errno == EINTR;
+}
+
 ssize_t
 file_read_full(int fd, void *buf, size_t n, const char *path)
 {
@@ -57,7 +73,7 @@ file_read_full(int fd, void *buf, size_t n, const char *path)
             break;
         if (got > 0)
             done += (size_t)got;
-        else if (errno != EINTR)
+        else if (!again(fd, POLLIN))
             return err_sys("%s: read", shown(path));
     }
     return (ssize_t)done;
@@ -113,7 +129,7 @@ file_write_full(int fd, const void *buf, size_t n, const char *path)
 
         if (put >= 0)
             done += (size_t)put;
-        else if (errno != EINTR)
+        else if (!again(fd, POLLOUT))
             return write_failed(path);
     }
     return 0;

@@ -87,6 +87,29 @@ test_descriptor(void)
     close(fds[1]);
 }
 
+/* A child writes slowly into a pipe whose reading end does not block. */
+static void
+test_nonblocking(void)
+{
+    char buf[8] = {0};
+    int fds[2];
+    pid_t pid;
+
+    if (pipe(fds) != 0)
+        return;
+    fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    pid = fork();
+    if (pid == 0) {
+        usleep(50000);
+        _exit(write(fds[1], "abc", 3) == 3 ? 0 : 1);
+    }
+    close(fds[1]);
+    ok(file_read_full(fds[0], buf, 8, "pipe") == 3 && !strcmp(buf, "abc"),
+       "a descriptor that does not block is waited for");
+    waitpid(pid, NULL, 0);
+    close(fds[0]);
+}
+
 static void
 test_load(void)
 {
@@ -239,6 +262,7 @@ main(void)
 {
     test_outfile();
     test_descriptor();
+    test_nonblocking();
     test_load();
     test_early_ends();
     test_stop();
