@@ -20,6 +20,7 @@ enum { FLUSH_BYTES = 256 << 10 };
 struct decoding {
     struct tokenizer *tokenizer; /* NULL: ids are written */
     uint32_t bos, eos;           /* what is taken off a document's ends */
+    const char *source;          /* of a shard's document; NULL: none known */
     struct outfile out;
     struct str text, buffer;
     uint64_t documents, tokens;
@@ -93,6 +94,8 @@ put_text(struct decoding *d)
     case TEXT_JSONL:
         json_begin_object(&w, NULL);
         json_put_bytes(&w, "text", d->text.data, d->text.len);
+        if (d->source)
+            json_put_string(&w, "source", d->source);
         json_end_object(&w);
         str_addc(&d->buffer, '\n');
         break;
@@ -153,7 +156,8 @@ check_fingerprint(struct decoding *d, const char *path, const struct shard_head 
 
 /* Joins the spans of documents across blocks. A document that packing cut ends at the next one. */
 static int
-put_block(struct decoding *d, const struct shard_block *b, struct ids *ids, bool *open)
+put_block(struct decoding *d, const struct shard_reader *r, const struct shard_block *b,
+          struct ids *ids, bool *open)
 {
     for (uint32_t i = 0; i < b->spans; i++) {
         const struct shard_span *s = &b->span[i];
@@ -161,8 +165,10 @@ put_block(struct decoding *d, const struct shard_block *b, struct ids *ids, bool
             continue;
         if (*open && (s->flags & SPAN_BEGINS) && put_document(d, ids))
             return -1;
-        if (!*open || (s->flags & SPAN_BEGINS))
+        if (!*open || (s->flags & SPAN_BEGINS)) {
             vec_clear(ids);
+            d->source = shard_reader_source_at(r, s->source)->name;
+        }
         vec_reserve(ids, s->tokens);
         if (s->tokens)
             memcpy(ids->data + ids->len, b->ids + s->first, s->tokens * sizeof *ids->data);
@@ -190,7 +196,7 @@ decode_shard(struct decoding *d, const char *path)
     d->bos = shard_reader_head(r)->bos;
     d->eos = shard_reader_head(r)->eos;
     while ((more = shard_reader_next(r, &block)) > 0)
-        if (put_block(d, &block, &ids, &open)) {
+        if (put_block(d, r, &block, &ids, &open)) {
             more = -1;
             break;
         }

@@ -23,9 +23,12 @@ packages_ja='manpages-ja manpages-ja-dev debian-reference-ja developers-referenc
     debian-faq-ja libreoffice-help-ja scilab-doc-ja groonga-doc lilypond-doc-html-ja apache2-doc'
 packages_en='python3.11-doc|python3.13-doc perl-doc anarchism postgresql-doc-15|postgresql-doc-17 manpages-dev'
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+    bold=$'\033[1m' plain=$'\033[0m'
+fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 fail() { printf 'demo: %s\n' "$*" >&2; exit 1; }
-[ -t 1 ] && [ -z "${NO_COLOR:-}" ] || say() { printf '\n%s\n' "$*"; }
 
 # Prints a command line, then runs it.
 run() {
@@ -88,8 +91,8 @@ pick_debs() { # DIR NAMES: the .deb files of these packages
     local dir=$1 name file
     shift
     for name in "$@"; do
-        for file in $(printf "$dir/%s_*.deb " ${name//|/ }); do
-            [ ! -f "$file" ] || echo "$file"
+        for file in ${name//|/ }; do
+            find "$dir" -name "${file}_*.deb"
         done
     done
 }
@@ -113,10 +116,14 @@ else
     # shellcheck disable=SC2086
     mapfile -t files_en < <(pick_debs "$DEMO_DIR" $packages_en)
 fi
-[ ${#files_ja[@]} -gt 0 ] && [ ${#files_en[@]} -gt 0 ] || fail 'no files to read'
+if [ ${#files_ja[@]} -eq 0 ] || [ ${#files_en[@]} -eq 0 ]; then
+    fail 'no files to read'
+fi
 
 # Several packages hold other languages too, and the same text in several forms.
-exclude=(--exclude '*.txt' --exclude '*.txt.gz' --exclude '*_sources/*' --exclude '*.md' --exclude '*copyright' --exclude '*changelog*' --exclude 'control.tar*')
+exclude=(--exclude '*.txt' --exclude '*.txt.gz' --exclude '*_sources/*' --exclude '*.md' --exclude '*copyright'
+    --exclude '*changelog*' --exclude '*control.tar*'
+    --exclude '*/apache2-doc/manual/ko/*')
 
 stage 'Tokenizer: 8,000 pieces learned from a sample'
 run llm-tokenize --train bpe --vocab-size 8000 --sample 0.2 --lang ja,en "${exclude[@]}" \
@@ -167,7 +174,7 @@ rate=$(jq -s 'map(select(.event == "step") | .tokens_per_second) | sort | .[leng
 steps=$(awk -v r="$rate" -v m="$minutes" -v t="$tokens" 'BEGIN { n = int(r * m * 60 * 0.92 / t); print n < 60 ? 60 : n }')
 printf '%.0f tokens/s: %d steps of %d tokens\n' "$rate" "$steps" "$tokens"
 train=(--save "$out/run" --steps "$steps" --save-every 0 --valid "$out/valid.shard" --valid-every $((steps / 4 + 1))
-    --valid-tokens 100k --log "$out/train.jsonl")
+    --valid-tokens 50k --log "$out/train.jsonl")
 limit=$(awk -v m="$minutes" 'BEGIN { printf "%ds", m * 60 / 3 + 1 }')
 echo 'The run is stopped once, as a batch system would:'
 status=0
