@@ -24,7 +24,7 @@ struct reading {
     struct document doc;
     uint64_t doc_tokens;
     uint64_t next_block, next_document;
-    struct ids held;         /* of the open document, when tolerant */
+    struct str held;         /* the open document's ids, when tolerant */
     VEC(uint8_t) held_loss;
     VEC(uint32_t) held_minhash;
     bool done;
@@ -63,16 +63,16 @@ begin(struct reading *r)
 }
 
 static int
-pass_ids(struct reading *r, const uint32_t *ids, const uint8_t *loss, size_t n)
+pass_ids(struct reading *r, const uint8_t *packed, const uint8_t *loss, size_t n)
 {
     struct source *s = &r->feed->in->sources.data[r->doc.source];
     s->in.tokens += n;
     if (r->to == TO_NOBODY)
         return 0;
     if (r->to >= 0)
-        return split_ids(r->to, ids, loss, n);
+        return split_ids(r->to, packed, loss, n);
     s->kept.tokens += n;
-    return r->feed->ids(r->feed->arg, ids, loss, n);
+    return r->feed->ids(r->feed->arg, packed, loss, n);
 }
 
 static int
@@ -95,7 +95,9 @@ pass_held(struct reading *r)
     const uint8_t *loss = r->held_loss.len ? r->held_loss.data : NULL;
     if (r->doc.minhash)
         r->doc.minhash = r->held_minhash.data;
-    return begin(r) || pass_ids(r, r->held.data, loss, r->held.len) || end(r) ? -1 : 0;
+    const uint8_t *packed = (const uint8_t *)r->held.data;
+    size_t n = r->held.len / r->feed->in->head.width;
+    return begin(r) || pass_ids(r, packed, loss, n) || end(r) ? -1 : 0;
 }
 
 /* ---- spans ------------------------------------------------------------------ */
@@ -118,15 +120,15 @@ static void
 hold(struct reading *r, const struct shard_block *b, const struct shard_span *span)
 {
     if (span->flags & SPAN_BEGINS) {
-        vec_clear(&r->held);
+        str_clear(&r->held);
         vec_clear(&r->held_loss);
         vec_clear(&r->held_minhash);
         for (uint32_t i = 0; span->minhash && i < r->feed->in->minhash; i++)
             vec_push(&r->held_minhash, span->minhash[i]);
     }
-    vec_reserve(&r->held, span->tokens);
-    for (uint32_t i = 0; b->ids && i < span->tokens; i++)
-        r->held.data[r->held.len++] = b->ids[span->first + i];
+    size_t width = r->feed->in->head.width;
+    if (b->packed)
+        str_add(&r->held, b->packed + span->first * width, span->tokens * width);
     for (uint32_t i = 0; b->loss && i < span->tokens; i++)
         vec_push(&r->held_loss, b->loss[span->first + i]);
 }
@@ -151,10 +153,10 @@ take_span(struct reading *r, const struct shard_block *b, const struct shard_spa
     } else if (!r->open) {
         return 0; /* its beginning is lost, and counted */
     }
-    const uint32_t *ids = b->ids ? b->ids + span->first : NULL;
+    size_t at = (size_t)span->first * r->feed->in->head.width;
     if (r->feed->tolerant)
         hold(r, b, span);
-    else if (pass_ids(r, ids, b->loss ? b->loss + span->first : NULL, span->tokens) != 0)
+    else if (pass_ids(r, b->packed ? b->packed + at : NULL, b->loss ? b->loss + span->first : NULL, span->tokens) != 0)
         return -1;
     if (!(span->flags & SPAN_ENDS))
         return 0;
@@ -197,6 +199,7 @@ open_operand(struct reading *r)
     if (!r->reader || inputs_check_head(f->in, r->operand, shard_reader_head(r->reader)) != 0)
         return -1;
     shard_reader_skip_ids(r->reader, f->skip_ids);
+    shard_reader_packed(r->reader);
     if (!f->tolerant && settings.threads > 1)
         shard_reader_threads(r->reader, settings.threads);
     return 0;
@@ -254,7 +257,7 @@ feed_run(const struct feed *f)
         shard_reader_close(r.reader);
         r.reader = NULL;
     }
-    vec_release(&r.held);
+    str_release(&r.held);
     vec_release(&r.held_loss);
     vec_release(&r.held_minhash);
     return status;

@@ -47,8 +47,12 @@ next_span(struct cursor *c, const struct shard_span **out)
         if (!c->reader && c->operand == c->in->count)
             return 0;
         const struct operand *o = &c->in->operands[c->operand];
-        if (!c->reader && !(c->reader = shard_reader_open(o->path, -1)))
-            return -1;
+        if (!c->reader) {
+            c->reader = shard_reader_open(o->path, -1);
+            if (!c->reader)
+                return -1;
+            shard_reader_packed(c->reader);
+        }
         int got = shard_reader_next(c->reader, &c->block);
         c->span = 0;
         if (got < 0)
@@ -94,7 +98,8 @@ copy_document(struct cursor *c, struct shard_writer *w, const struct document *d
     out->bytes += d->bytes;
     for (;;) {
         const uint8_t *loss = c->block.loss ? c->block.loss + span->first : NULL;
-        if (shard_writer_ids(w, c->block.ids + span->first, loss, span->tokens) != 0)
+        size_t at = (size_t)span->first * c->in->head.width;
+        if (shard_writer_packed(w, c->block.packed + at, loss, span->tokens) != 0)
             return -1;
         out->tokens += span->tokens;
         c->taken += span->tokens;
@@ -180,10 +185,10 @@ count_begin(void *arg, const struct document *d)
 }
 
 static int
-count_ids(void *arg, const uint32_t *ids, const uint8_t *loss, size_t n)
+count_ids(void *arg, const uint8_t *packed, const uint8_t *loss, size_t n)
 {
     (void)arg;
-    (void)ids;
+    (void)packed;
     (void)loss;
     (void)n;
     return 0;

@@ -48,12 +48,12 @@ begin(void *arg, const struct document *d)
 }
 
 static int
-ids(void *arg, const uint32_t *list, const uint8_t *loss, size_t n)
+ids(void *arg, const uint8_t *packed, const uint8_t *loss, size_t n)
 {
     struct join *j = arg;
     j->tokens += n;
     j->in->sources.data[j->source].out.tokens += n;
-    return shard_writer_ids(j->writer, list, loss, n);
+    return shard_writer_packed(j->writer, packed, loss, n);
 }
 
 static int

@@ -85,10 +85,10 @@ begin(void *arg, const struct document *d)
 }
 
 static int
-ids(void *arg, const uint32_t *list, const uint8_t *loss, size_t n)
+ids(void *arg, const uint8_t *packed, const uint8_t *loss, size_t n)
 {
     struct scatter *c = arg;
-    return store_ids(c->store, list, loss, n);
+    return store_ids(c->store, packed, loss, n);
 }
 
 static int

@@ -98,7 +98,7 @@ struct feed {
     void *arg;
     /* Called for every document that is neither a duplicate nor split off. 0 or -1. */
     int (*begin)(void *arg, const struct document *d);
-    int (*ids)(void *arg, const uint32_t *ids, const uint8_t *loss, size_t n);
+    int (*ids)(void *arg, const uint8_t *packed, const uint8_t *loss, size_t n);
     int (*end)(void *arg);
     void (*new_source)(void *arg, uint32_t source);
     bool (*enough)(void *arg); /* may be NULL: after a document, shall it be the last? */
@@ -126,7 +126,7 @@ bool split_active(void);
 /* The part a document belongs to, or -1. */
 int split_of(uint64_t hash);
 int split_begin(struct inputs *in, int part, const struct document *d);
-int split_ids(int part, const uint32_t *ids, const uint8_t *loss, size_t n);
+int split_ids(int part, const uint8_t *packed, const uint8_t *loss, size_t n);
 int split_end(int part);
 
 /* Finishes the files; they appear when all went well. 0 or -1. */

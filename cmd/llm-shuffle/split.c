@@ -105,9 +105,9 @@ split_begin(struct inputs *in, int part, const struct document *d)
 }
 
 int
-split_ids(int part, const uint32_t *ids, const uint8_t *loss, size_t n)
+split_ids(int part, const uint8_t *packed, const uint8_t *loss, size_t n)
 {
-    return shard_writer_ids(parts[part].writer, ids, loss, n);
+    return shard_writer_packed(parts[part].writer, packed, loss, n);
 }
 
 int

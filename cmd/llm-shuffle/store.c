@@ -11,7 +11,6 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "shard/codec.h"
 #include "store_state.h"
 
 struct store *
@@ -22,7 +21,7 @@ store_new(const struct store_options *o)
     s->spill = (struct spill){.fd = -1, .dir = file_tmpdir(o->tmpdir)};
     s->split = 1;
     s->unit = o->width + (o->loss ? 1 : 0);
-    s->packed = mem_array(PIECE_TOKENS, s->unit + o->width);
+    s->piece = mem_array(PIECE_TOKENS, s->unit);
     return s;
 }
 
@@ -50,7 +49,7 @@ store_free(struct store *s)
     vec_release(&s->doc_at);
     if (s->spill.fd >= 0)
         close(s->spill.fd);
-    free(s->packed);
+    free(s->piece);
     free(s);
 }
 
@@ -129,8 +128,8 @@ move_bytes(struct store *s, struct bucket *b, uint64_t at, uint64_t n)
     size_t room = PIECE_TOKENS * s->unit;
     while (n > 0) {
         size_t part = n < room ? (size_t)n : room;
-        strand_read(&memory, &s->arena, at, s->packed, part);
-        if (add_data(s, b, s->packed, part) != 0)
+        strand_read(&memory, &s->arena, at, s->piece, part);
+        if (add_data(s, b, s->piece, part) != 0)
             return -1;
         at += part;
         n -= part;
@@ -238,7 +237,7 @@ store_spilled(const struct store *s)
 
 /* ---- documents in ----------------------------------------------------------- */
 
-/* Starts the spill when n bytes more would be too many. May use `packed`. */
+/* Starts the spill when n bytes more would be too many. May use `piece`. */
 static int
 make_room(struct store *s, size_t n)
 {
@@ -281,34 +280,30 @@ store_begin(struct store *s, const struct store_document *d)
     return 0;
 }
 
-/* The ids of a piece as bytes, a byte of loss mask behind each where there is one. */
+/* A piece's ids with a byte of loss mask behind each. */
 static const uint8_t *
-pack(struct store *s, const uint32_t *ids, const uint8_t *loss, size_t n)
+interleave(struct store *s, const uint8_t *packed, const uint8_t *loss, size_t n)
 {
-    unsigned width = s->o.width;
-    if (!s->o.loss) {
-        ids_pack(ids, n, width, s->packed);
-        return s->packed;
-    }
-    uint8_t *plain = s->packed + PIECE_TOKENS * s->unit;
-    ids_pack(ids, n, width, plain);
+    size_t width = s->o.width;
     for (size_t i = 0; i < n; i++) {
-        memcpy(s->packed + i * s->unit, plain + i * width, width);
-        s->packed[i * s->unit + width] = loss ? loss[i] : 1;
+        memcpy(s->piece + i * s->unit, packed + i * width, width);
+        s->piece[i * s->unit + width] = loss ? loss[i] : 1;
     }
-    return s->packed;
+    return s->piece;
 }
 
 int
-store_ids(struct store *s, const uint32_t *ids, const uint8_t *loss, size_t n)
+store_ids(struct store *s, const uint8_t *packed, const uint8_t *loss, size_t n)
 {
     while (n > 0) {
         size_t part = n < PIECE_TOKENS ? n : PIECE_TOKENS;
-        if (make_room(s, part * s->unit) != 0 ||
-            add_bytes(s, pack(s, ids, loss, part), part * s->unit) != 0)
+        if (make_room(s, part * s->unit) != 0)
+            return -1;
+        const uint8_t *bytes = s->o.loss ? interleave(s, packed, loss, part) : packed;
+        if (add_bytes(s, bytes, part * s->unit) != 0)
             return -1;
         s->doc.tokens += part;
-        ids += part;
+        packed += part * s->o.width;
         loss = loss ? loss + part : NULL;
         n -= part;
     }
@@ -329,12 +324,4 @@ store_end(struct store *s)
             return -1;
     }
     return 0;
-}
-
-void
-store_cancel(struct store *s)
-{
-    s->open = false;
-    if (s->spill.fd < 0)
-        strand_cut(&s->arena, s->doc.at);
 }

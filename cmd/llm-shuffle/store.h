@@ -37,13 +37,10 @@ void store_free(struct store *s);
 /* Announces the next source (0, 1, …), of which up to `epochs` copies may be drawn. */
 void store_source(struct store *s, const char *name, uint32_t epochs);
 
-/* One document: begin, its ids in pieces, end. 0 or -1. */
+/* One document: begin, its ids in pieces (width bytes each), end. 0 or -1. */
 int store_begin(struct store *s, const struct store_document *d);
-int store_ids(struct store *s, const uint32_t *ids, const uint8_t *loss, size_t n);
+int store_ids(struct store *s, const uint8_t *packed, const uint8_t *loss, size_t n);
 int store_end(struct store *s);
-
-/* Forgets the document that was begun. */
-void store_cancel(struct store *s);
 
 /* Did it go to the temporary file? Bytes there. */
 uint64_t store_spilled(const struct store *s);

@@ -54,7 +54,7 @@ struct store {
     bool open;
     struct record doc;   /* the open one; at: in the arena */
     VEC(uint64_t) doc_at; /* in each epoch's bucket, once spilled */
-    uint8_t *packed;     /* a piece of ids as bytes */
+    uint8_t *piece;      /* [PIECE_TOKENS] units */
 };
 
 enum { PIECE_TOKENS = 16384 };

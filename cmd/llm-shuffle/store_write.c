@@ -5,7 +5,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "shard/codec.h"
 #include "store_state.h"
 
 /*
@@ -225,7 +224,6 @@ struct emitter {
     struct shard_writer *writer;
     uint8_t *bytes;    /* [PIECE_TOKENS] units, or the signature */
     uint8_t *plain;    /* without loss mask */
-    uint32_t *ids;
     uint8_t *loss;
     uint32_t *minhash;
 };
@@ -253,8 +251,7 @@ emit_ids(const struct emitter *e, const uint8_t *bytes, size_t n)
         }
         bytes = e->plain;
     }
-    ids_unpack(bytes, n, width, e->ids);
-    return shard_writer_ids(e->writer, e->ids, s->o.loss ? e->loss : NULL, n);
+    return shard_writer_packed(e->writer, bytes, s->o.loss ? e->loss : NULL, n);
 }
 
 static int
@@ -329,7 +326,6 @@ store_write(struct store *s, struct shard_writer *w, const uint32_t *writer_sour
         .writer = w,
         .bytes = mem_alloc(piece > signature ? piece : signature),
         .plain = mem_array(PIECE_TOKENS, s->o.width),
-        .ids = mem_array(PIECE_TOKENS, sizeof *e.ids),
         .loss = mem_alloc(PIECE_TOKENS),
         .minhash = mem_array((size_t)s->o.minhash + 1, sizeof *e.minhash),
     };
@@ -342,7 +338,6 @@ store_write(struct store *s, struct shard_writer *w, const uint32_t *writer_sour
     free(cursors);
     free(e.bytes);
     free(e.plain);
-    free(e.ids);
     free(e.loss);
     free(e.minhash);
     return status;

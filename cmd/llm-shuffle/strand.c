@@ -2,10 +2,22 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+
+/* Of huge pages where the system has them: a page fault for 2 MiB instead of 4 KiB. */
+static uint8_t *
+new_chunk(void)
+{
+    void *chunk = NULL;
+    if (posix_memalign(&chunk, 2 << 20, CHUNK_BYTES) != 0)
+        return mem_alloc(CHUNK_BYTES);
+    madvise(chunk, CHUNK_BYTES, MADV_HUGEPAGE);
+    return chunk;
+}
 
 static void
 add_chunks(struct strand *s, const uint8_t *bytes, size_t n)
@@ -13,7 +25,7 @@ add_chunks(struct strand *s, const uint8_t *bytes, size_t n)
     while (n > 0) {
         size_t used = (size_t)(s->bytes % CHUNK_BYTES);
         if (s->bytes / CHUNK_BYTES == s->chunks.len)
-            vec_push(&s->chunks, mem_alloc(CHUNK_BYTES));
+            vec_push(&s->chunks, new_chunk());
         size_t part = n < CHUNK_BYTES - used ? n : CHUNK_BYTES - used;
         memcpy(s->chunks.data[s->bytes / CHUNK_BYTES] + used, bytes, part);
         s->bytes += part;
@@ -116,13 +128,6 @@ strand_read(const struct spill *spill, const struct strand *s, uint64_t at, void
     if (n > 0)
         memcpy(out, s->buffer + (at - in_file), n);
     return 0;
-}
-
-void
-strand_cut(struct strand *s, uint64_t bytes)
-{
-    if (s->chunks.len)
-        s->bytes = bytes;
 }
 
 void

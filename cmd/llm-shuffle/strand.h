@@ -38,8 +38,6 @@ int strand_add(struct spill *spill, struct strand *s, size_t room, const void *b
 /* Reads n bytes at `at`, which must be there. 0 or -1. */
 int strand_read(const struct spill *spill, const struct strand *s, uint64_t at, void *to, size_t n);
 
-/* Cuts the end off a strand in memory. */
-void strand_cut(struct strand *s, uint64_t bytes);
 void strand_release(struct strand *s);
 
 #endif

@@ -10,13 +10,13 @@ static void
 make_room(struct block_buffer *b)
 {
     size_t tokens = b->fields.tokens;
-    if (b->ids && b->room >= tokens)
+    if (b->content && b->room >= tokens)
         return;
     free(b->content);
     free(b->ids);
     b->room = tokens < SHARD_BLOCK_TOKENS ? SHARD_BLOCK_TOKENS : tokens;
     b->content = mem_array(b->room, 3);
-    b->ids = mem_array(b->room, sizeof *b->ids);
+    b->ids = b->packed ? NULL : mem_array(b->room, sizeof *b->ids);
 }
 
 int
@@ -33,10 +33,12 @@ block_buffer_decode(struct block_buffer *b, const struct shard_head *head, struc
         return -1;
     if (hash64(b->content, n) != b->fields.ids_hash)
         return err_set(STATUS_INPUT, "hash of the ids differs");
-    uint32_t largest = ids_unpack(b->content, tokens, head->width, b->ids);
+    uint32_t largest = ids_largest(b->content, tokens, head->width);
     if (tokens && largest >= head->vocabulary)
         return err_set(STATUS_INPUT, "id %u is not below the vocabulary %u", largest,
                        head->vocabulary);
+    if (!b->packed)
+        ids_unpack(b->content, tokens, head->width, b->ids);
     return 0;
 }
 

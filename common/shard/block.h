@@ -11,8 +11,9 @@ struct block_buffer {
     struct block_fields fields;
     struct span_table table;
     struct str data; /* the DATA frame */
+    bool packed;     /* ids are not unpacked; set before the first use */
     uint32_t *ids;   /* [fields.tokens] */
-    uint8_t *content;
+    uint8_t *content; /* the same, width bytes each */
     size_t room;     /* tokens that ids and content have room for */
 };
 

@@ -1,6 +1,8 @@
 #include "shard/codec.h"
 
+#include <endian.h>
 #include <stdlib.h>
+#include <string.h>
 #include <xxhash.h>
 #include <zstd.h>
 
@@ -32,68 +34,93 @@ codec_free(struct codec *c)
     free(c);
 }
 
-static void
-pack3(const uint32_t *ids, size_t n, uint8_t *out)
+/*
+ * Three-byte ids go as overlapping four-byte words: each store is mended by the next
+ * one, and only the last id needs care.
+ */
+static inline uint32_t
+word_at(const uint8_t *p)
 {
-    size_t i = 0;
-    /* Four ids make three words; the compiler turns this into three stores. */
-    for (; i + 4 <= n; i += 4, out += 12) {
-        uint32_t a = ids[i], b = ids[i + 1], c = ids[i + 2], d = ids[i + 3];
-        store_u32(out, a | b << 24);
-        store_u32(out + 4, b >> 8 | c << 16);
-        store_u32(out + 8, c >> 16 | d << 8);
-    }
-    for (; i < n; i++, out += 3) {
-        store_u16(out, (uint16_t)ids[i]);
-        out[2] = (uint8_t)(ids[i] >> 16);
-    }
+    uint32_t word;
+    memcpy(&word, p, sizeof word);
+    return le32toh(word);
+}
+
+static inline void
+put_word(uint8_t *p, uint32_t value)
+{
+    uint32_t word = htole32(value);
+    memcpy(p, &word, sizeof word);
+}
+
+static inline uint32_t
+last3(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
+}
+
+static inline uint16_t
+half_at(const uint8_t *p)
+{
+    uint16_t half;
+    memcpy(&half, p, sizeof half);
+    return le16toh(half);
 }
 
 void
 ids_pack(const uint32_t *ids, size_t n, unsigned width, uint8_t *out)
 {
-    if (width == 2)
-        for (size_t i = 0; i < n; i++)
-            store_u16(out + 2 * i, (uint16_t)ids[i]);
-    else
-        pack3(ids, n, out);
+    if (width == 2) {
+        for (size_t i = 0; i < n; i++) {
+            uint16_t half = htole16((uint16_t)ids[i]);
+            memcpy(out + 2 * i, &half, sizeof half);
+        }
+        return;
+    }
+    for (size_t i = 0; i + 1 < n; i++)
+        put_word(out + 3 * i, ids[i]);
+    if (n > 0) {
+        store_u16(out + 3 * (n - 1), (uint16_t)ids[n - 1]);
+        out[3 * n - 1] = (uint8_t)(ids[n - 1] >> 16);
+    }
 }
 
-static uint32_t
-unpack3(const uint8_t *in, size_t n, uint32_t *ids)
+void
+ids_unpack(const uint8_t *in, size_t n, unsigned width, uint32_t *ids)
 {
-    uint32_t largest = 0;
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4, in += 12) {
-        uint32_t x = load_u32(in), y = load_u32(in + 4), z = load_u32(in + 8);
-        uint32_t a = x & 0xffffff, b = (x >> 24 | y << 8) & 0xffffff;
-        uint32_t c = (y >> 16 | z << 16) & 0xffffff, d = z >> 8;
-        ids[i] = a;
-        ids[i + 1] = b;
-        ids[i + 2] = c;
-        ids[i + 3] = d;
-        uint32_t ab = a > b ? a : b, cd = c > d ? c : d;
-        ab = ab > cd ? ab : cd;
-        largest = largest > ab ? largest : ab;
+    if (width == 2) {
+        for (size_t i = 0; i < n; i++)
+            ids[i] = half_at(in + 2 * i);
+        return;
     }
-    for (; i < n; i++, in += 3) {
-        ids[i] = load_u16(in) | (uint32_t)in[2] << 16;
-        largest = largest > ids[i] ? largest : ids[i];
-    }
-    return largest;
+    for (size_t i = 0; i + 1 < n; i++)
+        ids[i] = word_at(in + 3 * i) & 0xffffff;
+    if (n > 0)
+        ids[n - 1] = last3(in + 3 * (n - 1));
 }
 
 uint32_t
-ids_unpack(const uint8_t *in, size_t n, unsigned width, uint32_t *ids)
+ids_largest(const uint8_t *in, size_t n, unsigned width)
 {
-    if (width != 2)
-        return unpack3(in, n, ids);
-    uint32_t largest = 0;
-    for (size_t i = 0; i < n; i++) {
-        ids[i] = load_u16(in + 2 * i);
-        largest = largest > ids[i] ? largest : ids[i];
+    uint32_t a = 0, b = 0;
+    size_t i = 0;
+    if (width == 2) {
+        for (; i < n; i++) {
+            uint32_t id = half_at(in + 2 * i);
+            a = id > a ? id : a;
+        }
+        return a;
     }
-    return largest;
+    for (; i + 2 < n; i += 2) {
+        uint32_t x = word_at(in + 3 * i) & 0xffffff, y = word_at(in + 3 * i + 3) & 0xffffff;
+        a = x > a ? x : a;
+        b = y > b ? y : b;
+    }
+    for (; i < n; i++) {
+        uint32_t id = last3(in + 3 * i);
+        a = id > a ? id : a;
+    }
+    return a > b ? a : b;
 }
 
 /* A frame of raw blocks (RFC 8878, section 3.1.1), for those who want speed, not size. */

@@ -15,9 +15,10 @@ struct codec;
 struct codec *codec_new(void);
 void codec_free(struct codec *c);
 
-/* n ids to n * width bytes and back; ids_unpack returns the largest id. */
+/* n ids to n * width bytes and back; the largest of n packed ids (0 when n is 0). */
 void ids_pack(const uint32_t *ids, size_t n, unsigned width, uint8_t *out);
-uint32_t ids_unpack(const uint8_t *in, size_t n, unsigned width, uint32_t *ids);
+void ids_unpack(const uint8_t *in, size_t n, unsigned width, uint32_t *ids);
+uint32_t ids_largest(const uint8_t *in, size_t n, unsigned width);
 
 /* Replaces *frame by the frame of `content`. level 0: stored without compression. 0 or -1. */
 int codec_compress(struct codec *c, int level, const uint8_t *content, size_t n,

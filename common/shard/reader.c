@@ -21,6 +21,7 @@ read_data(void *arg, int worker)
     if (block_buffer_decode(b, &r->head, job->skip_ids ? NULL : r->codecs[worker]) != 0)
         return reader_place(r, job->block.number, job->data_offset);
     job->block.ids = job->skip_ids ? NULL : b->ids;
+    job->block.packed = job->skip_ids ? NULL : b->content;
     job->block.loss = job->skip_ids || !b->table.loss.len ? NULL : b->table.loss.data;
     return 0;
 }
@@ -46,8 +47,10 @@ make_jobs(struct shard_reader *r, int threads)
     r->job_count = slots + 1;
     r->job_next = 0;
     r->jobs = mem_zarray(r->job_count, sizeof *r->jobs);
-    for (size_t i = 0; i < r->job_count; i++)
+    for (size_t i = 0; i < r->job_count; i++) {
         r->jobs[i].reader = r;
+        r->jobs[i].buffer.packed = r->packed;
+    }
     r->codecs = mem_zarray((size_t)threads, sizeof *r->codecs);
     for (int i = 0; i < threads; i++)
         r->codecs[i] = codec_new();
@@ -199,6 +202,14 @@ void
 shard_reader_skip_ids(struct shard_reader *r, bool skip)
 {
     r->skip_ids = skip;
+}
+
+void
+shard_reader_packed(struct shard_reader *r)
+{
+    r->packed = true;
+    for (size_t i = 0; i < r->job_count; i++)
+        r->jobs[i].buffer.packed = true;
 }
 
 void

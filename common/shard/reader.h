@@ -30,7 +30,8 @@ struct shard_block {
     uint64_t first_token;     /* in the stream */
     uint64_t first_document;
     uint32_t tokens, documents, spans; /* documents: begun here */
-    const uint32_t *ids;      /* [tokens] */
+    const uint32_t *ids;      /* [tokens], or NULL */
+    const uint8_t *packed;    /* [tokens * width] the same as they are stored, or NULL */
     const uint8_t *loss;      /* [tokens] 0/1, or NULL: all on */
     const struct shard_span *span; /* [spans] */
     uint64_t h;               /* this block's link of the chain */
@@ -64,7 +65,10 @@ const struct shard_head *shard_reader_head(const struct shard_reader *r);
 int shard_reader_next(struct shard_reader *r, struct shard_block *block);
 void shard_reader_skip_ids(struct shard_reader *r, bool skip);
 
-/* The same for blocks that end at or before this position of the stream. */
+/* From now on ids stay NULL and only `packed` is given (ids are still checked). Before the first shard_reader_next. */
+void shard_reader_packed(struct shard_reader *r);
+
+/* shard_reader_skip_ids for blocks that end at or before this position of the stream. */
 void shard_reader_skip_before(struct shard_reader *r, uint64_t position);
 
 size_t shard_reader_sources(const struct shard_reader *r);

@@ -28,7 +28,7 @@ enum step { STEP_FAILED = -1, STEP_END, STEP_HEAD, STEP_BLOCK, STEP_OTHER };
 struct shard_reader {
     struct window in;
     struct shard_head head;          /* the first segment's */
-    bool have_head, skip_ids;
+    bool have_head, skip_ids, packed;
     bool damaged;                    /* resynced: counts may have gaps */
     struct shard_totals totals;
     uint64_t foreign, skip_before;

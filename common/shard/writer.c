@@ -23,11 +23,10 @@
 struct block_job {
     struct shard_writer *writer;
     struct block_fields fields;
-    uint32_t *ids;      /* [block_tokens] */
+    uint8_t *content;   /* [block_tokens * width] the ids */
     uint8_t *loss;      /* [block_tokens] with the loss mask */
     struct str table;
     struct str sources; /* SOURCE frames that stand before the block */
-    uint8_t *content;   /* the ids packed */
     struct str data;    /* the DATA frame */
 };
 
@@ -68,7 +67,6 @@ compress_job(void *arg, int worker)
     struct shard_writer *w = job->writer;
     struct block_fields *b = &job->fields;
     size_t n = (size_t)b->tokens * w->head.width;
-    ids_pack(job->ids, b->tokens, w->head.width, job->content);
     b->ids_hash = hash64(job->content, n);
     if (codec_compress(w->codecs[worker], w->level, job->content, n, &job->data) != 0)
         return -1;
@@ -167,7 +165,8 @@ move_span(struct shard_writer *w)
     struct block_job *next = &w->jobs[w->job_next];
     if (ring_pending(w->ring) == ring_slots(w->ring) && write_oldest(w) != 0)
         return -1;
-    memcpy(next->ids, old->ids + first, moved * sizeof *next->ids);
+    size_t width = w->head.width;
+    memcpy(next->content, old->content + first * width, moved * width);
     if (w->head.flags & SHARD_LOSS_MASK)
         memcpy(next->loss, old->loss + first, moved);
     old->fields.tokens = first;
@@ -263,7 +262,6 @@ make_jobs(struct shard_writer *w)
     for (size_t i = 0; i < w->job_count; i++) {
         struct block_job *job = &w->jobs[i];
         job->writer = w;
-        job->ids = mem_array(w->block_tokens, sizeof *job->ids);
         job->content = mem_array(w->block_tokens, w->head.width);
         if (w->head.flags & SHARD_LOSS_MASK)
             job->loss = mem_alloc(w->block_tokens);
@@ -281,7 +279,6 @@ free_jobs(struct shard_writer *w)
     ring_free(w->ring);
     for (size_t i = 0; i < w->job_count; i++) {
         struct block_job *job = &w->jobs[i];
-        free(job->ids);
         free(job->loss);
         free(job->content);
         str_release(&job->table);
@@ -391,11 +388,12 @@ check_ids(const struct shard_writer *w, const uint32_t *ids, const uint8_t *loss
     return 0;
 }
 
-int
-shard_writer_ids(struct shard_writer *w, const uint32_t *ids, const uint8_t *loss, size_t n)
+/* Appends n ids, packed or not. */
+static int
+append(struct shard_writer *w, const uint32_t *ids, const uint8_t *packed, const uint8_t *loss,
+       size_t n)
 {
-    if (check_ids(w, ids, loss, n) != 0)
-        return -1;
+    size_t width = w->head.width;
     while (n > 0) {
         struct block_job *job = w->cur;
         uint32_t used = job->fields.tokens;
@@ -405,17 +403,33 @@ shard_writer_ids(struct shard_writer *w, const uint32_t *ids, const uint8_t *los
             continue;
         }
         size_t part = n < w->block_tokens - used ? n : w->block_tokens - used;
-        memcpy(job->ids + used, ids, part * sizeof *ids);
+        if (ids)
+            ids_pack(ids, part, w->head.width, job->content + used * width);
+        else
+            memcpy(job->content + used * width, packed, part * width);
         if (job->loss && loss)
             memcpy(job->loss + used, loss, part);
         else if (job->loss)
             memset(job->loss + used, 1, part);
         job->fields.tokens += (uint32_t)part;
-        ids += part;
+        ids = ids ? ids + part : NULL;
+        packed = packed ? packed + part * width : NULL;
         loss = loss ? loss + part : NULL;
         n -= part;
     }
     return 0;
+}
+
+int
+shard_writer_ids(struct shard_writer *w, const uint32_t *ids, const uint8_t *loss, size_t n)
+{
+    return check_ids(w, ids, loss, n) ? -1 : append(w, ids, NULL, loss, n);
+}
+
+int
+shard_writer_packed(struct shard_writer *w, const uint8_t *packed, const uint8_t *loss, size_t n)
+{
+    return append(w, NULL, packed, loss, n);
 }
 
 int

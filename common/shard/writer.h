@@ -53,6 +53,9 @@ int shard_writer_begin(struct shard_writer *w, const struct shard_document *d);
 int shard_writer_ids(struct shard_writer *w, const uint32_t *ids, const uint8_t *loss, size_t n);
 int shard_writer_end(struct shard_writer *w);
 
+/* shard_writer_ids for ids in the shard's width that the caller vouches for: a reader of the same vocabulary gave them. */
+int shard_writer_packed(struct shard_writer *w, const uint8_t *packed, const uint8_t *loss, size_t n);
+
 /* Writes the last block and the tail; *totals may be NULL. Frees w always. 0 or -1. */
 int shard_writer_close(struct shard_writer *w, struct shard_totals *totals);
 
