@@ -13,69 +13,6 @@
 #include "comm/progress.h"
 #include "parallel/reduce_private.h"
 
-/* ---- additions ---- */
-
-enum { ADD_CELL = 16384, ADD_BLOCK = 2048 }; /* elements: of a pool's cell; kept in the cache */
-
-typedef float lanes __attribute__((vector_size(32), aligned(4), may_alias));
-
-static void
-add(float *to, const float *from, int64_t n)
-{
-    int64_t i = 0;
-
-    for (; i + 8 <= n; i += 8)
-        *(lanes *)(to + i) += *(const lanes *)(from + i);
-    for (; i < n; i++)
-        to[i] += from[i];
-}
-
-/*
- * A list of additions over the elements [0, n) of value[]; every element goes through all of
- * them.
- */
-struct sum_job {
-    const struct addition *additions;
-    int count;
-    float *const *value;
-    int64_t n;
-};
-
-static int
-sum_cell(void *arg, size_t cell, int worker)
-{
-    const struct sum_job *job = arg;
-    int64_t begin = (int64_t)cell * ADD_CELL, end = begin + ADD_CELL;
-
-    (void)worker;
-    end = end < job->n ? end : job->n;
-    for (int64_t at = begin; at < end; at += ADD_BLOCK) {
-        int64_t n = end - at < ADD_BLOCK ? end - at : ADD_BLOCK;
-        for (int i = 0; i < job->count; i++)
-            add(job->value[job->additions[i].to] + at, job->value[job->additions[i].from] + at, n);
-    }
-    return 0;
-}
-
-static void
-sum_all(struct threads *pool, const struct sum_job *job)
-{
-    if (job->count > 0)
-        threads_run(pool, (size_t)((job->n + ADD_CELL - 1) / ADD_CELL), sum_cell,
-                    (void *)(uintptr_t)job);
-}
-
-static int
-zero_cell(void *arg, size_t cell, int worker)
-{
-    const struct sum_job *job = arg;
-    int64_t begin = (int64_t)cell * ADD_CELL, n = job->n - begin;
-
-    (void)worker;
-    memset(job->value[0] + begin, 0, (size_t)(n < ADD_CELL ? n : ADD_CELL) * sizeof(float));
-    return 0;
-}
-
 /* Folds the stack; the additions done go to list; how many. */
 static int
 fold(struct tree_stack *stack, struct addition list[TREE_DEPTH])
@@ -281,8 +218,8 @@ reducer_group(struct reducer *r)
     } else {
         /* The group before is whole: add what the tree adds by now. */
         struct addition list[TREE_DEPTH];
-        struct sum_job job = {list, fold(&r->stack, list), r->buffer, r->params->grad_elements};
-        sum_all(r->pool, &job);
+        int count = fold(&r->stack, list);
+        reduce_sum(r->pool, list, count, r->buffer, r->params->grad_elements);
     }
     float *grads = r->buffer[r->stack.depth];
     tree_push(&r->stack, r->next++);
@@ -291,8 +228,7 @@ reducer_group(struct reducer *r)
         struct tree_stack whole = r->stack;
         r->last_count = fold(&whole, r->last);
     }
-    struct sum_job job = {.value = &grads, .n = r->params->grad_elements};
-    threads_run(r->pool, (size_t)((job.n + ADD_CELL - 1) / ADD_CELL), zero_cell, &job);
+    reduce_zero(r->pool, grads, r->params->grad_elements);
     return grads;
 }
 
@@ -313,8 +249,7 @@ publish(struct reducer *r, int i, struct threads *pool)
 
     for (int k = 0; k < r->buffers; k++)
         value[k] = r->buffer[k] + p->begin;
-    struct sum_job job = {r->last, r->last_count, value, p->end - p->begin};
-    sum_all(pool, &job);
+    reduce_sum(pool, r->last, r->last_count, value, p->end - p->begin);
     p->published = true;
     if (p->owner == r->comm->rank)
         r->queue[r->queued++] = i;
@@ -357,7 +292,8 @@ join_twins(struct reducer *r, int i)
     const struct piece *dense = p->begin < r->params->tied_offset ? p : &r->pieces[p->twin];
     const struct piece *sparse = &r->pieces[dense->twin];
     float *sum = (float *)(uintptr_t)r->way->sum(r);
-    add(sum + dense->begin, sum + sparse->begin, dense->end - dense->begin);
+    float *value[] = {sum + dense->begin, sum + sparse->begin};
+    reduce_sum(NULL, &(struct addition){0, 1}, 1, value, dense->end - dense->begin);
 }
 
 /* Reduces the oldest own piece if all ranks' parts of it have come. */
@@ -371,8 +307,7 @@ reduce_one(struct reducer *r, struct threads *pool, bool *done)
         return -1;
     if (!*done)
         return 0;
-    struct sum_job job = {r->tree, r->node_count - 1, r->at, p->end - p->begin};
-    sum_all(pool, &job);
+    reduce_sum(pool, r->tree, r->node_count - 1, r->at, p->end - p->begin);
     r->way->home(r, i, r->at);
     join_twins(r, i);
     r->queue_head++;

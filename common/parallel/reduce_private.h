@@ -93,6 +93,11 @@ int64_t reduce_covered(const struct params *p, int64_t begin, int64_t end);
 /* The first piece that ends behind element e. */
 int reduce_find(const struct reducer *r, int64_t e);
 
+/* reduce_add.c: the additions, in order, over elements [0, n) of the values; or zeros. */
+void reduce_sum(struct threads *pool, const struct addition *additions, int count,
+                float *const *value, int64_t n);
+void reduce_zero(struct threads *pool, float *value, int64_t n);
+
 /* Bytes in which messages of that many nodes of other ranks land. */
 uint64_t reduce_staging(int remote);
 
