@@ -4,6 +4,7 @@
 set -eu
 
 "$PYTHON" -c 'import torch.distributed' 2>/dev/null || { echo "skipped: $PYTHON has no torch"; exit 0; }
+make -s -C "$LLM_SRC" "${LLM_BIN#"$LLM_SRC"/}/tests/mpi/speed"
 cat >gloo.py <<'END'
 import os, statistics, sys, time
 import torch
