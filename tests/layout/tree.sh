@@ -7,7 +7,7 @@ git -C "$LLM_SRC" ls-files >files
 is "the top level has the known entries alone" \
     "$(sed 's|/.*||' files | sort -u | grep -vxE 'cmd|common|man|tests|completions|GNUmakefile|README\.md|LICENSE|\..*')" ""
 is "no model, shard or program is committed" \
-    "$(grep -E '\.(safetensors|shard|o|a|so|pyc|tgz|whl|deb)$' files)" ""
+    "$(grep -E '\.(safetensors|shard|o|a|so(\.[0-9]+)*|pyc|tgz|whl|deb)$' files)" ""
 is "no file is larger than 1 MiB" \
     "$(while read -r f; do
         [ -f "$LLM_SRC/$f" ] && [ "$(stat -c %s "$LLM_SRC/$f")" -gt 1048576 ] && echo "$f"
