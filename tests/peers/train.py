@@ -3,6 +3,7 @@
 
 fp32: relative difference <= 1e-5 at step 1 and <= 1e-4 at step 30. bf16: the largest
 distance to PyTorch's fp32 curve is at most 1.5 times that of PyTorch's own bf16 autocast.
+timeout: 600
 """
 import json
 import os
@@ -11,9 +12,11 @@ import subprocess
 import sys
 import tempfile
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+torch.set_num_threads(1)
 STEPS, SEQ, BATCH, LR, WARMUP = 30, 128, 4, 1e-4, 10
 SRC = pathlib.Path(os.environ.get("LLM_SRC", pathlib.Path(__file__).resolve().parents[2]))
 BIN = pathlib.Path(os.environ.get("LLM_BIN", SRC / "build"))
@@ -54,6 +57,7 @@ def models():
                         num_attention_heads=8, num_key_value_heads=2, max_position_embeddings=SEQ,
                         rms_norm_eps=1e-5, tie_word_embeddings=False, attn_implementation="eager")
     gpt2 = GPT2Config(vocab_size=1000, n_embd=128, n_layer=3, n_head=4, n_positions=SEQ, resid_pdrop=0,
+                      bos_token_id=None, eos_token_id=999,
                       embd_pdrop=0, attn_pdrop=0, attn_implementation="eager")
     yield "llama", LlamaForCausalLM(llama).float()
     yield "gpt2", GPT2LMHeadModel(gpt2).float()
