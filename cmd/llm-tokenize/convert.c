@@ -40,9 +40,9 @@ converter_release(struct converter *c)
     jsonl_field_release(&c->field);
 }
 
-/* Reports a fault of the text with its place; -1 when --on-error says to stop. */
-__attribute__((format(printf, 2, 3))) static int
-fault(struct conversion *v, const char *fmt, ...)
+/* Reports a fault with its place; -1 when it stops the run. */
+__attribute__((format(printf, 3, 4))) static int
+fault_or_stop(struct conversion *v, bool stop, const char *fmt, ...)
 {
     struct str s = {0};
     va_list ap;
@@ -54,7 +54,7 @@ fault(struct conversion *v, const char *fmt, ...)
     va_start(ap, fmt);
     str_vaddf(&s, fmt, ap);
     va_end(ap);
-    if (options_stop_on_text_fault()) {
+    if (stop) {
         err_set(STATUS_INPUT, "%s", s.data);
         str_release(&s);
         return -1;
@@ -63,11 +63,23 @@ fault(struct conversion *v, const char *fmt, ...)
     return 0;
 }
 
+/* A fault of the text: skipped unless --on-error stop. */
+#define fault(v, ...) fault_or_stop(v, options_stop_on_text_fault(), __VA_ARGS__)
+
 static int
 drop(struct conversion *v, enum drop why)
 {
     v->job->account.dropped[why]++;
     return 0;
+}
+
+/* A limit was passed: that stops unless --on-error skip. */
+static int
+too_long(struct conversion *v)
+{
+    v->job->account.documents_in++;
+    drop(v, DROP_UNREADABLE);
+    return fault_or_stop(v, options_stop_on_archive_fault(), "larger than --max-member");
 }
 
 /* Is the text in the sample? A fraction of [0, 1) from its hash and the option's name. */
@@ -175,6 +187,8 @@ convert_line(struct conversion *v, const char *line, size_t n)
 {
     if (n && line[n - 1] == '\r')
         n--;
+    if (n > options.max_member)
+        return too_long(v);
     if (v->line == 1)
         skip_mark(&line, &n);
     if (v->item->format == TEXT_JSONL)

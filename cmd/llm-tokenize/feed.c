@@ -165,15 +165,13 @@ take_whole(struct feed *f, struct job *j)
     ssize_t got = 1;
 
     str_add(&j->raw, f->pending.data ? f->pending.data : "", f->pending.len);
-    while (!f->ended && got) {
-        if (j->raw.len - from > options.max_member)
-            got = too_large(f, "the member is");
-        else
-            got = read_some(f, &j->raw, JOB_BYTES);
-        if (got < 0) {
-            j->raw.len = from;
-            return -1;
-        }
+    while (!f->ended && got > 0 && j->raw.len - from <= options.max_member)
+        got = read_some(f, &j->raw, JOB_BYTES);
+    if (got >= 0 && j->raw.len - from > options.max_member)
+        got = too_large(f, "the member is");
+    if (got < 0) {
+        j->raw.len = from;
+        return -1;
     }
     add_item(f, j, from);
     f->open = false;

@@ -150,6 +150,16 @@ count_shiftjis(const uint8_t *p, size_t n)
     return c;
 }
 
+/* Bytes that neither ISO-8859-1 nor Windows-1252 uses for text. */
+static bool
+has_no_latin1(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] == 0x81 || p[i] == 0x8D || p[i] == 0x8F || p[i] == 0x90 || p[i] == 0x9D)
+            return true;
+    return false;
+}
+
 /* The charset a document says it has: charset=NAME or encoding="NAME" near its start. */
 static bool
 declared(const char *text, size_t n, enum charset *out)
@@ -199,5 +209,7 @@ charset_guess(const char *text, size_t n)
         return is_eucjp ? CHARSET_EUCJP : CHARSET_SHIFTJIS;
     if (declared(text, n, &said))
         return said;
-    return is_eucjp ? CHARSET_EUCJP : utf8.good > utf8.bad ? CHARSET_UTF8 : CHARSET_LATIN1;
+    if (is_eucjp)
+        return CHARSET_EUCJP;
+    return utf8.good > utf8.bad || has_no_latin1(p, n) ? CHARSET_UTF8 : CHARSET_LATIN1;
 }

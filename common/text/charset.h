@@ -7,7 +7,8 @@
 /*
  * The character encoding of a text, from its bytes: a byte order mark; the escape
  * sequences of ISO-2022-JP; validity as UTF-8; then which multi-byte rules (EUC-JP,
- * Shift_JIS) the bytes above 0x7F obey. What obeys none is ISO-8859-1. Text that is
+ * Shift_JIS) the bytes above 0x7F obey. What obeys none is ISO-8859-1, unless bytes
+ * are in it that mean nothing there: that is UTF-8 full of faults. Text that is
  * UTF-8 but for some faults stays UTF-8. A declaration (an HTML meta element, an XML
  * declaration) settles what the bytes leave open. Limits: a Latin-1 text of a few
  * bytes may pass for Shift_JIS; Windows-1252, ISO-8859-2 and the like all count as
