@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/vec.h"
+#include "cmd/llm-tokenize/idlines.h"
 #include "cmd/llm-tokenize/modes.h"
 #include "cmd/llm-tokenize/options.h"
 #include "json/write.h"
@@ -78,14 +79,6 @@ decoding_close(struct decoding *d, int r)
 /* ---- a document goes out -------------------------------------------------------- */
 
 static void
-put_ids(struct decoding *d, const struct ids *ids)
-{
-    for (size_t i = 0; i < ids->len; i++)
-        str_addf(&d->buffer, "%s%" PRIu32, i ? " " : "", ids->data[i]);
-    str_addc(&d->buffer, '\n');
-}
-
-static void
 put_text(struct decoding *d)
 {
     struct json_writer w = {.out = &d->buffer};
@@ -121,7 +114,7 @@ put_document(struct decoding *d, const struct ids *ids)
     d->documents++;
     d->tokens += n;
     if (!d->tokenizer) {
-        put_ids(d, ids);
+        idline_add(&d->buffer, ids->data, ids->len);
         return flush(d, FLUSH_BYTES);
     }
     if (n && p[n - 1] == d->eos)
@@ -233,31 +226,11 @@ shards_to_ids(void)
 
 /* ---- from lines of ids ------------------------------------------------------------ */
 
-/* Reads the decimal numbers of a line. 0, or -1 when there is something else. */
-static int
-parse_ids(const char *p, const char *end, struct ids *ids)
-{
-    vec_clear(ids);
-    for (;;) {
-        uint64_t v = 0;
-        while (p < end && strchr(" \t\r", *p) && *p)
-            p++;
-        if (p == end)
-            return 0;
-        const char *from = p;
-        for (; p < end && *p >= '0' && *p <= '9' && v <= UINT32_MAX; p++)
-            v = v * 10 + (uint64_t)(*p - '0');
-        if (p == from || v > UINT32_MAX || (p < end && !strchr(" \t\r", *p)))
-            return -1;
-        vec_push(ids, (uint32_t)v);
-    }
-}
-
 static int
 decode_line(struct decoding *d, const char *path, uint64_t line, const char *p, const char *end)
 {
     struct ids ids = {0};
-    int r = parse_ids(p, end, &ids);
+    int r = idline_parse(p, end, &ids);
 
     if (r)
         err_set(STATUS_INPUT, "%s: line %" PRIu64 ": not a list of ids", path, line);

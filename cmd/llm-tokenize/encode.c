@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "cmd/llm-tokenize/count.h"
 #include "cmd/llm-tokenize/encoder.h"
+#include "cmd/llm-tokenize/idlines.h"
 #include "cmd/llm-tokenize/modes.h"
 #include "cmd/llm-tokenize/options.h"
 #include "cmd/llm-tokenize/run.h"
@@ -59,9 +60,7 @@ write_lines(void *arg, struct job *j)
     str_clear(&e->lines);
     for (size_t i = 0; i < j->documents.len; i++) {
         const struct document *d = &j->documents.data[i];
-        for (size_t k = 0; k < d->tokens; k++)
-            str_addf(&e->lines, "%s%u", k ? " " : "", j->ids.data[d->first + k]);
-        str_addc(&e->lines, '\n');
+        idline_add(&e->lines, j->ids.data + d->first, d->tokens);
     }
     return e->lines.len ? outfile_write(&e->out, e->lines.data, e->lines.len) : 0;
 }
