@@ -188,6 +188,12 @@ reducer_shared(const struct reducer *r)
     return r->way == &reduce_in_memory;
 }
 
+double
+reducer_overlap(const struct reducer *r)
+{
+    return r->own_pieces > 0 ? (double)r->early / r->own_pieces : 0;
+}
+
 const struct slice *
 reducer_slice(const struct reducer *r, int rank)
 {
@@ -348,6 +354,7 @@ reducer_finish(struct reducer *r, const float **sum)
     if (reducer_more(r))
         return err_set(STATUS_FAILED, "gradient reduction: group %d was not begun", r->next);
     r->finishing = true;
+    r->early = r->queue_head;
     for (int i = 0; i < r->piece_count && !r->failed; i++)
         if (!r->pieces[i].published)
             publish(r, i, r->pool);

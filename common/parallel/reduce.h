@@ -76,6 +76,9 @@ void reducer_ready(void *arg, int64_t begin, int64_t end);
  */
 int reducer_finish(struct reducer *r, const float **sum);
 
+/* How much of this rank's slice was reduced before the last reducer_finish: 0 to 1. */
+double reducer_overlap(const struct reducer *r);
+
 /* Does the reduction go through shared memory? */
 bool reducer_shared(const struct reducer *r);
 

@@ -74,6 +74,7 @@ struct reducer {
     int queued, queue_head; /* [queue_head, queued) are not yet reduced */
     int own_pieces;         /* so many will come */
     float **at;             /* scratch: where the nodes of one piece lie */
+    int early;              /* own pieces that were reduced before reducer_finish */
     bool finishing;         /* the hook leaves the work to reducer_finish */
     bool failed;
     struct err error;

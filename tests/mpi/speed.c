@@ -82,7 +82,7 @@ measure(const struct params *p, bool messages)
     struct reducer_options o = {
         .comm = world, .params = p, .groups = world->size, .messages_only = messages};
     struct reducer *r = reducer_new(&o);
-    double bare[ROUNDS], hidden[ROUNDS];
+    double bare[ROUNDS], hidden[ROUNDS], early[ROUNDS];
 
     if (!r)
         die_err();
@@ -90,12 +90,15 @@ measure(const struct params *p, bool messages)
     for (int i = 0; i < ROUNDS; i++)
         bare[i] = step(r, p, 0);
     double alone = median(bare, ROUNDS);
-    for (int i = 0; i < ROUNDS; i++)
+    for (int i = 0; i < ROUNDS; i++) {
         hidden[i] = step(r, p, 4 * alone);
+        early[i] = reducer_overlap(r);
+    }
     if (world->rank == 0)
-        printf("%s: %.2f ms, %.2f GB/s; beside %.1f ms of compute %.2f ms\n",
+        printf("%s: %.2f ms, %.2f GB/s; beside %.1f ms of compute %.2f ms, %.0f %% of it early\n",
                messages ? "messages" : "shared memory", 1e3 * alone,
-               (double)p->elements * 4e-9 / alone, 4e3 * alone, 1e3 * median(hidden, ROUNDS));
+               (double)p->elements * 4e-9 / alone, 4e3 * alone, 1e3 * median(hidden, ROUNDS),
+               100 * median(early, ROUNDS));
     reducer_free(r);
 }
 
