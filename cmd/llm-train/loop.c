@@ -47,7 +47,7 @@ end_of_data(struct trainer *t)
                  (unsigned long long)t->length.steps);
     if (options.valid && !due(options.valid_every, t->step) && trainer_validate(t) < 0)
         return -1;
-    if (t->save && !due(options.save_every, t->step) && trainer_save(t) < 0)
+    if (t->save && trainer_save(t) < 0)
         return -1;
     return end(t, STATUS_OK, why);
 }
@@ -73,7 +73,7 @@ not_read(struct trainer *t)
 
     if (comm_all_reduce(t->world, &any, 1, COMM_I32, COMM_MAX) < 0 || !any)
         return -1;
-    if (t->save && !due(options.save_every, t->step) && t->step > 0 && trainer_save(t) < 0)
+    if (t->save && trainer_save(t) < 0)
         return -1;
     return stopped(t);
 }

@@ -147,6 +147,7 @@ trainer_restore(struct trainer *t)
     int status = 0;
 
     begin_state(t);
+    t->saved = -1;
     if (!t->from)
         return 0;
     s = &t->from->manifest.state;
@@ -155,6 +156,7 @@ trainer_restore(struct trainer *t)
     if (comm_agree(t->world, status) < 0)
         return -1;
     t->step = (uint64_t)s->step;
+    t->saved = options.save && strcmp(options.save, options.resume) != 0 ? -1 : s->step;
     t->scored = s->scored;
     if (feed_seek(&t->feed, s->position, s->chain) < 0)
         return -1;
@@ -228,6 +230,8 @@ trainer_save(struct trainer *t)
     char hex[33], *path;
     int status = 0;
 
+    if (t->saved == (int64_t)t->step)
+        return 0;
     if (gather_sources(t) < 0)
         return -1;
     s->step = (int64_t)t->step;
@@ -242,6 +246,7 @@ trainer_save(struct trainer *t)
     save.files = files;
     if (checkpoint_save(t->world, &save, &hash) < 0)
         return -1;
+    t->saved = s->step;
     if (t->world->rank != 0)
         return 0;
     path = checkpoint_path(t->save, s->step);

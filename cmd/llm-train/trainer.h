@@ -37,6 +37,7 @@ struct trainer {
     struct training_state *state;  /* what the checkpoint records */
     struct checkpoint *from;       /* the checkpoint resumed from; closed once loaded */
     const char *save;              /* directory of checkpoints, or NULL */
+    int64_t saved;                 /* step of the newest one there; -1: none yet */
 
     int64_t seq_length, micro_batch, global_batch, groups;
     struct arena arena;            /* weights and moments */
@@ -75,7 +76,7 @@ uint64_t trainer_reducer_bytes(const struct params *p, int64_t groups, int ranks
 void trainer_my_sequences(const struct trainer *t, int64_t *first, int64_t *count);
 
 /* state.c: checkpoints. Collective. 0 or -1. */
-int trainer_save(struct trainer *t);
+int trainer_save(struct trainer *t);          /* nothing when this step is saved already */
 int trainer_restore(struct trainer *t);       /* arrays, step and data position from t->from */
 void trainer_find_checkpoint(struct trainer *t); /* --resume: sets t->from and takes its options */
 void trainer_check_save_dir(struct trainer *t);

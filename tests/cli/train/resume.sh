@@ -83,3 +83,27 @@ llm-train --resume whole --log whole.jsonl train.shard 2>told
 is 'goes on behind damage' $? 0
 like 'damage is named' "$(cat told)" 'whole/step-00000040.*damaged'
 is 'and reaches the same state' "$(state_hash whole.jsonl)" "$want"
+
+# A signal to the whole pipe takes the feeder away as well: its missing tail is a stop, not corruption.
+for _ in 1 2 3 4 5 6 7 8; do cat text.jsonl; done >long.jsonl
+llm-tokenize -q -t tok.json --format jsonl -o long.shard long.jsonl
+feed_slowly() {
+    head -c $(($(wc -c <long.shard) / 2)) long.shard
+    sleep 60
+}
+export -f feed_slowly
+setsid bash -c 'feed_slowly | llm-train -q --tokenizer tok.json --save group --log group.jsonl --seq-length 64 \
+    --global-batch 8 --lr 3e-3 --warmup 5 --model llama.json --precision fp32 --steps 4000 --save-every 7 \
+    --schedule constant -; echo ${PIPESTATUS[1]} >group.status' 2>group.err &
+pid=$!
+for _ in $(seq 100); do
+    grep -q '"event":"step"' group.jsonl 2>>noise && break
+    sleep 0.1
+done
+sleep 0.5
+pkill -TERM -g "$pid" 'sleep|llm-train'
+wait "$pid"
+is 'a signal to the pipe: exit status' "$(cat group.status)" 75
+is 'a signal to the pipe: last event' "$(jq -rs '.[-1] | "\(.event) \(.status)"' group.jsonl)" 'end 75'
+steps=$(jq -rs 'map(select(.event == "step"))[-1].step' group.jsonl)
+ok 'a signal to the pipe: the same data goes on' llm-train -q --resume group --log group.jsonl --steps $((steps + 2)) long.shard
