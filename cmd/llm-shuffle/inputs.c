@@ -233,6 +233,15 @@ inputs_weighted(const struct inputs *in)
     return settings.weight.len > 0;
 }
 
+uint64_t
+inputs_tokens(const struct inputs *in)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < in->count && in->all_regular; i++)
+        sum += in->operands[i].summary.totals.tokens;
+    return sum;
+}
+
 static void
 check_weights(const struct inputs *in)
 {

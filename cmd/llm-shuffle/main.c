@@ -62,7 +62,8 @@ check_options(void)
         die(STATUS_USAGE, "--dedup-report needs --dedup");
     if (opt_given(&tool, "tokens") && settings.tokens == 0)
         die(STATUS_USAGE, "--tokens 0: nothing would be written");
-    if (settings.verify && (settings.salvage || shares || settings.split.len || settings.dedup))
+    if (settings.verify && (settings.salvage || settings.no_shuffle || shares ||
+                            settings.split.len || settings.dedup || opt_given(&tool, "output")))
         die(STATUS_USAGE, "--verify writes no shard: no other choice goes with it");
     if (settings.salvage && (shares || settings.split.len || settings.dedup))
         die(STATUS_USAGE, "--salvage only keeps what is whole: mix, split and dedup its output");

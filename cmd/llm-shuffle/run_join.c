@@ -97,7 +97,8 @@ run_join(struct inputs *in, struct outfile *out)
                         .new_source = new_source, .enough = enough, .tolerant = tolerant};
     if (settings.epochs.len)
         die(STATUS_USAGE, "--no-shuffle joins each shard once: --epochs needs weights");
-    progress_start("joining", 0, PROGRESS_COUNT, common.progress_given ? common.progress : -1);
+    progress_start("joining", inputs_tokens(in), PROGRESS_COUNT,
+                   common.progress_given ? common.progress : -1);
     int status = feed_run(&feed);
     progress_end();
     if (status == 0)

@@ -104,7 +104,8 @@ read_inputs(struct scatter *c)
     struct feed feed = {.in = c->in, .arg = c, .begin = begin, .ids = ids, .end = end,
                         .new_source = new_source,
                         .tolerant = common.on_error_given && common.on_error == ON_ERROR_SKIP};
-    progress_start("reading", 0, PROGRESS_COUNT, common.progress_given ? common.progress : -1);
+    progress_start("reading", inputs_tokens(c->in), PROGRESS_COUNT,
+                   common.progress_given ? common.progress : -1);
     int status = feed_run(&feed);
     progress_end();
     if (!c->store)

@@ -79,6 +79,9 @@ int inputs_check_head(struct inputs *in, const struct operand *o, const struct s
  */
 void inputs_weigh(struct inputs *in, bool final);
 
+/* Tokens of all operands when all are regular files, else 0. */
+uint64_t inputs_tokens(const struct inputs *in);
+
 /* Are there weights? */
 bool inputs_weighted(const struct inputs *in);
 

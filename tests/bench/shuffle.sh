@@ -13,7 +13,7 @@ threads=(${BENCH_THREADS:+--threads "$BENCH_THREADS"})
 docs=$((tokens * 1000000 / 1400))
 mkshard --vocabulary 100000 --level 0 --threads 2 --tokens 100:2700 --docs $docs >stored.shard
 llm-shuffle -q --no-shuffle stored.shard >packed.shard
-ls -l stored.shard packed.shard | awk '{ printf "%-14s %.0f MB\n", $9, $5 / 1e6 }'
+stat -c '%n %s' stored.shard packed.shard | awk '{ printf "%-14s %.0f MB\n", $1, $2 / 1e6 }'
 
 best() { # CMD…: the least seconds of three runs
     local least=
