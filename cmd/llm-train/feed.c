@@ -27,6 +27,20 @@ take_buffers(struct feed *f)
     f->first = mem_array(n, sizeof *f->first);
 }
 
+/* A whole step's data, on rank 0 of a pipe. */
+static void
+take_step_buffers(struct feed *f)
+{
+    size_t all = (size_t)(f->o.global_batch * f->o.seq_length) + 1;
+
+    f->parts = mem_zarray((size_t)f->comm->size, sizeof *f->parts);
+    if (f->comm->rank != 0)
+        return;
+    f->step_ids = mem_array(all, sizeof *f->step_ids);
+    f->step_marks = mem_array(all, 1);
+    f->step_sources = mem_array(all, sizeof *f->step_sources);
+}
+
 /* What the ranks that read nothing must know of the stream. */
 static int
 share_head(struct feed *f)
@@ -44,6 +58,7 @@ share_head(struct feed *f)
 int
 feed_open(struct feed *f, struct comm *comm, const struct feed_options *o)
 {
+    struct deal mine;
     int status = 0;
 
     *f = (struct feed){.o = *o, .comm = comm};
@@ -58,7 +73,11 @@ feed_open(struct feed *f, struct comm *comm, const struct feed_options *o)
     if (comm_agree(comm, status) < 0 || share_head(f) < 0)
         return -1;
     take_buffers(f);
-    return 0;
+    if (!o->pipe)
+        return 0;
+    take_step_buffers(f);
+    mine = (struct deal){o->first, o->sequences};
+    return comm_all_gather(comm, &mine, f->parts, sizeof mine);
 }
 
 uint64_t
@@ -165,24 +184,20 @@ count_sources(struct feed *f, const uint16_t *sources, size_t n)
 }
 
 /* Rank 0 of a pipe reads the whole step, keeps its part and sends the others theirs. */
-struct deal {
-    int64_t first, sequences;
-};
-
 static int
-deal_out(struct feed *f, const struct deal *parts, const uint32_t *ids, const uint8_t *marks)
+deal_out(struct feed *f)
 {
     for (int r = 1; r < f->comm->size; r++) {
-        size_t n = (size_t)part_tokens(parts[r].sequences, f->o.seq_length);
-        size_t from = (size_t)(parts[r].first * f->o.seq_length), bytes = n * 5;
+        size_t n = (size_t)part_tokens(f->parts[r].sequences, f->o.seq_length);
+        size_t from = (size_t)(f->parts[r].first * f->o.seq_length), bytes = n * 5;
         struct comm_request *q = NULL;
 
         if (n == 0)
             continue;
         if (bytes > f->message_size)
             f->message = mem_grow(f->message, f->message_size = bytes);
-        memcpy(f->message, ids + from, n * 4);
-        memcpy(f->message + n * 4, marks + from, n);
+        memcpy(f->message, f->step_ids + from, n * 4);
+        memcpy(f->message + n * 4, f->step_marks + from, n);
         if (f->comm->ops->send(f->comm, f->message, bytes, r, TAG_DEAL, &q) < 0 || comm_wait(f->comm, &q) < 0)
             return -1;
     }
@@ -210,45 +225,25 @@ static int
 next_from_pipe(struct feed *f)
 {
     size_t all = (size_t)(f->o.global_batch * f->o.seq_length) + 1;
-    struct deal mine = {f->o.first, f->o.sequences};
-    struct deal *parts = mem_array((size_t)f->comm->size, sizeof *parts);
-    uint32_t *ids = NULL;
-    uint8_t *marks = NULL;
-    uint16_t *sources = NULL;
+    size_t n = (size_t)part_tokens(f->o.sequences, f->o.seq_length);
+    size_t from = (size_t)(f->o.first * f->o.seq_length);
     int64_t got = 0;
-    int result = -1, whole = 0;
+    int whole = 0;
 
-    if (comm_all_gather(f->comm, &mine, parts, sizeof mine) < 0)
-        goto out;
-    if (f->comm->rank == 0) {
-        ids = mem_array(all, sizeof *ids);
-        marks = mem_array(all, 1);
-        sources = mem_array(all, sizeof *sources);
-        got = token_stream_read(f->stream, f->position, all, ids, marks, sources);
-        whole = got == (int64_t)all;
-    }
+    if (f->comm->rank == 0)
+        got = token_stream_read(f->stream, f->position, all, f->step_ids, f->step_marks, f->step_sources);
+    whole = got == (int64_t)all;
     if (comm_agree(f->comm, got < 0 ? (int)err_status() : 0) < 0 ||
         comm_broadcast(f->comm, &whole, sizeof whole, 0) < 0)
-        goto out;
-    result = whole;
+        return -1;
     if (!whole)
-        goto out;
-    if (f->comm->rank == 0) {
-        size_t n = (size_t)part_tokens(mine.sequences, f->o.seq_length);
-        size_t from = (size_t)(mine.first * f->o.seq_length);
-        memcpy(f->ids, ids + from, n * 4);
-        memcpy(f->marks, marks + from, n);
-        count_sources(f, sources, all - 1);
-        result = deal_out(f, parts, ids, marks) < 0 ? -1 : 1;
-    } else {
-        result = receive_deal(f) < 0 ? -1 : 1;
-    }
-out:
-    free(parts);
-    free(ids);
-    free(marks);
-    free(sources);
-    return result;
+        return 0;
+    if (f->comm->rank != 0)
+        return receive_deal(f) < 0 ? -1 : 1;
+    memcpy(f->ids, f->step_ids + from, n * sizeof *f->ids);
+    memcpy(f->marks, f->step_marks + from, n);
+    count_sources(f, f->step_sources, all - 1);
+    return deal_out(f) < 0 ? -1 : 1;
 }
 
 static int
@@ -329,5 +324,9 @@ feed_close(struct feed *f)
     free(f->first);
     free(f->source_tokens);
     free(f->message);
+    free(f->parts);
+    free(f->step_ids);
+    free(f->step_marks);
+    free(f->step_sources);
     *f = (struct feed){0};
 }

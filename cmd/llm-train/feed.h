@@ -24,6 +24,11 @@ struct feed_options {
     bool document_mask;
 };
 
+/* Which sequences of a step a rank has. */
+struct deal {
+    int64_t first, sequences;
+};
+
 struct feed {
     struct feed_options o;
     struct comm *comm;
@@ -38,6 +43,11 @@ struct feed {
     int64_t scored;              /* targets scored in this rank's part */
     uint64_t *source_tokens;     /* consumed since feed_open, by source; this rank's part */
     size_t source_count;
+    /* A pipe: the ranks' parts; on rank 0 a whole step, [global_batch * S + 1]. */
+    struct deal *parts;
+    uint32_t *step_ids;
+    uint8_t *step_marks;
+    uint16_t *step_sources;
     char *message;               /* what is dealt to one rank */
     size_t message_size;
 };
