@@ -39,3 +39,11 @@ for cut in 50 400 2000; do
     head -c $cut two.shard >cut.shard
     ok "Python's reader finds a cut at $cut" expect_code 3 python3 "$reader" cut.shard
 done
+
+# A real shard: what llm-tokenize wrote, as it prints it itself.
+ok "a tokenizer is learned" expect_code 0 llm-tokenize --train bpe --vocab-size 400 -o tok.json "$LLM_SRC"/man/*.5
+ok "a shard is made" bash -c "llm-tokenize -t tok.json '$LLM_SRC'/man/*.[157] >real.shard"
+compare "a real shard" real.shard
+llm-tokenize -q -t tok.json --ids real.shard >ours
+python3 "$reader" real.shard | cut -d' ' -f4- >theirs
+same "its ids are those of llm-tokenize --ids" theirs ours
