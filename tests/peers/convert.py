@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# timeout: 900
+"""Checkpoints read by the stock safetensors package, and converted directories by transformers.
+
+Of random models of each family: every file of a checkpoint opens in Python and holds the
+weights; the converted directory loads, has the same logits for three prompts (1e-4 in
+fp32), continues them by the same 64 tokens, and its tokenizer encodes and decodes alike.
+"""
+import json
+import pathlib
+import re
+
+from _common import *
+from safetensors import safe_open
+from transformers import (AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GPT2Config,
+                          LlamaConfig, MistralConfig)
+
+PROMPTS = ["The quick brown fox", "吾輩は猫である。", "def main():\n    return"]
+
+
+def configs(vocab):
+    sizes = {"vocab_size": vocab, "hidden_size": 64, "intermediate_size": 144,
+             "num_hidden_layers": 3, "num_attention_heads": 8, "max_position_embeddings": 256,
+             "bos_token_id": None, "eos_token_id": 0}
+    llama3 = {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0,
+              "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+    gpt2 = {"vocab_size": vocab, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256,
+            "bos_token_id": 0, "eos_token_id": 0}
+    return {
+        "llama": LlamaConfig(**sizes, num_key_value_heads=2),
+        "llama-tied": LlamaConfig(**sizes, num_key_value_heads=4, head_dim=16, rope_parameters=llama3,
+                                  tie_word_embeddings=True, attention_bias=True, mlp_bias=True),
+        "mistral": MistralConfig(**sizes, num_key_value_heads=2, sliding_window=None),
+        "gpt2": GPT2Config(**gpt2),
+        "gpt2-untied": GPT2Config(**gpt2, tie_word_embeddings=False, activation_function="gelu",
+                                  n_inner=100),
+    }
+
+
+def class_name(config):
+    return {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM",
+            "gpt2": "GPT2LMHeadModel"}[config.model_type]
+
+
+def stock_reads(checkpoint):
+    """All weights by name, whole tensors and pieces NAME#FIRST put together."""
+    pieces = {}
+    for file in sorted(checkpoint.glob("*.safetensors")):
+        with safe_open(str(file), framework="np") as f:
+            for name in f.keys():
+                if file.name.startswith("weights-"):
+                    base, _, first = name.partition("#")
+                    pieces.setdefault(base, []).append((int(first or 0), f.get_tensor(name)))
+                else:
+                    f.get_tensor(name)
+    return {name: np.concatenate([p.reshape(-1) for _, p in sorted(list_, key=lambda x: x[0])])
+            for name, list_ in pieces.items()}
+
+
+def check_files(name, checkpoint):
+    weights = stock_reads(checkpoint)
+    manifest = json.loads((checkpoint / "manifest.json").read_text())
+    total = sum(w.size for w in weights.values())
+    ok(total == manifest["parameters"], f"{name}: the stock package reads {total} weights")
+    shapes = {s["tensor"]: s["shape"] for s in manifest["slices"] if s["array"] == "weights"}
+    ok(set(shapes) == set(weights) and all(weights[t].size == r * c for t, (r, c) in shapes.items()),
+       f"{name}: as many of each tensor as the manifest says")
+    norm = weights["final_norm.weight"]
+    ok(0.5 < norm.mean() < 1.5 and norm.std() > 0, f"{name}: and they are values")
+
+
+def check_model(name, run_dir, out, bound, *options):
+    run("llm-convert", "--verify", *options, run_dir, out)
+    model = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    ids = [tokenizer(p, add_special_tokens=False)["input_ids"] for p in PROMPTS]
+    got = [g["prompt_ids"] for g in generated(out, PROMPTS[:2] + ["x"], "--max-new", "1")]
+    ok(got[:2] == ids[:2], f"{name}: AutoTokenizer encodes the prompts alike")
+    worst = max(logits_differ(out, model, ids), 0 if options else logits_differ(run_dir, model, ids))
+    ok(worst <= bound, f"{name}: logits of 3 prompts within {worst:.2g} (bound {bound:g})")
+    GenerationConfig.from_pretrained(out)
+    return model, tokenizer
+
+
+def check_greedy(name, run_dir, out, model, tokenizer):
+    prompts = [PROMPTS[0], PROMPTS[1], "x = 1"]
+    ok(same_greedy(out, model, prompts), f"{name}: 64 greedy tokens are those of transformers")
+    ok(same_greedy(run_dir, model, prompts), f"{name}: also from the checkpoint")
+    texts_agree = all(tokenizer.decode(g["ids"], skip_special_tokens=True) == g["text"]
+                      for g in generated(out, prompts, "--max-new", "40"))
+    ok(texts_agree, f"{name}: and so is the text")
+
+
+vocab = byte_tokenizer("tok")
+for name, config in configs(vocab).items():
+    config.architectures = [class_name(config)]
+    config.save_pretrained(f"config-{name}")
+    directory = pathlib.Path(f"run-{name}")
+    run("mkcheckpoint", "--std", "0.08", "--step", 1500, "--tokenizer", "tok", "--slice-blocks", 1,
+        "--file-bytes", 70000, f"config-{name}/config.json", directory)
+    check_files(name, directory / "step-00001500")
+    model, tokenizer = check_model(name, directory, f"hf-{name}", 1e-4)
+    check_greedy(name, directory, f"hf-{name}", model, tokenizer)
+    check_model(f"{name} in shards", directory, f"hf-{name}-shards", 1e-4, "--max-shard-size", "60K")
+    ok(len(list(pathlib.Path(f"hf-{name}-shards").glob("model-*-of-*.safetensors"))) > 1,
+       f"{name}: several shards")
+    for dtype in "bf16", "fp16":
+        model, _ = check_model(f"{name} {dtype}", directory, f"hf-{name}-{dtype}", 1e-4, "--dtype", dtype)
+        again = AutoModelForCausalLM.from_pretrained(f"hf-{name}-{dtype}", dtype="auto")
+        want = {"bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
+        ok(next(again.parameters()).dtype == want, f"{name}: config.json says {dtype}")
+done()
