@@ -5,6 +5,7 @@
 #include "base/die.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "cmd/llm-convert/convert.h"
 
 /* Is there a file, or a directory with something in it? */
@@ -43,6 +44,18 @@ convert(const char *input, const char *output)
     return result;
 }
 
+static int
+log_done(const char *output)
+{
+    if (options.info || !common.log)
+        return 0;
+    log_begin("convert");
+    log_str("output", output);
+    log_str("dtype", dtype_name(options_dtype()));
+    log_bool("verified", options.verify);
+    return log_end() < 0 ? -1 : log_close();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -51,8 +64,10 @@ main(int argc, char **argv)
     int count = opt_parse(&llm_convert, argc, argv, &operands);
     options_check(operands, count);
     file_remove_on_signals();
+    if (common.log && log_open(common.log) < 0)
+        die_err();
     int result = options.info ? info(operands[0]) : convert(operands[0], operands[1]);
-    if (result < 0)
+    if (result < 0 || log_done(operands[count - 1]) < 0)
         die_err();
     finish(STATUS_OK);
 }

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/threads.h"
 #include "model/decoder.h"
 
 enum { CHUNK = 1 << 20, PROBE = 16 };
@@ -55,12 +56,13 @@ compare_tensors(const struct model_source *a, const struct model_source *b, enum
 
 /* Logits of the probe's last position, in fp32. */
 static int
-probe_logits(const struct model_source *m, const float *weights, float *logits)
+probe_logits(const struct model_source *m, struct threads *pool, const float *weights,
+             float *logits)
 {
     const struct kernels *k = kernels_pick(NULL);
     if (!k)
         return -1;
-    const struct decoder_options o = {.kernels = k, .precision = PRECISION_FP32,
+    const struct decoder_options o = {.kernels = k, .precision = PRECISION_FP32, .pool = pool,
                                       .micro_batch = 1, .seq_length = PROBE};
     int64_t room = m->config.max_position_embeddings, n = PROBE < room ? PROBE : room;
     uint32_t ids[PROBE];
@@ -83,15 +85,20 @@ static int
 compare_logits(const struct model_source *a, const struct model_source *b)
 {
     size_t n = (size_t)a->params.elements, vocab = (size_t)a->config.vocab_size;
+    if (common.memory && n * sizeof(float) > common.memory)
+        return err_set(STATUS_FAILED, "%s: the probe of --verify takes the whole model in memory, "
+                       "more than --memory allows", b->path);
+    int threads = common.threads ? (int)common.threads : threads_default(1);
+    struct threads *pool = threads > 1 ? threads_new(threads) : NULL;
     float *weights = mem_aligned(n * sizeof *weights);
     float *x = mem_array(vocab, sizeof *x), *y = mem_array(vocab, sizeof *y);
     int result = model_source_load(a, weights);
     if (result == 0)
-        result = probe_logits(a, weights, x);
+        result = probe_logits(a, pool, weights, x);
     if (result == 0)
         result = model_source_load(b, weights);
     if (result == 0)
-        result = probe_logits(b, weights, y);
+        result = probe_logits(b, pool, weights, y);
     double most = 0;
     for (size_t i = 0; i < vocab && result == 0; i++) {
         double difference = fabs((double)x[i] - (double)y[i]);
@@ -101,6 +108,7 @@ compare_logits(const struct model_source *a, const struct model_source *b)
         result = err_set(STATUS_DIFFERS, "%s: the logits of a probe differ by %g", b->path, most);
     if (result == 0)
         note("%s: same tensors as %s; logits of a probe within %g", b->path, a->path, most);
+    threads_free(pool);
     free(weights);
     free(x);
     free(y);

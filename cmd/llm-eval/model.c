@@ -65,6 +65,26 @@ load_weights(struct model *m)
     return 0;
 }
 
+/* Weights and what the largest decoder of this run takes: within --memory, when given. */
+static int
+check_memory(const struct model *m)
+{
+    struct decoder_memory d;
+    const struct decoder_options o = {.kernels = m->kernels, .precision = m->precision,
+                                      .pool = m->pool, .micro_batch = 1,
+                                      .seq_length = model_seq_length(m)};
+    uint64_t need = (uint64_t)m->params->elements * sizeof(float);
+    char text[32], limit[32];
+    if (m->precision != PRECISION_FP32)
+        need += (uint64_t)m->params->elements * m->kernels->ops[m->precision].act_size;
+    decoder_plan(m->config, m->params, &o, &d);
+    need += d.activations + d.logits + d.scratch + d.tables;
+    if (common.memory == 0 || need <= common.memory)
+        return 0;
+    return err_set(STATUS_FAILED, "%s: needs %s, --memory allows %s", m->source.path,
+                   human_bytes((double)need, text), human_bytes((double)common.memory, limit));
+}
+
 int
 model_open(struct model *m, const char *path, struct comm *comm)
 {
@@ -77,7 +97,7 @@ model_open(struct model *m, const char *path, struct comm *comm)
     m->precision = choose_precision(m);
     if (pick_kernels(m, comm) < 0 || start_threads(m, comm) < 0)
         return -1;
-    result = load_weights(m);
+    result = check_memory(m) < 0 ? -1 : load_weights(m);
     if (comm_agree(comm, result < 0 ? (int)err_status() : STATUS_OK) < 0)
         return -1;
     m->tokenizer = tokenizer_load(m->source.path);
