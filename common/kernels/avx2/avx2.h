@@ -31,9 +31,9 @@ enum {
     SGEMM_ROWS = 192,
     SGEMM_COLUMNS = 768,
     SGEMM_DEPTH = 256,
-    CONVERT_ROWS = 256,
+    CONVERT_ROWS = 512,
     CONVERT_COLUMNS = 768,
-    CONVERT_DEPTH = 512
+    CONVERT_DEPTH = 384
 };
 
 /* What a thread needs for them; taken at its first product, released at its end. */
