@@ -70,7 +70,7 @@ textbook_row(const struct shape *s, int64_t first, int64_t last, const double *q
              const double *v, double *out)
 {
     int64_t n = s->head_dim;
-    double total = 0, max = -INFINITY, *score = mem_array((size_t)(last + 1), sizeof *score);
+    double total = 0, max = -HUGE_VAL, *score = mem_array((size_t)(last + 1), sizeof *score);
     for (int64_t j = first; j <= last; j++) {
         score[j] = 0;
         for (int64_t d = 0; d < n; d++)
