@@ -43,7 +43,7 @@ struct eval_options {
 extern struct eval_options options;
 
 /* Dies with a usage error on what does not go together or is not there yet. */
-void options_check(int operands);
+void options_check(char **operands, int count);
 
 struct model {
     struct model_source source;

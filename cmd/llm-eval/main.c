@@ -66,14 +66,14 @@ main(int argc, char **argv)
     die_set_tool("llm-eval");
     int count = opt_parse(&llm_eval, argc, argv, &operands);
     if (!mpi_launched())
-        options_check(count);
+        options_check(operands, count);
     if (options.ranks > 1 && !mpi_launched())
         finish((enum status)launch(argc, argv, operands, count));
     if (mpi_world(&argc, &argv, &world) < 0)
         die_err();
     die_set_hook(stop_all_ranks);
     die_set_rank(world->rank > 0 ? world->rank : -1);
-    options_check(count);
+    options_check(operands, count);
     file_remove_on_signals();
     if (common.log && world->rank == 0 && log_open(common.log) < 0)
         die_err();

@@ -92,13 +92,9 @@ show_progress(void *arg, uint64_t tokens)
 
 /* "-" is what the launcher passed on; only rank 0 could read it. */
 static struct token_stream *
-open_stream(char **paths, int count, const struct comm *comm)
+open_stream(char **paths, int count)
 {
     bool standard_input = count == 1 && strcmp(paths[0], "-") == 0;
-    if (standard_input && comm->size > 1) {
-        err_set(STATUS_USAGE, "standard input is for one rank: give files with --ranks");
-        return NULL;
-    }
     int fd = standard_input ? launch_stdin() : -1;
     if (standard_input && fd < 0)
         return NULL;
@@ -115,6 +111,10 @@ score(struct model *m, struct token_stream *s, struct comm *comm, struct validat
                                  .progress = show_progress};
     if (options.rolling)
         return score_rolling(s, m, out);
+    if (m->config->position == POSITION_LEARNED &&
+        o.seq_length > m->config->max_position_embeddings)
+        return err_set(STATUS_USAGE, "--seq-length %lld is beyond the model's %lld positions",
+                       (long long)o.seq_length, (long long)m->config->max_position_embeddings);
     struct decoder *d = model_decoder(m, o.seq_length);
     if (!d)
         return -1;
@@ -128,7 +128,7 @@ score_shards(struct model *m, char **paths, int count, struct comm *comm)
 {
     struct validate_result r = {0};
     int force = common.progress_given ? common.progress : -1;
-    struct token_stream *s = open_stream(paths, count, comm);
+    struct token_stream *s = open_stream(paths, count);
     int result = s ? model_fits(m, token_stream_head(s), paths[0]) : -1;
     if (comm_agree(comm, result < 0 ? (int)err_status() : STATUS_OK) < 0) {
         result = -1;

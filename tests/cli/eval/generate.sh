@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Generation: greedy and sampled, prompts, stops, whole characters.
+. "$LLM_SRC/tests/lib.sh"
+. "$LLM_SRC/tests/cli/eval/model.bash"
+fixture
+
+write() { # OPTIONS: text behind "The name"
+    llm-eval -q --generate 'The name' --max-new 24 "$@" run
+}
+
+ok 'greedy' bash -c 'llm-eval -q --generate "The name" --max-new 24 run >greedy'
+is 'twice the same' "$(write)" "$(cat greedy)"
+is 'with other threads' "$(write --threads 1)" "$(cat greedy)"
+is 'whatever the seed' "$(write --seed 5)" "$(cat greedy)"
+is 'and from the likeliest one' "$(write --temperature 1 --top-k 1)" "$(cat greedy)"
+is 'and with nearly no probability' "$(write --temperature 1 --top-p 0.000001)" "$(cat greedy)"
+ok 'a sample' bash -c 'llm-eval -q --generate "The name" --max-new 24 --temperature 1 --seed 3 run >sample'
+is 'twice the same' "$(write --temperature 1 --seed 3)" "$(cat sample)"
+not_ok 'not the greedy one' cmp -s greedy sample
+not_ok 'nor that of another seed' bash -c 'cmp -s sample <(llm-eval -q --generate "The name" --max-new 24 --temperature 1 --seed 4 run)'
+ok 'JSON' write --json out.json
+is 'as many tokens as asked for' "$(jq '.ids | length' out.json)" 24
+is 'the prompt' "$(jq -r .prompt out.json)" 'The name'
+is "its ids are the tokenizer's" "$(jq -r '.prompt_ids | join(" ")' out.json)" \
+    "$(printf 'The name' >name.txt && llm-tokenize -q -t tok --ids --special none name.txt)"
+is 'the text printed' "$(jq -rj .text out.json)" "$(cat greedy)"
+ok 'fewer tokens' write --max-new 7 --json few.json
+is 'are the first of them' "$(jq -c .ids few.json)" "$(jq -c '.ids[:7]' out.json)"
+
+# A stop text ends before itself, wherever it stands.
+stop=$(LC_ALL=C.UTF-8 jq -rj '.text[6:9]' out.json)
+want=$(jq -rj --arg stop "$stop" '.text | split($stop)[0]' out.json)
+is 'a stop' "$(write --stop "$stop")" "$want"
+is 'the first of two stops' "$(write --stop 'never written' --stop "$stop")" "$want"
+
+# Bytes of a character that is not complete are not printed one by one.
+printf 'The name\n日本\n\nx y\n' | grep . >prompts
+ok 'a file of prompts' bash -c 'llm-eval -q --prompts prompts --max-new 40 --temperature 2 --json many.json run >many'
+is 'a result each' "$(jq -r .prompt many.json | tr '\n' '|')" 'The name|日本|x y|'
+ok 'all is UTF-8' iconv -f UTF-8 -t UTF-8 many
+is 'the same text in both' "$(jq -r .text many.json)" "$(cat many)"
+ok 'it is a terminal: the prompt comes before it' bash -c \
+    'script -qec "llm-eval -q --generate \"The name\" --max-new 24 run" /dev/null | tr -d "\r" >terminal'
+is 'prompt and text' "$(cat terminal)" "The name$(cat greedy)"
+
+# The model's 64 positions are the end.
+printf 'a%.0s ' {1..30} | tr -d '\n' >long
+echo >>long
+ok 'a long prompt' llm-eval -q --prompts long --max-new 1000 --json full.json run
+is 'fills the context' "$(jq '(.prompt_ids | length) + (.ids | length)' full.json)" 64
+printf 'a%.0s ' {1..100} | tr -d '\n' >long
+ok 'a longer one' expect_code 3 llm-eval -q --prompts long run
+err_like 'is refused' '^llm-eval: long: line 1: a prompt of [0-9]+ tokens leaves no room'
+
+# A model stops at its EOS.
+eos=$(jq '.ids[3]' out.json)
+ok 'a model with an EOS' make_checkpoint eos <(jq --argjson eos "$eos" '.eos_token_id = $eos' config.json)
+ok 'is asked' llm-eval -q --generate 'The name' --max-new 24 --json eos.json eos
+is 'and ends before it' "$(jq -c .ids eos.json)" "$(jq -c --argjson eos "$eos" '.ids | .[:index($eos)]' out.json)"
