@@ -5,7 +5,7 @@
 
 texts() { # [options] FILE…: the documents as JSON lines
     llm-tokenize -q -t tok.json "$@" -o t.shard && llm-tokenize -q -t tok.json --decode \
-        --format jsonl t.shard
+        --format jsonl t.shard | sed 's/,"source":"default"}$/}/'
 }
 
 printf 'one\ntwo\r\n\nthree' >plain.txt
