@@ -42,8 +42,11 @@ file_await(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
-    while (threads_hook && poll(&p, 1, 100) == 0)
+    if (!threads_hook)
+        return;
+    do {
         threads_poll();
+    } while (poll(&p, 1, 100) == 0);
 }
 
 /*

@@ -17,8 +17,8 @@
 int file_open_read(const char *path);
 
 /*
- * Returns when fd can be read or is at its end, calling threads_poll (base/threads.h) about
- * every 100 ms until then: other ranks that wait for this one learn that it lives. At
+ * Returns when fd can be read or is at its end, calling threads_poll (base/threads.h) once and
+ * about every 100 ms until then: other ranks that wait for this one learn that it lives. At
  * once when nobody set threads_hook.
  */
 void file_await(int fd);
