@@ -38,7 +38,7 @@ read_stream(void)
     unsigned long long bytes = 0, sum = 0;
     ssize_t n;
 
-    comm_set_timeout(1);
+    comm_set_timeout(2);
     if (comm_agree(world, world->rank == 0 && fd < 0 ? (int)err_status() : 0) != 0) {
         if (world->rank == 0)
             warn("%s", err_text()); /* all know it: one says it */
