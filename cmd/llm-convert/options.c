@@ -6,8 +6,7 @@
 #include "base/die.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/version.h"
-#include "kernels/blas.h"
+#include "cmd/version.h"
 #include "kernels/kernels.h"
 
 struct convert_options options;
@@ -44,10 +43,7 @@ static const struct opt table[] = {
 static void
 print_version(void)
 {
-    const struct kernels *k = kernels_pick(NULL);
-    printf("compiler  %s\n", version_compiler);
-    printf("kernels   %s\n", k ? k->name : err_text());
-    printf("BLAS      %s\n", blas_describe());
+    version_facts(VERSION_KERNELS, NULL);
 }
 
 const struct opt_tool llm_convert = {

@@ -6,8 +6,7 @@
 
 #include "base/die.h"
 #include "base/err.h"
-#include "base/version.h"
-#include "kernels/blas.h"
+#include "cmd/version.h"
 #include "parallel/mpi_comm.h"
 
 struct eval_options options;
@@ -81,11 +80,7 @@ static const struct opt table[] = {
 static void
 print_version(void)
 {
-    const struct kernels *k = kernels_pick(NULL);
-    printf("compiler  %s\n", version_compiler);
-    printf("kernels   %s\n", k ? k->name : err_text());
-    printf("BLAS      %s\n", blas_describe());
-    printf("MPI       %s\n", mpi_version());
+    version_facts(VERSION_KERNELS, mpi_version());
 }
 
 const struct opt_tool llm_eval = {

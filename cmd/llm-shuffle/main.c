@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/threads.h"
-#include "base/version.h"
+#include "cmd/version.h"
 
 /* llm-shuffle: shards to one shard, mixed, split, de-duplicated and shuffled. */
 struct settings settings;
@@ -38,7 +38,7 @@ static const struct opt options[] = {
 static void
 print_version(void)
 {
-    printf("zstd %s\n", shard_zstd_version());
+    version_facts(0, NULL);
 }
 
 static const struct opt_tool tool = {

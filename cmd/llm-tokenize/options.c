@@ -5,13 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/libraries.h"
 #include "base/die.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/threads.h"
 #include "base/utf8.h"
 #include "base/version.h"
+#include "cmd/version.h"
 #include "text/language.h"
 
 /* The option table of llm-tokenize, and what the values must satisfy. */
@@ -93,7 +93,7 @@ static const struct opt table[] = {
 static void
 print_libraries(void)
 {
-    printf("libraries: %s\n", archive_libraries());
+    version_facts(VERSION_ARCHIVE, NULL);
 }
 
 static const struct opt_tool tool = {

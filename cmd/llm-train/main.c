@@ -7,12 +7,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/sys.h"
-#include "base/version.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/train.h"
 #include "cmd/llm-train/trainer.h"
 #include "cmd/llm-train/version.h"
-#include "kernels/blas.h"
+#include "cmd/version.h"
 #include "parallel/launch.h"
 #include "parallel/mpi_comm.h"
 #include "parallel/mpi_end.h"
@@ -22,13 +21,7 @@ static struct comm *world;
 void
 train_version(void)
 {
-    const struct kernels *k = kernels_pick(NULL);
-
-    printf("compiler  %s\n", version_compiler);
-    printf("kernels   %s\n", k ? k->name : err_text());
-    printf("BLAS      %s\n", blas_describe());
-    printf("MPI       %s\n", mpi_version());
-    printf("zstd      %s\n", shard_zstd_version());
+    version_facts(VERSION_KERNELS, mpi_version());
 }
 
 /* Do all ranks come here within two seconds? Then *status is their common one. */
