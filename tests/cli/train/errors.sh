@@ -69,6 +69,7 @@ err_like 'standard input under mpiexec' '/dev/fd/3|FIFO'
 # Data that ends early ends the run well.
 ok 'data ends' llm-train --model llama.json "${base[@]}" --steps 100000 --log end.jsonl --save ended train.shard
 like 'and is told' "$(jq -rs '.[-1].why' end.jsonl)" '^data ended at step [0-9]+ of 100000$'
-ok 'the checkpoint is there' test -f ended/step-*/manifest.json
+step=$(jq -rs '.[-1].why' end.jsonl | sed 's/^data ended at step \([0-9]*\) .*/\1/')
+ok 'the last checkpoint is there' test -f "ended/step-$(printf %08d "$step")/manifest.json"
 ok 'a plan' llm-train --plan --model llama.json "${base[@]}"
 is 'parameters' "$(llm-train --plan --model llama.json "${base[@]}" | awk '/^parameters/ { print $2 }')" 31392
