@@ -81,17 +81,14 @@ def main():
                 report(result.returncode == 0, f"{setup} runs", result)
         for number, (script, reason) in enumerate(examples, 1):
             what = f"{page.name}: example {number}: {script.splitlines()[0] if script else ''}".replace("#", "")
-            tool = re.search(r"\bllm-(tokenize|shuffle|train|eval|convert)\b", script)
-            if not reason and tool and not os.path.exists(f"{os.environ['LLM_BIN']}/{tool.group(0)}"):
-                reason = f"{tool.group(0)} is not built"
             if reason:
                 count += 1
                 print(f"ok {count} - {what} # SKIP {reason}")
                 continue
             result = run(script, folder)
             report(result.returncode == 0, what, result, script)
-    print(f"1..{count}" + ("" if count else " # SKIP no page has examples"))
-    return failed > 0
+    print(f"1..{count}")
+    return failed > 0 or not count
 
 
 raise SystemExit(main())
