@@ -7,11 +7,10 @@
 #include "base/str.h"
 #include "cmd/llm-train/train.h"
 
-void
-memory_plan(const struct trainer *t, int ranks, struct memory_plan *m)
+struct decoder_options
+trainer_decoder_options(const struct trainer *t)
 {
-    const struct ops *ops = &t->kernels->ops[t->precision];
-    struct decoder_options o = {
+    return (struct decoder_options){
         .kernels = t->kernels,
         .precision = t->precision,
         .pool = t->pool,
@@ -20,6 +19,13 @@ memory_plan(const struct trainer *t, int ranks, struct memory_plan *m)
         .recompute = options.recompute == 2 ? RECOMPUTE_FULL : RECOMPUTE_NONE,
         .training = true,
     };
+}
+
+void
+memory_plan(const struct trainer *t, int ranks, struct memory_plan *m)
+{
+    const struct ops *ops = &t->kernels->ops[t->precision];
+    struct decoder_options o = trainer_decoder_options(t);
     struct decoder_memory d;
     uint64_t n = (uint64_t)t->params.elements;
 

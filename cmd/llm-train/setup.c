@@ -164,15 +164,7 @@ take_memory(struct trainer *t)
 {
     const struct ops *ops = &t->kernels->ops[t->precision];
     size_t n = (size_t)t->params.elements;
-    struct decoder_options o = {
-        .kernels = t->kernels,
-        .precision = t->precision,
-        .pool = t->pool,
-        .micro_batch = t->micro_batch,
-        .seq_length = t->seq_length,
-        .recompute = options.recompute == 2 ? RECOMPUTE_FULL : RECOMPUTE_NONE,
-        .training = true,
-    };
+    struct decoder_options o = trainer_decoder_options(t);
     bool copy = t->precision != PRECISION_FP32;
     int64_t first, sequences;
 

@@ -89,6 +89,7 @@ int trainer_validate(struct trainer *t);
 int trainer_run(struct trainer *t);
 
 /* plan.c */
+struct decoder_options trainer_decoder_options(const struct trainer *t);
 struct memory_plan {
     uint64_t weights, act_weights, moments, gradients, staging, activations, logits, scratch, tables, total;
 };
