@@ -29,44 +29,30 @@ static unsigned
 category_class(utf8proc_category_t category)
 {
     switch (category) {
-    case UTF8PROC_CATEGORY_LU:
-        return CLASS_LU | CLASS_WORD;
-    case UTF8PROC_CATEGORY_LL:
-        return CLASS_LL | CLASS_WORD;
-    case UTF8PROC_CATEGORY_LT:
-        return CLASS_LT | CLASS_WORD;
-    case UTF8PROC_CATEGORY_LM:
-        return CLASS_LM | CLASS_WORD;
-    case UTF8PROC_CATEGORY_LO:
-        return CLASS_LO | CLASS_WORD;
-    case UTF8PROC_CATEGORY_MN:
-        return CLASS_MN | CLASS_WORD;
+    case UTF8PROC_CATEGORY_LU: return CLASS_LU | CLASS_WORD;
+    case UTF8PROC_CATEGORY_LL: return CLASS_LL | CLASS_WORD;
+    case UTF8PROC_CATEGORY_LT: return CLASS_LT | CLASS_WORD;
+    case UTF8PROC_CATEGORY_LM: return CLASS_LM | CLASS_WORD;
+    case UTF8PROC_CATEGORY_LO: return CLASS_LO | CLASS_WORD;
+    case UTF8PROC_CATEGORY_MN: return CLASS_MN | CLASS_WORD;
     case UTF8PROC_CATEGORY_MC:
-    case UTF8PROC_CATEGORY_ME:
-        return CLASS_MC | CLASS_WORD;
-    case UTF8PROC_CATEGORY_ND:
-        return CLASS_ND | CLASS_WORD;
-    case UTF8PROC_CATEGORY_NL:
-        return CLASS_NLO | CLASS_WORD;
-    case UTF8PROC_CATEGORY_NO:
-        return CLASS_NLO;
-    case UTF8PROC_CATEGORY_PC:
-        return CLASS_PUNCT | CLASS_WORD;
+    case UTF8PROC_CATEGORY_ME: return CLASS_MC | CLASS_WORD;
+    case UTF8PROC_CATEGORY_ND: return CLASS_ND | CLASS_WORD;
+    case UTF8PROC_CATEGORY_NL: return CLASS_NLO | CLASS_WORD;
+    case UTF8PROC_CATEGORY_NO: return CLASS_NLO;
+    case UTF8PROC_CATEGORY_PC: return CLASS_PUNCT | CLASS_WORD;
     case UTF8PROC_CATEGORY_PD:
     case UTF8PROC_CATEGORY_PS:
     case UTF8PROC_CATEGORY_PE:
     case UTF8PROC_CATEGORY_PI:
     case UTF8PROC_CATEGORY_PF:
-    case UTF8PROC_CATEGORY_PO:
-        return CLASS_PUNCT;
+    case UTF8PROC_CATEGORY_PO: return CLASS_PUNCT;
     case UTF8PROC_CATEGORY_CC:
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_CS:
     case UTF8PROC_CATEGORY_CO:
-    case UTF8PROC_CATEGORY_CN:
-        return CLASS_OTHER;
-    default:
-        return 0;
+    case UTF8PROC_CATEGORY_CN: return CLASS_OTHER;
+    default: return 0;
     }
 }
 

@@ -69,8 +69,8 @@ normalize_points(enum text_form form, const char *s, size_t n, utf8proc_int32_t 
     const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)s;
     utf8proc_option_t options = form_options(form);
     for (;;) {
-        utf8proc_ssize_t need =
-            utf8proc_decompose(bytes, (utf8proc_ssize_t)n, *cp, (utf8proc_ssize_t)*cap, options);
+        utf8proc_ssize_t need = utf8proc_decompose(bytes, (utf8proc_ssize_t)n, *cp,
+                                                   (utf8proc_ssize_t)*cap, options);
         if (need < 0)
             return 0; /* only invalid UTF-8 gets here, which callers exclude */
         if ((size_t)need <= *cap) {
@@ -90,8 +90,8 @@ composes_to_itself(uint32_t c, enum text_form form)
     size_t used = (size_t)utf8proc_encode_char((utf8proc_int32_t)c, (utf8proc_uint8_t *)s);
     utf8proc_int32_t points[32], *cp = points;
     utf8proc_option_t options = form_options(form);
-    utf8proc_ssize_t n =
-        utf8proc_decompose((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)used, cp, 32, options);
+    utf8proc_ssize_t n = utf8proc_decompose((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)used, cp,
+                                            32, options);
     if (n < 1 || n > 32)
         return false;
     return utf8proc_normalize_utf32(cp, n, options) == 1 && (uint32_t)cp[0] == c;

@@ -116,9 +116,8 @@ space_behind(const uint16_t *classes, const char *text, size_t at, size_t n)
 }
 
 void
-added_search(const struct added_trie *t, const struct added_token *tokens,
-             const uint16_t *classes, const char *text, size_t n, bool skip_special,
-             struct added_spans *out)
+added_search(const struct added_trie *t, const struct added_token *tokens, const uint16_t *classes,
+             const char *text, size_t n, bool skip_special, struct added_spans *out)
 {
     size_t done = 0;
     for (size_t at = 0; !t->empty && at < n;) {

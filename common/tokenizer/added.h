@@ -49,8 +49,8 @@ struct added_span {
 struct added_spans VEC_BODY(struct added_span);
 
 /* Appends the stretches of text[0..n). skip_special: special ones are ordinary text. */
-void added_search(const struct added_trie *t, const struct added_token *tokens,
-                  const uint16_t *classes, const char *text, size_t n, bool skip_special,
-                  struct added_spans *out);
+void
+added_search(const struct added_trie *t, const struct added_token *tokens, const uint16_t *classes,
+             const char *text, size_t n, bool skip_special, struct added_spans *out);
 
 #endif

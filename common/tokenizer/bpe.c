@@ -1,11 +1,11 @@
 #include "tokenizer/bpe.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
 #include "text/classes.h"
+#include "tokenizer/bpe_pairs.h"
 #include "tokenizer/bytelevel.h"
 
 /*
@@ -16,18 +16,12 @@
  * a direct-mapped cache of the thread.
  */
 
-#define NO_RANK INT32_MAX /* so that ranks compare as signed numbers, too */
-#define NO_UNIT UINT32_MAX
-
 enum {
-    SCAN_MOST = 96,      /* units; more go through the heap */
+    SCAN_MOST = 96, /* units; more go through the heap */
     CACHE_SLOTS = 1 << 16,
-    CACHE_KEY = 30,      /* bytes of a piece that is kept */
+    CACHE_KEY = 30, /* bytes of a piece that is kept */
     CACHE_IDS = 8
 };
-
-static const char mark[] = "\xE2\x96\x81"; /* ▁, U+2581 */
-enum { MARK_LEN = 3 };
 
 struct cache_slot {
     uint8_t length, count; /* length 0: empty */
@@ -67,196 +61,6 @@ bpe_scratch_free(struct bpe_scratch *s)
     vec_release(&s->heap);
     str_release(&s->text);
     free(s);
-}
-
-/* ---- tables ---- */
-
-static inline uint64_t
-pair_key(uint32_t left, uint32_t right)
-{
-    return (uint64_t)left << 32 | right;
-}
-
-static inline uint32_t
-pair_hash(uint64_t key)
-{
-    return (uint32_t)((key * 0x9E3779B97F4A7C15u) >> 32);
-}
-
-static inline const struct pair_slot *
-pair_find(const struct bpe *b, uint32_t left, uint32_t right)
-{
-    uint64_t key = pair_key(left, right);
-    uint32_t i = pair_hash(key) & b->pair_mask;
-    while (b->pairs[i].key != key && b->pairs[i].key != UINT64_MAX)
-        i = (i + 1) & b->pair_mask;
-    return &b->pairs[i];
-}
-
-/* The filter takes other bits of the hash than the table. */
-static inline uint32_t
-filter_bit(const struct bpe *b, uint64_t key)
-{
-    return (uint32_t)((key * 0x9E3779B97F4A7C15u) >> 20) & b->filter_mask;
-}
-
-static inline uint32_t
-pair_rank(const struct bpe *b, uint32_t left, uint32_t right)
-{
-    uint32_t bit = filter_bit(b, pair_key(left, right));
-    if (!(b->pair_filter[bit / 64] >> bit % 64 & 1))
-        return NO_RANK;
-    return pair_find(b, left, right)->rank; /* NO_RANK in an empty slot */
-}
-
-/* Does the text hold ▁ behind something else? */
-static bool
-mark_inside(const char *s, size_t n)
-{
-    bool other = false;
-    while (n > 0) {
-        if (n >= MARK_LEN && !memcmp(s, mark, MARK_LEN)) {
-            if (other)
-                return true;
-            s += MARK_LEN;
-            n -= MARK_LEN;
-        } else {
-            other = true;
-            s++;
-            n--;
-        }
-    }
-    return false;
-}
-
-static long
-build_pairs(struct bpe *b, const struct bpe_merge *merges, uint32_t count)
-{
-    uint32_t size = 16;
-    while (size < 2 * (uint64_t)count)
-        size *= 2;
-    b->pairs = mem_array(size, sizeof *b->pairs);
-    b->pair_mask = size - 1;
-    for (uint32_t i = 0; i < size; i++)
-        b->pairs[i] = (struct pair_slot){UINT64_MAX, NO_RANK, 0};
-    b->filter_mask = 8 * size - 1;
-    b->pair_filter = mem_zarray(size / 8, sizeof *b->pair_filter);
-    b->results = mem_array(count ? count : 1, sizeof *b->results);
-    b->merge_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t key = pair_key(merges[i].left, merges[i].right);
-        struct pair_slot *slot =
-            &b->pairs[pair_find(b, merges[i].left, merges[i].right) - b->pairs];
-        if (slot->key == key)
-            return i;
-        *slot = (struct pair_slot){key, i, merges[i].result};
-        b->results[i] = merges[i].result;
-        uint32_t bit = filter_bit(b, key);
-        b->pair_filter[bit / 64] |= (uint64_t)1 << bit % 64;
-    }
-    return -1;
-}
-
-static void
-build_byte_units(struct bpe *b)
-{
-    struct str c = {0};
-    for (unsigned i = 0; i < 256; i++) {
-        str_clear(&c);
-        str_add_utf8(&c, byte_to_char((uint8_t)i));
-        b->byte_units[i] = vocab_find(b->vocab, c.data, c.len);
-    }
-    str_release(&c);
-    b->byte_pairs = mem_array(65536, sizeof *b->byte_pairs);
-    for (unsigned i = 0; i < 65536; i++) {
-        uint32_t left = b->byte_units[i >> 8], right = b->byte_units[i & 255];
-        b->byte_pairs[i] =
-            left == NO_UNIT || right == NO_UNIT ? NO_RANK : pair_rank(b, left, right);
-    }
-}
-
-static void
-build_char_units(struct bpe *b)
-{
-    struct str c = {0};
-    b->char_units = mem_array(0x10000, sizeof *b->char_units);
-    for (uint32_t i = 0; i < 0x10000; i++) {
-        b->char_units[i] = NO_UNIT;
-        if (i >= 0xD800 && i <= 0xDFFF)
-            continue;
-        str_clear(&c);
-        str_add_utf8(&c, i);
-        b->char_units[i] = vocab_find(b->vocab, c.data, c.len);
-    }
-    str_release(&c);
-}
-
-static void
-build_words(struct bpe *b)
-{
-    struct str bytes = {0};
-    uint32_t one, two;
-    for (uint32_t id = 0; id < b->vocab->entries.len; id++) {
-        size_t n;
-        const char *s = vocab_get(b->vocab, id, &n);
-        str_clear(&bytes);
-        if (s && chars_to_bytes(s, n, &bytes))
-            vocab_add(&b->words, id, bytes.data ? bytes.data : "", bytes.len);
-    }
-    str_release(&bytes);
-    vocab_index(&b->words, &one, &two); /* the map is one to one: no string stands twice */
-}
-
-/* Words before ▁ may be encoded apart when no merge could join them. */
-static bool
-can_cut(const struct bpe *b)
-{
-    uint32_t id = vocab_find(b->vocab, mark, MARK_LEN);
-    if (b->byte_level || b->ignore_merges || b->prefix || b->suffix || id == UINT32_MAX)
-        return false;
-    for (uint32_t i = 0; i < b->merge_count; i++) {
-        size_t n;
-        const char *s = vocab_get(b->vocab, b->results[i], &n);
-        if (s && mark_inside(s, n))
-            return false;
-    }
-    return true;
-}
-
-long
-bpe_build(struct bpe *b, const struct vocab *vocab, const struct bpe_merge *merges, uint32_t count)
-{
-    b->vocab = vocab;
-    long twice = build_pairs(b, merges, count);
-    if (twice >= 0)
-        return twice;
-    for (unsigned i = 0; i < 256; i++) {
-        char name[8];
-        snprintf(name, sizeof name, "<0x%02X>", i);
-        b->byte_tokens[i] = vocab_find(vocab, name, 6);
-    }
-    if (b->byte_level) {
-        build_byte_units(b);
-        if (b->ignore_merges)
-            build_words(b);
-    } else {
-        build_char_units(b);
-    }
-    b->cut_before_mark = can_cut(b);
-    return -1;
-}
-
-void
-bpe_release(struct bpe *b)
-{
-    free(b->prefix);
-    free(b->suffix);
-    free(b->pairs);
-    free(b->pair_filter);
-    free(b->results);
-    free(b->byte_pairs);
-    free(b->char_units);
-    vocab_release(&b->words);
 }
 
 /* ---- units ---- */
@@ -318,7 +122,8 @@ collect_chars(struct collect *c, const char *piece, size_t n)
 {
     for (size_t at = 0, used; at < n; at += used) {
         uint32_t cp = text_peek(piece + at, &used);
-        uint32_t id = cp < 0x10000 ? c->b->char_units[cp] : vocab_find(c->b->vocab, piece + at, used);
+        uint32_t id = cp < 0x10000 ? c->b->char_units[cp]
+                                   : vocab_find(c->b->vocab, piece + at, used);
         if (id != NO_UNIT)
             add_known(c, id);
         else
@@ -522,8 +327,7 @@ encode_merging(const struct bpe *b, struct bpe_scratch *s, const char *piece, si
 {
     collect_units(b, s, piece, n);
     size_t count = s->units.len;
-    const unsigned char *bytes =
-        b->byte_level && count == n ? (const unsigned char *)piece : NULL;
+    const unsigned char *bytes = b->byte_level && count == n ? (const unsigned char *)piece : NULL;
     if (count > SCAN_MOST) {
         merge_by_heap(b, s, bytes, s->units.data, count, out);
         return;
@@ -576,8 +380,7 @@ encode_cached(const struct bpe *b, struct bpe_scratch *s, const char *piece, siz
 }
 
 void
-bpe_encode(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
-           struct ids *out)
+bpe_encode(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n, struct ids *out)
 {
     if (n == 0)
         return;
@@ -589,7 +392,7 @@ bpe_encode(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t
     size_t begin = 0;
     bool other = false;
     for (size_t at = 0; at < n;) {
-        bool is_mark = n - at >= MARK_LEN && !memcmp(piece + at, mark, MARK_LEN);
+        bool is_mark = n - at >= MARK_LEN && !memcmp(piece + at, MARK, MARK_LEN);
         if (is_mark && other) {
             encode_cached(b, s, piece + begin, at - begin, out);
             begin = at;

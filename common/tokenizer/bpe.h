@@ -25,7 +25,7 @@ struct bpe {
     bool ignore_merges; /* a whole piece in the vocabulary is its id */
     bool byte_fallback; /* an unknown character becomes its <0xNN> tokens */
     bool fuse_unk;
-    uint32_t unk; /* UINT32_MAX: unknown characters vanish */
+    uint32_t unk;          /* UINT32_MAX: unknown characters vanish */
     char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL: none */
     size_t prefix_len, suffix_len;
 
@@ -33,14 +33,14 @@ struct bpe {
     uint32_t pair_mask;
     uint64_t *pair_filter; /* a bit for each pair's hash: most pairs are none, found out cheaply */
     uint32_t filter_mask;
-    uint32_t *results;    /* the id that the merge of each rank makes */
+    uint32_t *results; /* the id that the merge of each rank makes */
     uint32_t merge_count;
     uint32_t *byte_pairs; /* [256][256]: rank of two bytes' merge; byte_level only */
 
-    uint32_t byte_units[256]; /* id of each byte's character; byte_level only */
-    uint32_t *char_units;     /* id of each character below U+10000; else */
+    uint32_t byte_units[256];  /* id of each byte's character; byte_level only */
+    uint32_t *char_units;      /* id of each character below U+10000; else */
     uint32_t byte_tokens[256]; /* ids of <0x00> … <0xFF> */
-    struct vocab words;       /* byte_level: the bytes of each token, for ignore_merges */
+    struct vocab words;        /* byte_level: the bytes of each token, for ignore_merges */
 
     bool cut_before_mark; /* no merge joins x and ▁: words may be encoded apart */
 };
@@ -55,8 +55,8 @@ struct bpe_merge {
  * flags, prefix and suffix are set by the caller beforehand. Returns the index of a
  * merge that stands twice, or -1.
  */
-long bpe_build(struct bpe *b, const struct vocab *vocab, const struct bpe_merge *merges,
-               uint32_t count);
+long
+bpe_build(struct bpe *b, const struct vocab *vocab, const struct bpe_merge *merges, uint32_t count);
 void bpe_release(struct bpe *b);
 
 struct bpe_scratch;

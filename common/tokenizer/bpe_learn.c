@@ -24,7 +24,7 @@ struct pair {
     int64_t count;
     uint32_t *words;
     uint32_t words_len, words_cap;
-    bool merged; /* is a merge already */
+    bool merged;  /* is a merge already */
     bool touched; /* grew in the merge at hand */
 };
 
@@ -42,8 +42,8 @@ struct learner {
     uint32_t *slots; /* pair index + 1 */
     uint32_t mask;
     VEC(struct candidate) heap;
-    struct ids touched;  /* pairs */
-    uint32_t *by_text;   /* token id + 1 by the hash of its bytes */
+    struct ids touched; /* pairs */
+    uint32_t *by_text;  /* token id + 1 by the hash of its bytes */
     uint32_t text_mask;
     struct str text;
 };

@@ -20,17 +20,17 @@ struct bpe_learned {
 };
 
 struct bpe_learn_options {
-    uint32_t tokens;          /* stop at so many */
+    uint32_t tokens; /* stop at so many */
     uint64_t min_frequency;
-    size_t max_piece_bytes;   /* 0: no limit */
-    const uint8_t *byte_ids;  /* [256]: the id of each byte */
+    size_t max_piece_bytes;    /* 0: no limit */
+    const uint8_t *byte_ids;   /* [256]: the id of each byte */
     const struct vocab *taken; /* texts (bytes) that no token may have; NULL: none */
     void (*progress)(uint32_t merges_done, uint32_t merges_all);
 };
 
 /* The pieces are used up. */
-void bpe_learn(struct piece_counts *pieces, const struct bpe_learn_options *o,
-               struct bpe_learned *out);
+void
+bpe_learn(struct piece_counts *pieces, const struct bpe_learn_options *o, struct bpe_learned *out);
 void bpe_learned_release(struct bpe_learned *l);
 
 #endif

@@ -60,9 +60,9 @@ struct tokenizer_stream {
     const struct tokenizer *t;
     bool skip_special;
     enum decoder_stream kind;
-    struct str bytes;   /* STREAM_BYTES: an unfinished character; STREAM_TEXTS: a run of bytes */
-    struct ids held;    /* STREAM_NONE: everything */
-    size_t strip_left;  /* characters that Strip may still take */
+    struct str bytes;  /* STREAM_BYTES: an unfinished character; STREAM_TEXTS: a run of bytes */
+    struct ids held;   /* STREAM_NONE: everything */
+    size_t strip_left; /* characters that Strip may still take */
 };
 
 static const struct decoder_step *

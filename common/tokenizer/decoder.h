@@ -12,13 +12,13 @@
 
 /* The "decoder" of tokenizer.json: steps from the tokens' texts to the text. */
 enum decoder_kind {
-    DECODE_BYTE_LEVEL,    /* characters to bytes; joins */
+    DECODE_BYTE_LEVEL, /* characters to bytes; joins */
     DECODE_REPLACE,
     DECODE_BYTE_FALLBACK, /* runs of <0xNN> to their bytes */
     DECODE_FUSE,          /* joins */
     DECODE_STRIP,
     DECODE_METASPACE,
-    DECODE_SUFFIX         /* BPEDecoder */
+    DECODE_SUFFIX /* BPEDecoder */
 };
 
 struct decoder_step {
@@ -26,9 +26,9 @@ struct decoder_step {
     struct matcher pattern;
     char *content; /* Replace's content, the suffix */
     size_t length;
-    uint32_t character;      /* Strip, Metaspace */
-    size_t start, stop;      /* Strip */
-    bool prepended;          /* Metaspace: the first token's is dropped */
+    uint32_t character; /* Strip, Metaspace */
+    size_t start, stop; /* Strip */
+    bool prepended;     /* Metaspace: the first token's is dropped */
 };
 
 struct decoder {

@@ -10,9 +10,9 @@
 enum { FILE_LIMIT = 256 << 20 };
 
 /* Files that Hugging Face saves with a tokenizer; the first is its description. */
-static const char *const file_names[] = {"tokenizer.json", "tokenizer_config.json",
+static const char *const file_names[] = {"tokenizer.json",          "tokenizer_config.json",
                                          "special_tokens_map.json", "added_tokens.json",
-                                         "chat_template.jinja", "chat_template.json"};
+                                         "chat_template.jinja",     "chat_template.json"};
 enum { FILE_NAMES = sizeof file_names / sizeof *file_names };
 
 static void

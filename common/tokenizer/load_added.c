@@ -5,14 +5,12 @@
 
 /* The added_tokens member of tokenizer.json. */
 
-
 static int
 load_token(const struct json_doc *doc, const json_t *json, struct added_token *a)
 {
     const char *content = NULL;
     int64_t id = 0;
-    if (json_only_keys(doc, json,
-                       "id|content|single_word|lstrip|rstrip|normalized|special") < 0 ||
+    if (json_only_keys(doc, json, "id|content|single_word|lstrip|rstrip|normalized|special") < 0 ||
         json_get_int(doc, json, "id", JSON_NEED, 0, VOCAB_MAX - 1, &id) < 0 ||
         json_get_bytes(doc, json, "content", JSON_NEED, &content, &a->length) < 0 ||
         json_get_bool(doc, json, "single_word", JSON_NEED, &a->single_word) < 0 ||
@@ -99,7 +97,8 @@ build_tries(struct tokenizer *t, const struct json_doc *doc, const json_t *json)
         struct added_trie *trie = a->normalized ? &t->normal : &t->raw;
         const char *text = a->normal ? a->normal : a->content;
         if (!added_trie_add(trie, text, a->normal ? a->normal_length : a->length, i))
-            return json_fail_at(doc, json, i, "normalized, the token is empty or another one's twin");
+            return json_fail_at(doc, json, i,
+                                "normalized, the token is empty or another one's twin");
     }
     return 0;
 }
@@ -111,7 +110,8 @@ load_added(struct tokenizer *t, const struct json_doc *doc, const json_t *root)
     added_trie_init(&t->raw);
     added_trie_init(&t->normal);
     int given = json_get_array(doc, root, "added_tokens", JSON_MAY, &json);
-    if (given < 0 || (given && load_tokens(t, doc, json) < 0) || (given && build_tries(t, doc, json) < 0))
+    if (given < 0 || (given && load_tokens(t, doc, json) < 0) ||
+        (given && build_tries(t, doc, json) < 0))
         return -1;
     t->vocabulary = (uint32_t)t->vocab.entries.len;
     for (size_t i = 0; i < t->added.len; i++)

@@ -21,7 +21,8 @@ load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
         const json_t *in;
         json_t *out;
     } object = {vocab};
-    json_object_foreach (object.out, key, value) {
+    json_object_foreach(object.out, key, value)
+    {
         json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
         if (id < 0 || id >= VOCAB_MAX)
             return json_fail(doc, vocab, key, "expected an id from 0 to %d", VOCAB_MAX - 1);
@@ -41,7 +42,8 @@ merge_token(const struct tokenizer *t, const struct json_doc *doc, const json_t 
 {
     uint32_t id = vocab_find(&t->vocab, s, n);
     if (id == UINT32_MAX)
-        json_fail_at(doc, merges, i, "\"%.*s\" is not in the vocabulary", n > 200 ? 200 : (int)n, s);
+        json_fail_at(doc, merges, i, "\"%.*s\" is not in the vocabulary", n > 200 ? 200 : (int)n,
+                     s);
     return id;
 }
 

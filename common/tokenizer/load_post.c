@@ -130,13 +130,10 @@ load_any(struct tokenizer *t, const struct json_doc *doc, const json_t *json, in
     switch (type) {
     case 0: /* changes offsets only */
         return json_only_keys(doc, json, "type|add_prefix_space|trim_offsets|use_regex");
-    case 1:
-        return load_template(t, doc, json);
+    case 1: return load_template(t, doc, json);
     case 2:
-    case 3:
-        return load_cls_sep(t, doc, json);
-    default:
-        break;
+    case 3: return load_cls_sep(t, doc, json);
+    default: break;
     }
     if (json_only_keys(doc, json, "type|processors") < 0 ||
         json_get_array(doc, json, "processors", JSON_NEED, &list) < 0)

@@ -12,9 +12,8 @@ enum { NESTING_MOST = 16 };
 static struct pretokenizer_step *
 add_step(struct pretokenizer *p, enum pretokenizer_kind kind)
 {
-    vec_push(&p->steps, ((struct pretokenizer_step){.kind = kind,
-                                                    .behavior = SPLIT_ISOLATED,
-                                                    .character = UINT32_MAX}));
+    vec_push(&p->steps, ((struct pretokenizer_step){
+                            .kind = kind, .behavior = SPLIT_ISOLATED, .character = UINT32_MAX}));
     return &p->steps.data[p->steps.len - 1];
 }
 
@@ -102,7 +101,8 @@ load_metaspace(struct pretokenizer *p, const struct json_doc *doc, const json_t 
     if (json_only_keys(doc, json,
                        "type|replacement|add_prefix_space|prepend_scheme|split|str_rep") < 0 ||
         load_character(doc, json, "replacement", &character) < 0 ||
-        json_get_choice(doc, json, "prepend_scheme", JSON_MAY, "first|never|always", &prepend) < 0 ||
+        json_get_choice(doc, json, "prepend_scheme", JSON_MAY, "first|never|always", &prepend) <
+            0 ||
         json_get_bool(doc, json, "split", JSON_MAY, &split) < 0)
         return -1;
     int given = json_get_bool(doc, json, "add_prefix_space", JSON_MAY, &space);
@@ -197,7 +197,8 @@ load_bert(struct pretokenizer *p, const struct json_doc *doc, const json_t *json
     return 0;
 }
 
-static int load_any(struct pretokenizer *p, const struct json_doc *doc, const json_t *json, int depth);
+static int
+load_any(struct pretokenizer *p, const struct json_doc *doc, const json_t *json, int depth);
 
 static int
 load_sequence(struct pretokenizer *p, const struct json_doc *doc, const json_t *json, int depth)
@@ -214,9 +215,9 @@ load_sequence(struct pretokenizer *p, const struct json_doc *doc, const json_t *
 
 /* In the order of TYPES; Sequence, which is last, stands apart. */
 static int (*const loaders[])(struct pretokenizer *, const struct json_doc *, const json_t *) = {
-    load_byte_level, load_split,       load_metaspace, load_digits, load_punctuation,
-    load_delimiter,  load_length,      load_words,     load_white_space, load_bert};
-#define TYPES                                                                       \
+    load_byte_level, load_split,  load_metaspace, load_digits,      load_punctuation,
+    load_delimiter,  load_length, load_words,     load_white_space, load_bert};
+#define TYPES                                                                      \
     "ByteLevel|Split|Metaspace|Digits|Punctuation|CharDelimiterSplit|FixedLength|" \
     "Whitespace|WhitespaceSplit|BertPreTokenizer|Sequence"
 enum { TYPE_SEQUENCE = sizeof loaders / sizeof *loaders };

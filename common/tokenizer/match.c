@@ -45,7 +45,8 @@ matcher_next(const struct matcher *m, struct regex_scratch *s, const char *text,
              struct match_cursor *c, size_t *begin, size_t *end)
 {
     if (m->literal) {
-        const char *hit = c->from < n ? memmem(text + c->from, n - c->from, m->literal, m->length) : NULL;
+        const char *hit = c->from < n ? memmem(text + c->from, n - c->from, m->literal, m->length)
+                                      : NULL;
         if (!hit)
             return 0;
         *begin = (size_t)(hit - text);

@@ -44,8 +44,8 @@ static int
 load_bert(struct normalizer *z, const struct json_doc *doc, const json_t *json)
 {
     bool clean = true, chinese = true, lower = true;
-    if (json_only_keys(doc, json,
-                       "type|clean_text|handle_chinese_chars|strip_accents|lowercase") < 0 ||
+    if (json_only_keys(doc, json, "type|clean_text|handle_chinese_chars|strip_accents|lowercase") <
+            0 ||
         json_get_bool(doc, json, "clean_text", JSON_NEED, &clean) < 0 ||
         json_get_bool(doc, json, "handle_chinese_chars", JSON_NEED, &chinese) < 0 ||
         json_get_bool(doc, json, "lowercase", JSON_NEED, &lower) < 0)
@@ -64,7 +64,8 @@ load_bert(struct normalizer *z, const struct json_doc *doc, const json_t *json)
     return 0;
 }
 
-static int load_any(struct normalizer *z, const struct json_doc *doc, const json_t *json, int depth);
+static int
+load_any(struct normalizer *z, const struct json_doc *doc, const json_t *json, int depth);
 
 static int
 load_sequence(struct normalizer *z, const struct json_doc *doc, const json_t *json, int depth)
@@ -94,7 +95,7 @@ enum type {
     TYPE_BERT,
     TYPE_SEQUENCE
 };
-#define TYPES                                                                             \
+#define TYPES                                                                       \
     "NFC|NFD|NFKC|NFKD|Lowercase|StripAccents|Nmt|ByteLevel|Strip|Replace|Prepend|" \
     "BertNormalizer|Sequence"
 
@@ -111,8 +112,10 @@ load_simple(struct normalizer *z, const struct json_doc *doc, const json_t *json
         [TYPE_NMT] = NORMALIZE_NMT,
         [TYPE_BYTE_LEVEL] = NORMALIZE_BYTE_LEVEL,
     };
-    static const enum text_form forms[] = {
-        [TYPE_NFC] = FORM_NFC, [TYPE_NFD] = FORM_NFD, [TYPE_NFKC] = FORM_NFKC, [TYPE_NFKD] = FORM_NFKD};
+    static const enum text_form forms[] = {[TYPE_NFC] = FORM_NFC,
+                                           [TYPE_NFD] = FORM_NFD,
+                                           [TYPE_NFKC] = FORM_NFKC,
+                                           [TYPE_NFKD] = FORM_NFKD};
     if (json_only_keys(doc, json, "type") < 0)
         return -1;
     struct normalizer_step *step = add_step(z, kinds[type]);
@@ -184,14 +187,12 @@ normalizer_cuts_left(const struct normalizer *z)
         case NORMALIZE_LOWERCASE:
         case NORMALIZE_PREPEND:
         case NORMALIZE_BYTE_LEVEL:
-        case NORMALIZE_BERT_CHINESE:
-            break;
+        case NORMALIZE_BERT_CHINESE: break;
         case NORMALIZE_REPLACE:
             if (step->length == 0)
                 return true;
             break;
-        default:
-            return true;
+        default: return true;
         }
     }
     return false;
@@ -207,8 +208,8 @@ nmt_point(uint32_t c)
         c == 0x8F || c == 0x9F)
         return -1;
     if (c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 ||
-        (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||
-        c == 0xFEFF || c == 0xFFFD)
+        (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF ||
+        c == 0xFFFD)
         return ' ';
     return (int32_t)c;
 }
@@ -312,12 +313,8 @@ run_step(const struct normalizer_step *step, struct normalizer_scratch *s, const
         if (!text_normalize(step->form, *text, *n, out))
             return 0;
         break;
-    case NORMALIZE_LOWERCASE:
-        text_lowercase(*text, *n, out);
-        break;
-    case NORMALIZE_STRIP:
-        run_strip(step, text, n);
-        return 0;
+    case NORMALIZE_LOWERCASE: text_lowercase(*text, *n, out); break;
+    case NORMALIZE_STRIP: run_strip(step, text, n); return 0;
     case NORMALIZE_REPLACE:
         if (run_replace(step, s->regex, *text, *n, out) < 0)
             return -1;
@@ -328,9 +325,7 @@ run_step(const struct normalizer_step *step, struct normalizer_scratch *s, const
         str_add(out, step->content, step->length);
         str_add(out, *text, *n);
         break;
-    case NORMALIZE_BYTE_LEVEL:
-        bytes_to_chars(*text, *n, out);
-        break;
+    case NORMALIZE_BYTE_LEVEL: bytes_to_chars(*text, *n, out); break;
     case NORMALIZE_BERT_ACCENTS: {
         struct str apart = {0};
         if (text_normalize(FORM_NFD, *text, *n, &apart))
@@ -340,8 +335,7 @@ run_step(const struct normalizer_step *step, struct normalizer_scratch *s, const
         str_release(&apart);
         break;
     }
-    default:
-        run_points(step->kind, *text, *n, out);
+    default: run_points(step->kind, *text, *n, out);
     }
     *text = out->data ? out->data : "";
     *n = out->len;

@@ -12,7 +12,7 @@
 
 /* The "normalizer" of tokenizer.json: steps that rewrite the text, one after another. */
 enum normalizer_kind {
-    NORMALIZE_FORM,          /* NFC, NFD, NFKC, NFKD */
+    NORMALIZE_FORM, /* NFC, NFD, NFKC, NFKD */
     NORMALIZE_LOWERCASE,
     NORMALIZE_STRIP,         /* white space at the ends */
     NORMALIZE_STRIP_ACCENTS, /* marks */

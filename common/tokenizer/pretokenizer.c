@@ -181,8 +181,8 @@ run_split(const struct run *r, size_t k, const char *text, size_t n, bool first)
     for (size_t i = 0; i < s->spans[k].len; i++) {
         struct pretokenizer_span span = s->spans[k].data[i];
         if (!span.match && span.begin < span.end &&
-            run_step(r, k + 1, text + span.begin, span.end - span.begin,
-                     first && span.begin == 0) < 0)
+            run_step(r, k + 1, text + span.begin, span.end - span.begin, first && span.begin == 0) <
+                0)
             return -1;
     }
     return 0;
@@ -233,14 +233,11 @@ run_step(const struct run *r, size_t k, const char *text, size_t n, bool first)
         return 0;
     }
     switch (r->p->steps.data[k].kind) {
-    case PRETOKENIZE_SCAN:
-        return run_scan(r, k, text, n, first);
+    case PRETOKENIZE_SCAN: return run_scan(r, k, text, n, first);
     case PRETOKENIZE_SPACE:
     case PRETOKENIZE_BYTE_MAP:
-    case PRETOKENIZE_METASPACE:
-        return run_rewrite(r, k, text, n, first);
-    default:
-        return run_split(r, k, text, n, first);
+    case PRETOKENIZE_METASPACE: return run_rewrite(r, k, text, n, first);
+    default: return run_split(r, k, text, n, first);
     }
 }
 

@@ -76,8 +76,8 @@ void pretokenizer_scratch_release(struct pretokenizer_scratch *s);
 bool pretokenizer_asks_first(const struct pretokenizer *p);
 
 /* Gives the pieces of text[0..n) to `piece` in order. first: it begins the whole text. 0 or -1. */
-int pretokenizer_run(const struct pretokenizer *p, struct pretokenizer_scratch *s,
-                     const char *text, size_t n, bool first,
-                     void (*piece)(void *arg, const char *text, size_t n), void *arg);
+int pretokenizer_run(const struct pretokenizer *p, struct pretokenizer_scratch *s, const char *text,
+                     size_t n, bool first, void (*piece)(void *arg, const char *text, size_t n),
+                     void *arg);
 
 #endif

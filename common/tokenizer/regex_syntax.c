@@ -20,7 +20,7 @@ struct parser {
     char *why;
     size_t why_size;
     int depth;
-    bool any_case;       /* inside (?i:...) */
+    bool any_case;        /* inside (?i:...) */
     uint32_t last_letter; /* the literal before, in any_case; 0: none */
 };
 
@@ -150,30 +150,23 @@ escape(struct parser *p, bool inside, uint32_t *c, struct str *out)
         return 0;
     }
     switch (letter) {
-    case 's':
-        return str_adds(out, "\\p{White_Space}"), 1;
-    case 'S':
-        return str_adds(out, "\\P{White_Space}"), 1;
-    case 'd':
-        return str_adds(out, "\\p{Nd}"), 1;
-    case 'D':
-        return str_adds(out, "\\P{Nd}"), 1;
-    case 'w':
-        return str_adds(out, inside ? WORD_ITEMS : "[" WORD_ITEMS "]"), 1;
+    case 's': return str_adds(out, "\\p{White_Space}"), 1;
+    case 'S': return str_adds(out, "\\P{White_Space}"), 1;
+    case 'd': return str_adds(out, "\\p{Nd}"), 1;
+    case 'D': return str_adds(out, "\\P{Nd}"), 1;
+    case 'w': return str_adds(out, inside ? WORD_ITEMS : "[" WORD_ITEMS "]"), 1;
     case 'W':
         if (inside)
             return refuse(p, "\\W in a class");
         return str_adds(out, "[^" WORD_ITEMS "]"), 1;
     case 'p':
-    case 'P':
-        return property(p, letter == 'P', out) < 0 ? -1 : 1;
+    case 'P': return property(p, letter == 'P', out) < 0 ? -1 : 1;
     case 'x':
-    case 'u':
-        return escaped_point(p, letter, c);
-    default:
-        break;
+    case 'u': return escaped_point(p, letter, c);
+    default: break;
     }
-    bool alphanumeric = (letter >= '0' && letter <= '9') || ((letter | 32) >= 'a' && (letter | 32) <= 'z');
+    bool alphanumeric = (letter >= '0' && letter <= '9') ||
+                        ((letter | 32) >= 'a' && (letter | 32) <= 'z');
     if (alphanumeric || (unsigned char)letter >= 0x80)
         return refuse(p, "\\%c", letter);
     *c = (unsigned char)letter;
@@ -459,26 +452,15 @@ atom(struct parser *p)
     bool simple;
     size_t used;
     switch (p->s[p->at]) {
-    case '\\':
-        return escaped_atom(p);
-    case '[':
-        p->last_letter = 0;
-        return char_class(p, p->out, &simple);
-    case '(':
-        return group(p);
-    case '.':
-        str_adds(p->out, "[^\\x{A}]");
-        break;
-    case '^':
-        str_adds(p->out, "(?:\\A|(?<=\\x{A})(?!\\z))");
-        break;
-    case '$':
-        str_adds(p->out, "(?=\\x{A}|\\z)");
-        break;
+    case '\\': return escaped_atom(p);
+    case '[': p->last_letter = 0; return char_class(p, p->out, &simple);
+    case '(': return group(p);
+    case '.': str_adds(p->out, "[^\\x{A}]"); break;
+    case '^': str_adds(p->out, "(?:\\A|(?<=\\x{A})(?!\\z))"); break;
+    case '$': str_adds(p->out, "(?=\\x{A}|\\z)"); break;
     case '*':
     case '+':
-    case '?':
-        return refuse(p, "a quantifier of nothing");
+    case '?': return refuse(p, "a quantifier of nothing");
     default: {
         uint32_t c = text_peek(p->s + p->at, &used);
         p->at += used;

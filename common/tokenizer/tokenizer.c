@@ -110,7 +110,7 @@ tokenizer_files(const struct tokenizer *t, const struct tokenizer_file **files)
     return t->files.len;
 }
 
-/* SHARD.md: kind and decoded bytes of every id, so that two descriptions of one vocabulary agree. */
+/* SHARD.md: kind and decoded bytes of every id: two descriptions of one vocabulary agree. */
 void
 tokenizer_fingerprint(const struct tokenizer *t, uint8_t out[16])
 {

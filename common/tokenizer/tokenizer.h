@@ -39,10 +39,14 @@ struct tokenizer_specials {
 };
 const struct tokenizer_specials *tokenizer_specials(const struct tokenizer *t);
 
-/* Overrides from --bos/--eos: a token's text, a decimal id, or "none"; NULL leaves it. 0 or -1 (STATUS_USAGE). */
+/*
+ * Overrides from --bos/--eos: a token's text, a decimal id, or "none"; NULL leaves it.
+ * 0 or -1 (STATUS_USAGE).
+ */
 int tokenizer_set_specials(struct tokenizer *t, const char *bos, const char *eos);
 
-uint32_t tokenizer_vocabulary(const struct tokenizer *t); /* largest id + 1, added tokens included */
+uint32_t
+tokenizer_vocabulary(const struct tokenizer *t); /* largest id + 1, added tokens included */
 void tokenizer_fingerprint(const struct tokenizer *t, uint8_t out[16]); /* SHARD.md */
 
 /* The id of a token by its exact text in the vocabulary or the added tokens; TOKEN_NONE. */
@@ -68,19 +72,24 @@ struct tokenizer_scratch *tokenizer_scratch_new(const struct tokenizer *t);
 void tokenizer_scratch_free(struct tokenizer_scratch *s);
 
 enum tokenizer_encode_flags {
-    ENCODE_POST_PROCESS = 1,    /* what the post-processor adds, before and after */
-    ENCODE_POST_PREFIX = 2,     /* only what it puts before a text (prompts) */
-    ENCODE_NO_SPECIAL_TEXT = 4  /* special tokens written out in the text are ordinary text */
+    ENCODE_POST_PROCESS = 1,   /* what the post-processor adds, before and after */
+    ENCODE_POST_PREFIX = 2,    /* only what it puts before a text (prompts) */
+    ENCODE_NO_SPECIAL_TEXT = 4 /* special tokens written out in the text are ordinary text */
 };
 
 /*
  * Appends the ids of text[0..n), valid UTF-8 (NUL bytes are ordinary), to *out.
  * Added tokens in the text are recognized as Hugging Face does. 0 or -1.
  */
-int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n, int flags, struct ids *out);
+int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
+                     size_t n, int flags, struct ids *out);
 
-/* Appends the text of ids as Hugging Face decodes it. An id outside the vocabulary is STATUS_INPUT. 0 or -1. */
-int tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special, struct str *out);
+/*
+ * Appends the text of ids as Hugging Face decodes it. An id outside the vocabulary is
+ * STATUS_INPUT. 0 or -1.
+ */
+int tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
+                     struct str *out);
 
 /*
  * Streaming decode: the text that `ids` adds behind what was already given out,

@@ -17,7 +17,7 @@
 struct bpe_trainer {
     struct bpe_options o;
     const struct pattern *pattern;
-    struct vocab specials; /* copies of the names */
+    struct vocab specials;       /* copies of the names */
     struct piece_counts *counts; /* by worker */
     int workers;
 };
@@ -35,7 +35,8 @@ check_options(const struct bpe_options *o)
     for (size_t i = 0; i < o->special_count; i++)
         if (strlen(o->specials[i]) < 2 ||
             utf8_valid(o->specials[i], strlen(o->specials[i])) != strlen(o->specials[i]))
-            return err_set(STATUS_USAGE, "'%s' cannot be a special token: less than 2 bytes, or not UTF-8",
+            return err_set(STATUS_USAGE,
+                           "'%s' cannot be a special token: less than 2 bytes, or not UTF-8",
                            o->specials[i]);
     return 0;
 }

@@ -65,7 +65,8 @@ measure(const struct tokenizer *t, struct tokenizer_scratch *s, const struct str
             if (tokenizer_encode(t, s, frame->data + at, end - at, 0, &ids) < 0)
                 die_err();
         }
-        printf("%.2f MB/s, %zu tokens\n", (double)frame->len / 1e6 * CLOCKS_PER_SEC / (double)(clock() - begin), ids.len);
+        printf("%.2f MB/s, %zu tokens\n",
+               (double)frame->len / 1e6 * CLOCKS_PER_SEC / (double)(clock() - begin), ids.len);
     }
     vec_release(&ids);
 }

@@ -83,11 +83,9 @@ check_fixture(json_t *models, json_t *fixture)
         return;
     }
     struct tokenizer_scratch *s = tokenizer_scratch_new(t);
-    json_array_foreach (cases, i, c)
-        wrong += !check_case(t, s, c);
+    json_array_foreach(cases, i, c) wrong += !check_case(t, s, c);
     /* a second time from the cache of the thread */
-    json_array_foreach (cases, i, c)
-        wrong += !check_case(t, s, c);
+    json_array_foreach(cases, i, c) wrong += !check_case(t, s, c);
     ok(wrong == 0 && json_array_size(cases) > 20, "%s: %zu of %zu texts as Hugging Face", name,
        json_array_size(cases) - wrong, json_array_size(cases));
     tokenizer_scratch_free(s);
@@ -105,7 +103,7 @@ main(void)
     if (ok(root, "%s reads: %s", path, root ? "" : error.text)) {
         json_t *fixtures = json_object_get(root, "fixtures");
         ok(json_array_size(fixtures) > 80, "%zu fixtures", json_array_size(fixtures));
-        json_array_foreach (fixtures, i, fixture)
+        json_array_foreach(fixtures, i, fixture)
             check_fixture(json_object_get(root, "models"), fixture);
     }
     json_decref(root);

@@ -11,23 +11,26 @@
 #include "tap.h"
 #include "tokenizer/tokenizer.h"
 
-#define ADDED(id, content, special)                                                       \
+/* clang-format off */
+#define ADDED(id, content, special) \
     "{\"id\":" id ",\"content\":\"" content "\",\"single_word\":false,\"lstrip\":false," \
     "\"rstrip\":false,\"normalized\":false,\"special\":" special "}"
-#define BYTE "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true}"
+#define BYTE \
+    "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true}"
 #define SPECIAL(t) "{\"SpecialToken\":{\"id\":\"" t "\",\"type_id\":0}}"
 #define IDS(t, id) "\"" t "\":{\"id\":\"" t "\",\"ids\":[" id "],\"tokens\":[\"" t "\"]}"
-#define TEMPLATE                                                                      \
+#define TEMPLATE \
     "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[" SPECIAL("<b>") \
-    ",{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}," SPECIAL("<e>") "],\"pair\":[],"     \
+    ",{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}," SPECIAL("<e>") "],\"pair\":[]," \
     "\"special_tokens\":{" IDS("<b>", "5") "," IDS("<e>", "6") "}},"
-#define TOKENS                                                                        \
-    "\"added_tokens\":[" ADDED("5", "<b>", "true") "," ADDED("6", "<e>", "true") ","   \
+#define TOKENS \
+    "\"added_tokens\":[" ADDED("5", "<b>", "true") "," ADDED("6", "<e>", "true") "," \
     ADDED("7", "</s>", "true") "," ADDED("8", "plain", "false") "],"
-#define REST                                                                          \
-    "\"pre_tokenizer\":" BYTE ",\"decoder\":" BYTE ",\"model\":{\"type\":\"BPE\","      \
-    "\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"\xC4\xA0\":3,\"\xC4\xA0"                     \
+#define REST \
+    "\"pre_tokenizer\":" BYTE ",\"decoder\":" BYTE ",\"model\":{\"type\":\"BPE\"," \
+    "\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"\xC4\xA0\":3,\"\xC4\xA0" \
     "ab\":4},\"merges\":[\"a b\",\"\xC4\xA0 ab\"]}}"
+/* clang-format on */
 
 static const char with_template[] = "{" TOKENS TEMPLATE REST;
 static const char without_template[] = "{" TOKENS REST;
@@ -83,7 +86,8 @@ special_ids(void)
        "tokenizer_config.json goes before the post-processor");
     tokenizer_free(t);
     file_store("dir/tokenizer_config.json", "{", 1);
-    ok(!tokenizer_load("dir") && err_status() == STATUS_INPUT, "a faulty one is refused: %s", err_text());
+    ok(!tokenizer_load("dir") && err_status() == STATUS_INPUT, "a faulty one is refused: %s",
+       err_text());
 }
 
 static void
@@ -172,8 +176,13 @@ flags(void)
        "special or not");
     size_t n = 0;
     const char *text = tokenizer_text(t, 4, &n);
-    ok(n == 4 && !memcmp(text, "\xC4\xA0"
-                               "ab", 4) && !tokenizer_text(t, 9, &n), "texts of ids");
+    ok(n == 4 &&
+           !memcmp(text,
+                   "\xC4\xA0"
+                   "ab",
+                   4) &&
+           !tokenizer_text(t, 9, &n),
+       "texts of ids");
     tokenizer_scratch_free(s);
     vec_release(&ids);
     str_release(&out);

@@ -17,7 +17,7 @@
 #define ADDED(id, content)                                                               \
     "{\"id\":" id ",\"content\":\"" content "\",\"single_word\":false,\"lstrip\":false," \
     "\"rstrip\":false,\"normalized\":false,\"special\":true}"
-#define PATTERN(regex)                                                                       \
+#define PATTERN(regex)                                                                          \
     "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" regex "\"},\"behavior\":" \
     "\"Isolated\",\"invert\":false}," GOOD
 
@@ -35,7 +35,8 @@ static const struct bad {
     {"WordPiece", "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{}}}", "WordPiece"},
     {"a model without merges", "{\"model\":{\"type\":\"BPE\",\"vocab\":{" AB "}}}", "model.merges"},
     {"dropout", "{\"model\":{\"dropout\":0.1,\"vocab\":{" AB "},\"merges\":[]}}", "model.dropout"},
-    {"an unknown unk", "{\"model\":{\"unk_token\":\"u\",\"vocab\":{" AB "},\"merges\":[]}}", "unk_token"},
+    {"an unknown unk", "{\"model\":{\"unk_token\":\"u\",\"vocab\":{" AB "},\"merges\":[]}}",
+     "unk_token"},
     {"a huge id", "{" MODEL("\"a\":16777216", "") "}", "model.vocab.a"},
     {"a negative id", "{" MODEL("\"a\":-1", "") "}", "model.vocab.a"},
     {"a real id", "{" MODEL("\"a\":1.5", "") "}", "model.vocab.a"},
@@ -51,23 +52,32 @@ static const struct bad {
     {"mixed kinds of merges", "{" MODEL(AB, "\"a b\",[\"a\",\"b\"]") "}", "model.merges[1]"},
     {"bad UTF-8", "{" MODEL("\"\xff\":0", "") "}", "line 1"},
     {"a lone surrogate", "{" MODEL("\"\\ud83d\":0", "") "}", "line 1"},
-    {"an added token's wrong id", "{\"added_tokens\":[" ADDED("7", "x") "]," GOOD "}", "added_tokens[0].id"},
-    {"an added token twice", "{\"added_tokens\":[" ADDED("3", "x") "," ADDED("3", "x") "]," GOOD "}",
-     "added_tokens[1]"},
+    {"an added token's wrong id", "{\"added_tokens\":[" ADDED("7", "x") "]," GOOD "}",
+     "added_tokens[0].id"},
+    {"an added token twice",
+     "{\"added_tokens\":[" ADDED("3", "x") "," ADDED("3", "x") "]," GOOD "}", "added_tokens[1]"},
     {"an added token without flags", "{\"added_tokens\":[{\"id\":3,\"content\":\"x\"}]," GOOD "}",
      "added_tokens[0]"},
-    {"an unknown normalizer", "{\"normalizer\":{\"type\":\"Precompiled\"}," GOOD "}", "normalizer.type"},
+    {"an unknown normalizer", "{\"normalizer\":{\"type\":\"Precompiled\"}," GOOD "}",
+     "normalizer.type"},
     {"an unknown key", "{\"normalizer\":{\"type\":\"NFC\",\"x\":1}," GOOD "}", "normalizer.x"},
     {"an unknown pre-tokenizer", "{\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}," GOOD "}",
      "pre_tokenizer.type"},
     {"an unknown decoder", "{\"decoder\":{\"type\":\"CTC\"}," GOOD "}", "decoder.type"},
-    {"an unknown post-processor", "{\"post_processor\":{\"type\":\"X\"}," GOOD "}", "post_processor.type"},
-    {"a template's id outside", "{\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"s\",9],"
-     "\"cls\":[\"c\",0]}," GOOD "}", "id 9"},
-    {"a template without a text", "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[],"
-     "\"pair\":[],\"special_tokens\":{}}," GOOD "}", "post_processor.single"},
-    {"an empty pattern", "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"\"},"
-     "\"behavior\":\"Isolated\",\"invert\":false}," GOOD "}", "pre_tokenizer.pattern"},
+    {"an unknown post-processor", "{\"post_processor\":{\"type\":\"X\"}," GOOD "}",
+     "post_processor.type"},
+    {"a template's id outside",
+     "{\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"s\",9],"
+     "\"cls\":[\"c\",0]}," GOOD "}",
+     "id 9"},
+    {"a template without a text",
+     "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[],"
+     "\"pair\":[],\"special_tokens\":{}}," GOOD "}",
+     "post_processor.single"},
+    {"an empty pattern",
+     "{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\"\"},"
+     "\"behavior\":\"Isolated\",\"invert\":false}," GOOD "}",
+     "pre_tokenizer.pattern"},
     {"a back-reference", "{" PATTERN("(a)\\\\1") "}", "pre_tokenizer.pattern.Regex"},
     {"a named group", "{" PATTERN("(?<x>a)") "}", "at byte 0"},
     {"a word border", "{" PATTERN("\\\\bx") "}", "\\b"},
@@ -112,7 +122,8 @@ deep(void)
     refused(&b, json.data, json.len);
     str_clear(&json);
     for (int i = 0; i < 60; i++)
-        str_adds(&json, i ? "{\"type\":\"Sequence\",\"normalizers\":[" : "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
+        str_adds(&json, i ? "{\"type\":\"Sequence\",\"normalizers\":["
+                          : "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[");
     for (int i = 0; i < 60; i++)
         str_adds(&json, "]}");
     str_adds(&json, "," GOOD "}");
@@ -145,8 +156,9 @@ other_files(void)
 static void
 truncations(void)
 {
-    static const char json[] = "{\"added_tokens\":[" ADDED("3", "x") "],\"normalizer\":{\"type\":\"NFC\"},"
-                               "\"decoder\":{\"type\":\"Fuse\"}," GOOD "}";
+    static const char json[] = "{\"added_tokens\":[" ADDED(
+        "3", "x") "],\"normalizer\":{\"type\":\"NFC\"},"
+                  "\"decoder\":{\"type\":\"Fuse\"}," GOOD "}";
     size_t taken = 0;
     for (size_t n = 0; n + 1 < sizeof json; n++) {
         struct tokenizer *t = tokenizer_load_json("cut", json, n);

@@ -14,7 +14,8 @@ static const char *const specials[] = {"<|pad|>", "<|endoftext|>"};
 static void
 make_text(uint64_t key, struct str *out)
 {
-    static const char *const parts[] = {"ka", "no", "ri", "東", "京", "to", "mu", "é", " ", "\n", "12"};
+    static const char *const parts[] = {"ka", "no", "ri", "東", "京", "to",
+                                        "mu", "é",  " ",  "\n", "12"};
     for (uint64_t i = 0; i < 4000; i++) {
         double u = rng_uniform(key, i);
         str_adds(out, parts[(size_t)(u * u * (double)(sizeof parts / sizeof *parts))]);
@@ -24,8 +25,8 @@ make_text(uint64_t key, struct str *out)
 static struct bpe_options
 options(int workers)
 {
-    return (struct bpe_options){.vocab_size = 400, .specials = specials, .special_count = 2,
-                                .threads = workers};
+    return (struct bpe_options){
+        .vocab_size = 400, .specials = specials, .special_count = 2, .threads = workers};
 }
 
 static void
@@ -125,7 +126,8 @@ limits(void)
     ok(!bpe_trainer_new(&o) && err_status() == STATUS_USAGE, "refused: %s", err_text());
     o = options(1);
     struct bpe_trainer *u = bpe_trainer_new(&o);
-    ok(bpe_trainer_add(u, 0, "\xff", 1) < 0 && err_status() == STATUS_INPUT, "bad UTF-8: %s", err_text());
+    ok(bpe_trainer_add(u, 0, "\xff", 1) < 0 && err_status() == STATUS_INPUT, "bad UTF-8: %s",
+       err_text());
     bpe_trainer_free(u);
 }
 
