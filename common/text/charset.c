@@ -187,6 +187,13 @@ declared(const char *text, size_t n, enum charset *out)
     return false;
 }
 
+/* Nearly no broken characters, and an eighth of them kana. */
+static bool
+looks_japanese(struct counts c)
+{
+    return c.kana && c.bad * 50 <= c.good && c.kana * 8 >= c.good;
+}
+
 enum charset
 charset_guess(const char *text, size_t n)
 {
@@ -203,8 +210,7 @@ charset_guess(const char *text, size_t n)
     if (utf8.good >= 4 * utf8.bad)
         return CHARSET_UTF8;
     struct counts eucjp = count_eucjp(p, n), shiftjis = count_shiftjis(p, n);
-    bool is_eucjp = eucjp.bad * 50 <= eucjp.good && eucjp.kana * 8 >= eucjp.good;
-    bool is_shiftjis = shiftjis.bad * 50 <= shiftjis.good && shiftjis.kana * 8 >= shiftjis.good;
+    bool is_eucjp = looks_japanese(eucjp), is_shiftjis = looks_japanese(shiftjis);
     if (is_eucjp != is_shiftjis)
         return is_eucjp ? CHARSET_EUCJP : CHARSET_SHIFTJIS;
     if (declared(text, n, &said))

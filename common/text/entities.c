@@ -92,10 +92,12 @@ number(const char *p, const char *end, unsigned base, const char **stop)
     uint32_t v = 0;
 
     for (; p < end; p++) {
-        unsigned c = (unsigned char)*p, digit = c - '0';
-        if (base == 16 && (c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-            digit = (c | 0x20) - 'a' + 10;
-        if (digit >= base)
+        unsigned c = (unsigned char)*p, low = c | 0x20, digit;
+        if (c >= '0' && c <= '9')
+            digit = c - '0';
+        else if (base == 16 && low >= 'a' && low <= 'f')
+            digit = low - 'a' + 10;
+        else
             break;
         v = v > 0x110000 ? v : v * base + digit;
     }

@@ -60,7 +60,8 @@ at_line_start(const struct flow *f)
 static void
 trim(struct flow *f)
 {
-    while (f->out->len > f->start && strchr(" \t", f->out->data[f->out->len - 1]))
+    while (f->out->len > f->start &&
+           (f->out->data[f->out->len - 1] == ' ' || f->out->data[f->out->len - 1] == '\t'))
         f->out->len--;
 }
 

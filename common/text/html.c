@@ -76,6 +76,12 @@ attribute_value(struct html *h)
     return v;
 }
 
+static bool
+ends_name(char c)
+{
+    return is_space(c) || c == '/' || c == '>' || c == '=';
+}
+
 /* Reads attributes up to and with the '>'. */
 static void
 read_attributes(struct html *h, struct tag *tag)
@@ -87,7 +93,7 @@ read_attributes(struct html *h, struct tag *tag)
             continue;
         }
         struct html_word name = {h->p, 0}, value = {h->p, 0};
-        while (h->p < h->end && !is_space(*h->p) && !strchr("/>=", *h->p))
+        while (h->p < h->end && !ends_name(*h->p))
             h->p++;
         name.n = (size_t)(h->p - name.p);
         while (h->p < h->end && is_space(*h->p))

@@ -81,6 +81,12 @@ listed(struct html_word w, const char *list)
     return strstr(list, spaced);
 }
 
+static bool
+is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f';
+}
+
 /* Is any of the words of a class attribute listed? */
 static bool
 any_listed(struct html_word w, const char *list)
@@ -89,7 +95,7 @@ any_listed(struct html_word w, const char *list)
 
     for (const char *p = w.p; p < end;) {
         const char *from = p;
-        while (p < end && !strchr(" \t\r\n\f", *p))
+        while (p < end && !is_space(*p))
             p++;
         if (listed((struct html_word){from, (size_t)(p - from)}, list))
             return true;

@@ -105,10 +105,16 @@ hex4(const char *p, const char *end)
 }
 
 static bool
+is_escape(char c)
+{
+    return c && strchr("\"\\/bfnrt", c);
+}
+
+static bool
 check_escapes(struct scan *s, const char *p, const char *end)
 {
     while ((p = memchr(p, '\\', (size_t)(end - p)))) {
-        if (p[1] == 'u' ? hex4(p + 2, end) < 0 : !p[1] || !strchr("\"\\/bfnrt", p[1])) {
+        if (p[1] == 'u' ? hex4(p + 2, end) < 0 : !is_escape(p[1])) {
             s->p = p;
             return bad(s, "bad escape");
         }

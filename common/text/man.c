@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "text/man_internal.h"
 
 /* Reduces manual pages to text: lines, requests and conditions of troff(7). */
@@ -220,11 +221,21 @@ block_balance(struct span line)
     return balance;
 }
 
-static void handle_line(struct man *m, struct span line);
-
-/* What a condition guards: the rest of its line, or a block that begins there. */
 static void
-guarded(struct man *m, const char *p, const char *end, bool take)
+close_blocks(struct man *m, struct span line)
+{
+    long balance = block_balance(line);
+
+    for (; balance < 0 && m->depth; balance++)
+        m->depth--;
+}
+
+/*
+ * What a condition guards: the rest of its line, or a block that begins there. Not
+ * taken, it is skipped; taken, *line becomes the rest of the line (true: there is any).
+ */
+static bool
+guarded(struct man *m, const char *p, const char *end, bool take, struct span *line)
 {
     while (p < end && is_blank(*p))
         p++;
@@ -236,55 +247,49 @@ guarded(struct man *m, const char *p, const char *end, bool take)
             m->depth += m->depth < MAN_BLOCKS - 2;
             body.p += 2;
             body.n -= 2;
+            close_blocks(m, body); /* it may end on the same line */
         }
         while (body.n && is_blank(*body.p)) {
             body.p++;
             body.n--;
         }
-        if (body.n && !man_is(body, "\\"))
-            handle_line(m, body);
-        return;
+        *line = body;
+        return body.n && !man_is(body, "\\");
     }
     long open = block ? block_balance(body) : 0;
-    struct span line;
-    while (open > 0 && next_line(m, &line))
-        open += block_balance(line);
-}
-
-static bool
-handle_condition(struct man *m, struct span name, struct span rest)
-{
-    const char *p = rest.p, *end = p + rest.n;
-    bool *else_taken = &m->else_taken[m->depth];
-
-    if (man_is(name, "if") || man_is(name, "ie")) {
-        while (p < end && is_blank(*p))
-            p++;
-        bool holds = condition_holds(&p, end);
-        if (man_is(name, "ie"))
-            *else_taken = !holds;
-        guarded(m, p, end, holds);
-        return true;
-    }
-    if (man_is(name, "el")) {
-        bool take = *else_taken;
-        *else_taken = false;
-        guarded(m, p, end, take);
-        return true;
-    }
+    struct span skipped;
+    while (open > 0 && next_line(m, &skipped))
+        open += block_balance(skipped);
     return false;
 }
 
-/* ---- lines --------------------------------------------------------------------- */
-
-static void
-close_blocks(struct man *m, struct span line)
+static bool
+is_condition(struct span name)
 {
-    long balance = block_balance(line);
-
-    for (; balance < 0 && m->depth; balance++)
-        m->depth--;
+    return man_is(name, "if") || man_is(name, "ie") || man_is(name, "el");
 }
+
+/* .if, .ie, .el: true when *line is what is left to be handled. */
+static bool
+handle_condition(struct man *m, struct span name, struct span rest, struct span *line)
+{
+    const char *p = rest.p, *end = p + rest.n;
+    bool *else_taken = &m->else_taken[m->depth];
+    bool take = *else_taken;
+
+    if (man_is(name, "el")) {
+        *else_taken = false;
+        return guarded(m, p, end, take, line);
+    }
+    while (p < end && is_blank(*p))
+        p++;
+    take = condition_holds(&p, end);
+    if (man_is(name, "ie"))
+        *else_taken = !take;
+    return guarded(m, p, end, take, line);
+}
+
+/* ---- lines --------------------------------------------------------------------- */
 
 static bool
 handle_definition(struct man *m, struct span name, struct span rest)
@@ -304,10 +309,11 @@ handle_definition(struct man *m, struct span name, struct span rest)
     return true;
 }
 
-static void
-handle_request(struct man *m, struct span line)
+/* true: a condition held, and *line is what it guards. */
+static bool
+handle_request(struct man *m, struct span *line)
 {
-    const char *p = line.p + 1, *end = line.p + line.n;
+    const char *p = line->p + 1, *end = line->p + line->n;
 
     while (p < end && is_blank(*p))
         p++;
@@ -316,12 +322,24 @@ handle_request(struct man *m, struct span line)
         p++;
     name.n = (size_t)(p - name.p);
     struct span rest = {p, (size_t)(end - p)};
-    if (!name.n || handle_condition(m, name, rest) || handle_definition(m, name, rest))
-        return;
+    if (is_condition(name))
+        return handle_condition(m, name, rest, line);
+    if (!name.n || handle_definition(m, name, rest))
+        return false;
     if (man_is(name, "Dd") || man_is(name, "Sh"))
         m->mdoc = true;
     if (!(m->mdoc && mdoc_macro(m, name, rest)))
         man_macro(m, name, rest);
+    return false;
+}
+
+static void
+handle_empty(struct man *m)
+{
+    if (m->flow.verbatim)
+        flow_newline(&m->flow);
+    else
+        flow_paragraph(&m->flow);
 }
 
 static void
@@ -329,20 +347,34 @@ handle_line(struct man *m, struct span line)
 {
     if (m->depth)
         close_blocks(m, line);
-    if (!line.n) {
-        if (m->flow.verbatim)
-            flow_newline(&m->flow);
-        else
-            flow_paragraph(&m->flow);
-    } else if (*line.p == '.' || *line.p == '\'') {
-        handle_request(m, line);
-    } else if (m->in_table && !m->in_cell) {
-        man_table_line(m, line);
-    } else if (m->in_table && line.n >= 2 && !memcmp(line.p, "T}", 2)) {
-        man_table_line(m, line);
-    } else {
-        man_text_line(m, line);
-    }
+    do {
+        if (!line.n) {
+            handle_empty(m);
+            return;
+        }
+        if (*line.p != '.' && *line.p != '\'') {
+            bool row = m->in_table && (!m->in_cell || (line.n >= 2 && !memcmp(line.p, "T}", 2)));
+            if (row)
+                man_table_line(m, line);
+            else
+                man_text_line(m, line);
+            return;
+        }
+    } while (handle_request(m, &line));
+}
+
+/* Escapes may have cut characters apart. */
+static void
+mend(struct str *out, size_t start)
+{
+    struct str clean = {0};
+
+    if (out->len == start || utf8_valid(out->data + start, out->len - start) == out->len - start)
+        return;
+    utf8_clean(out->data + start, out->len - start, &clean);
+    out->len = start;
+    str_add(out, clean.data, clean.len);
+    str_release(&clean);
 }
 
 void
@@ -355,6 +387,7 @@ man_to_text(const char *man, size_t n, struct str *out)
     while (next_line(&m, &line))
         handle_line(&m, line);
     flow_end(&m.flow);
+    mend(out, m.flow.start);
     vec_release(&m.strings);
     str_release(&m.line);
     str_release(&m.link);

@@ -69,13 +69,13 @@ find_inline(struct span name)
 static bool
 is_closing(struct span w)
 {
-    return w.n == 1 && strchr(".,:;)]?!", *w.p);
+    return w.n == 1 && *w.p && strchr(".,:;)]?!", *w.p);
 }
 
 static bool
 is_opening(struct span w)
 {
-    return w.n == 1 && strchr("([", *w.p);
+    return w.n == 1 && (*w.p == '(' || *w.p == '[');
 }
 
 /* What is written goes to m->line; spaces stand between words but for m->no_space. */
