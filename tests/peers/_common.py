@@ -66,6 +66,10 @@ def logits_differ(directory, model, prompts):
                for ids in prompts)
 
 
+def largest_logit(model, prompts):
+    return max(float(np.abs(their_logits(model, ids)).max()) for ids in prompts)
+
+
 def generated(directory, prompts, *options):
     """What llm-eval writes behind each prompt, as the objects of --json."""
     pathlib.Path("prompts.txt").write_text("\n".join(prompts) + "\n", encoding="utf-8")
