@@ -83,43 +83,14 @@ machine_self_check(void)
     return STATUS_OK;
 }
 
-/* OpenBLAS may use wider vectors than our own table: its rate counts as well. */
-static double
-blas_peak(void)
-{
-    enum { N = 512 };
-    float *m = mem_aligned(3 * N * N * sizeof *m), *a = m, *b = m + N * N, *c = m + 2 * N * N;
-    double best = 0, start = sys_seconds();
-
-    for (int i = 0; i < N * N; i++)
-        a[i] = b[i] = (float)(i % 7) * 0.125f;
-    do {
-        double begin = sys_seconds(), rate;
-        blas_sgemm(false, true, N, N, N, a, N, b, N, 0, c, N);
-        rate = 2.0 * N * N * N / (sys_seconds() - begin);
-        best = rate > best ? rate : best;
-    } while (sys_seconds() - start < 0.05);
-    free(m);
-    return best;
-}
-
 double
 machine_peak(const struct trainer *t)
 {
-    double peak[2] = {0, 0};
+    double peak = t->world->rank == 0 ? t->kernels->peak(t->precision, 0.05) : 0;
 
-    if (t->world->rank == 0) {
-        peak[0] = t->kernels->peak(t->precision, 0.05);
-        peak[1] = blas_loaded() ? blas_peak() : 0;
-        if (blas_loaded() && peak[1] < 0.2 * t->kernels->peak(PRECISION_FP32, 0.05))
-            warn("%s runs at %.0f GFLOP/s, far below the processor's %.0f", blas_describe(), peak[1] / 1e9,
-                 peak[0] / 1e9);
-        if (peak[1] > peak[0])
-            peak[0] = peak[1];
-    }
-    if (comm_broadcast(t->world, peak, sizeof peak, 0) < 0)
+    if (comm_broadcast(t->world, &peak, sizeof peak, 0) < 0)
         die_err();
-    return peak[0] * t->threads * t->world->size;
+    return peak * t->threads * t->world->size;
 }
 
 struct rank_line {

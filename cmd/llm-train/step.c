@@ -34,7 +34,7 @@ trainer_reducer_bytes(const struct params *p, int64_t groups, int ranks)
 {
     struct reducer_memory m;
 
-    reducer_plan(p, (int)groups, ranks, true, &m);
+    reducer_plan(p, (int)groups, ranks, options.hosts == NULL, &m);
     return m.gradients + m.staging;
 }
 

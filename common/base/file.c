@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "base/threads.h"
 
 static const char *
@@ -37,16 +38,20 @@ file_open_read(const char *path)
     return fd < 0 ? err_sys("%s", shown(path)) : fd;
 }
 
-void
+int
 file_await(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
-    if (!threads_hook)
-        return;
-    do {
+    if (!threads_hook && !sys_catches_stop())
+        return 0;
+    for (;;) {
         threads_poll();
-    } while (poll(&p, 1, 100) == 0);
+        if (poll(&p, 1, sys_stop_signal() ? 0 : 100) > 0)
+            return 0;
+        if (sys_stop_signal())
+            return err_set(STATUS_FAILED, "signal %d came while waiting for input", sys_stop_signal());
+    }
 }
 
 /*
@@ -69,7 +74,8 @@ file_read_full(int fd, void *buf, size_t n, const char *path)
     size_t done = 0;
 
     while (done < n) {
-        file_await(fd);
+        if (file_await(fd) < 0)
+            return err_prefix("%s", shown(path));
         ssize_t got = read(fd, (char *)buf + done, n - done < SSIZE_MAX ? n - done : SSIZE_MAX);
 
         if (got == 0)

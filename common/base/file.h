@@ -17,11 +17,12 @@
 int file_open_read(const char *path);
 
 /*
- * Returns when fd can be read or is at its end, calling threads_poll (base/threads.h) once and
+ * Returns 0 when fd can be read or is at its end, calling threads_poll (base/threads.h) once and
  * about every 100 ms until then: other ranks that wait for this one learn that it lives. At
- * once when nobody set threads_hook.
+ * once when nobody set threads_hook and no stop signal is caught. -1 (STATUS_FAILED) when a caught stop
+ * signal (base/sys.h) came while there was nothing to read: who fed us may stall for ever.
  */
-void file_await(int fd);
+int file_await(int fd);
 
 /* Reads until n bytes or the end of file; bytes read, or -1. */
 ssize_t file_read_full(int fd, void *buf, size_t n, const char *path);

@@ -164,11 +164,20 @@ on_stop(int number)
     stop_signal = number;
 }
 
+static bool catching;
+
+bool
+sys_catches_stop(void)
+{
+    return catching;
+}
+
 void
 sys_catch_stop(void)
 {
     struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
 
+    catching = true;
     sigemptyset(&action.sa_mask);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);

@@ -19,5 +19,6 @@ const char *sys_hostname(void);
  */
 void sys_catch_stop(void);
 int sys_stop_signal(void); /* the signal received, or 0 */
+bool sys_catches_stop(void); /* was sys_catch_stop called? */
 
 #endif

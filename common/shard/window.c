@@ -52,7 +52,8 @@ window_need(struct window *w, size_t n)
     if (w->end - w->start < n)
         make_room(w, n);
     while (w->end - w->start < n && !w->eof) {
-        file_await(w->fd);
+        if (file_await(w->fd) < 0)
+            return err_prefix("%s", w->path);
         ssize_t got = read(w->fd, w->buf + w->end, w->cap - w->end);
         if (got < 0 && errno == EINTR)
             continue;

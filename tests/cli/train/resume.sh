@@ -85,15 +85,15 @@ like 'damage is named' "$(cat told)" 'whole/step-00000040.*damaged'
 is 'and reaches the same state' "$(state_hash whole.jsonl)" "$want"
 
 # A signal to the whole pipe takes the feeder away as well: its missing tail is a stop, not corruption.
-for _ in 1 2 3 4 5 6 7 8; do cat text.jsonl; done >long.jsonl
+for _ in 1 2 3 4; do cat text.jsonl; done >long.jsonl
 llm-tokenize -q -t tok.json --format jsonl -o long.shard long.jsonl
 feed_slowly() {
-    head -c $(($(wc -c <long.shard) / 2)) long.shard
+    head -c $(($(wc -c <long.shard) * 4 / 5)) long.shard
     sleep 60
 }
 export -f feed_slowly
 setsid bash -c 'feed_slowly | llm-train -q --tokenizer tok.json --save group --log group.jsonl --seq-length 64 \
-    --global-batch 8 --lr 3e-3 --warmup 5 --model llama.json --precision fp32 --steps 4000 --save-every 7 \
+    --global-batch 64 --micro-batch 16 --threads 1 --lr 3e-3 --warmup 5 --model llama.json --precision fp32 --steps 4000 --save-every 7 \
     --schedule constant -; echo ${PIPESTATUS[1]} >group.status' 2>group.err &
 pid=$!
 for _ in $(seq 100); do
@@ -107,3 +107,20 @@ is 'a signal to the pipe: exit status' "$(cat group.status)" 75
 is 'a signal to the pipe: last event' "$(jq -rs '.[-1] | "\(.event) \(.status)"' group.jsonl)" 'end 75'
 steps=$(jq -rs 'map(select(.event == "step"))[-1].step' group.jsonl)
 ok 'a signal to the pipe: the same data goes on' llm-train -q --resume group --log group.jsonl --steps $((steps + 2)) long.shard
+
+# A signal to the trainer alone, while its feeder stalls.
+setsid bash -c 'feed_slowly | llm-train -q --tokenizer tok.json --save stalled --log stalled.jsonl --seq-length 64 \
+    --global-batch 64 --micro-batch 16 --threads 1 --lr 3e-3 --warmup 5 --model llama.json --precision fp32 --steps 4000 --save-every 0 \
+    --schedule constant -; echo ${PIPESTATUS[1]} >stalled.status; pkill -g 0 sleep' 2>stalled.err &
+pid=$!
+before=-1
+for _ in $(seq 200); do
+    now=$(grep -c '"event":"step"' stalled.jsonl 2>>noise)
+    [ "${now:-0}" -gt 0 ] && [ "$now" = "$before" ] && break
+    before=$now
+    sleep 0.3
+done
+pkill -TERM -g "$pid" llm-train
+wait "$pid"
+is 'a signal while the feeder stalls: exit status' "$(cat stalled.status)" 75
+ok 'a signal while the feeder stalls: a checkpoint' test -f stalled/step-*/manifest.json
