@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# What llm-convert refuses, and that a failure leaves nothing behind.
+. "$LLM_SRC/tests/lib.sh"
+. "$LLM_SRC/tests/cli/eval/model.bash"
+fixture
+
+refused() { # DESC STATUS REGEX ARGUMENTS
+    local desc=$1 status=$2 regex=$3
+    shift 3
+    ok "$desc: status $status" expect_code "$status" llm-convert -q "$@"
+    err_like "$desc: message" "^llm-convert: $regex"
+}
+
+refused 'no output' 2 'expected INPUT and OUTPUT' run
+refused 'a missing input' 1 'none: No such file or directory' none made
+for kind in checkpoint gguf shard megatron llm.c nanogpt ds; do
+    refused "--to $kind" 2 "--to $kind is not supported in this version" --to $kind run made
+done
+for kind in hf gguf shard megatron llm.c nanogpt ds; do
+    refused "--from $kind" 2 "--from $kind is not supported in this version" --from $kind run made
+done
+refused 'a kind that is none' 2 '' --to onnx run made
+refused 'a .gguf output' 2 'GGUF is not supported' run made.gguf
+refused '--tokenizer' 2 '--tokenizer is for token formats' --tokenizer tok run made
+refused '--eos' 2 '--eos is for token formats' --eos x run made
+refused '--json alone' 2 '--json needs --info' --json run made
+refused 'no size' 2 '--max-shard-size' --max-shard-size 0 run made
+refused 'skip' 2 '--on-error skip' --on-error skip run made
+llm-convert -q run hf
+refused 'a Hugging Face directory' 2 'hf: --from hf is not supported' hf made
+refused 'a file in the way' 2 'config.json: is not empty' run config.json
+refused 'a file as directory' 1 'config.json' run config.json/out
+ok 'nothing was written' [ ! -e made ]
+
+# Damage: found, named, and no output.
+cp -r run/step-00000005 bad
+printf x | dd of=bad/weights-00001-of-00001.safetensors bs=1 seek=30000 conv=notrunc 2>/dev/null
+refused 'a flipped bit' 3 'bad/weights-00001-of-00001.safetensors: tensor [a-z0-9_.]+: bytes [0-9]+-[0-9]+: checksum differs' bad made
+truncate -s -1 bad/weights-00001-of-00001.safetensors
+refused 'a checkpoint missing one byte' 3 'bad/weights-00001-of-00001.safetensors: [0-9]+ bytes, the manifest says [0-9]+' bad made
+ok 'nothing was written' bash -c '[ ! -e made ] && [ -z "$(ls -A | grep tmp-)" ]'
+
+# No room: a limit on the size of files stands for a full disk.
+ok 'no room' expect_code 1 bash -c 'trap "" XFSZ; ulimit -f 20; exec llm-convert -q run made'
+err_like 'says so' '^llm-convert: \.made\.tmp-[0-9]+/model.safetensors: cannot reserve'
+ok 'nothing is left' bash -c '[ ! -e made ] && [ -z "$(ls -A | grep tmp-)" ]'
+ok 'an unwritable place' expect_code 1 llm-convert -q run /proc/none/out
+
+# A signal in the middle leaves nothing: a model large enough to be met writing.
+write_config large.json 60000 '"tie_word_embeddings": true'
+sed -i 's/"hidden_size": 32/"hidden_size": 256/' large.json
+ok 'a larger checkpoint' "$mkcheckpoint" large.json large
+llm-convert -q large made &
+pid=$!
+for _ in $(seq 200); do
+    [ -z "$(find . -maxdepth 1 -name '.made.tmp-*')" ] || break
+    sleep 0.01
+done
+kill -TERM $pid 2>/dev/null
+wait $pid
+status=$?
+if [ $status -eq 0 ]; then
+    skip 'stopped by a signal' 'it was faster'
+else
+    is 'stopped by a signal' $status 143
+    ok 'nothing is left' bash -c '[ ! -e made ] && [ -z "$(ls -A | grep tmp-)" ]'
+fi
