@@ -115,7 +115,8 @@ refuse_unsupported(void)
     if (options.train == TRAIN_UNIGRAM)
         die(STATUS_USAGE, "--train unigram is not supported yet; --train bpe is");
     if (options.format == TEXT_WARC || options.format == TEXT_WIKIXML)
-        die(STATUS_USAGE, "--format %s is not supported yet", text_format_name(options.format));
+        die(STATUS_USAGE, "--format %s is not supported yet",
+            text_format_name((enum text_format)options.format));
 }
 
 static void

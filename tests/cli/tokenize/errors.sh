@@ -77,8 +77,8 @@ for option in "--filter x" "--minhash 4x4" "--extend tok.json" "--add 5" "--trai
     err_like "says so" '^llm-tokenize: --.* is not supported yet'
 done
 if command -v script >/dev/null; then
-    script -qec "llm-tokenize -t tok.json a.txt; echo status \$?" /dev/null >tty 2>&1 </dev/null
-    like "a shard to a terminal is refused" "$(tr -d '\r' <tty)" 'status 2'
+    script -qec "llm-tokenize -t tok.json a.txt; echo status \$?" /dev/null >screen 2>&1 </dev/null
+    like "a shard to a terminal is refused" "$(tr -d '\r' <screen)" 'status 2'
 else
     skip "a shard to a terminal" "no script(1)"
 fi
