@@ -140,7 +140,7 @@ convert_whole(struct conversion *v, const char *text, size_t n)
     if (c != CHARSET_UTF8) {
         v->job->account.charsets[c]++;
         drop(v, DROP_CHARSET);
-        return fault(v, "charset %s is not supported yet", charset_name(c));
+        return fault(v, "charset not supported yet: %s", charset_name(c));
     }
     skip_mark(&text, &n);
     if (make_valid(v, &text, &n))

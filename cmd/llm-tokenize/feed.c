@@ -103,11 +103,11 @@ check_charset(struct feed *f, struct job *j)
     if (c == CHARSET_UTF8)
         return 0;
     if (options_stop_on_text_fault())
-        return err_set(STATUS_INPUT, "%s: charset %s is not supported yet", input_path(f->in),
+        return err_set(STATUS_INPUT, "%s: charset not supported yet: %s", input_path(f->in),
                        charset_name(c));
     j->account.charsets[c]++;
     drop_member(f, j, DROP_CHARSET);
-    job_add_fault(j, mem_printf("%s: charset %s is not supported yet", input_path(f->in),
+    job_add_fault(j, mem_printf("%s: charset not supported yet: %s", input_path(f->in),
                                 charset_name(c)));
     return 0;
 }

@@ -8,7 +8,9 @@
 static const struct {
     const char *names; /* apart by spaces, and around them */
     enum html_action action;
-} actions[] = {
+} actions[] = { /* the most frequent first */
+    {" a span code em strong b i tt img var kbd sub sup small font u input link meta ",
+     HTML_INLINE},
     {" p h1 h2 h3 h4 h5 h6 ul ol dl menu dir table blockquote figure hr section article details ",
      HTML_PARAGRAPH},
     {" div tr dt dd caption figcaption summary address header main center fieldset legend hgroup"
@@ -122,7 +124,9 @@ html_is_void(struct html_word name)
 bool
 html_is_chrome(struct html_word name, const struct html_attributes *a)
 {
-    if (!listed(name, droppable))
+    bool marked = a->hidden.n || a->role.n || a->id.n || a->class_names.n;
+
+    if (!marked || !listed(name, droppable))
         return false;
     if (a->hidden.n || listed(a->role, chrome_roles) || listed(a->id, chrome_ids))
         return true;
