@@ -55,22 +55,24 @@ read_bytes(struct cursor *r, const struct manifest_slice *s, uint64_t offset, vo
 }
 
 /*
- * Reads one slice block by block, into out or into one block's scratch memory,
- * and verifies it. hashes: NULL or its blocks' place.
+ * Reads one slice, a few blocks at a time, into out or into scratch memory, and
+ * verifies it. hashes: NULL or its blocks' place.
  */
 static int
 read_slice(struct cursor *r, const struct manifest_slice *s, float *out, uint64_t *hashes)
 {
+    enum { READ = 16 * NORM_BLOCK }; /* 1 MiB: hashed while it is in the cache */
     int64_t blocks = slice_blocks(s->size);
-    float *scratch = out ? NULL : mem_alloc(NORM_BLOCK * sizeof *scratch);
+    float *scratch = out ? NULL : mem_alloc(READ * sizeof *scratch);
     uint64_t *own = hashes ? hashes : mem_array((size_t)blocks, sizeof *own);
     int result = 0;
-    for (int64_t b = 0; b < blocks && result == 0; b++) {
-        size_t n = (size_t)slice_block_size(s->size, b) * sizeof *out;
-        float *to = out ? out + b * NORM_BLOCK : scratch;
-        result = read_bytes(r, s, (uint64_t)(b * NORM_BLOCK) * sizeof *out, to, n);
-        if (result == 0)
-            own[b] = hash64(to, n);
+    for (int64_t at = 0; at < s->size && result == 0; at += READ) {
+        int64_t n = s->size - at < READ ? s->size - at : READ;
+        float *to = out ? out + at : scratch;
+        result = read_bytes(r, s, (uint64_t)at * sizeof *to, to, (size_t)n * sizeof *to);
+        for (int64_t b = 0; b < slice_blocks(n) && result == 0; b++)
+            own[at / NORM_BLOCK + b] =
+                hash64(to + b * NORM_BLOCK, (size_t)slice_block_size(n, b) * sizeof *to);
         threads_poll();
     }
     struct hash128 sum = result == 0 ? slice_checksum(own, blocks) : s->checksum;

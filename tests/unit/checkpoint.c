@@ -4,8 +4,10 @@
  */
 #include "checkpoint/checkpoint.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -334,6 +336,46 @@ test_bad_place(struct fixture *f)
            manifest_name_ok("tokenizer.json"), "names of files");
 }
 
+/* Saves step after step until it is killed. Never returns. */
+static void
+save_for_ever(struct fixture *f, int64_t last)
+{
+    f->save.limits = (struct slice_limits){0};
+    for (int64_t step = last + 1;; step++)
+        if (save(f, "killed", step, NULL) < 0 || checkpoint_prune("killed", 2, 0) < 0)
+            _exit(1);
+}
+
+/*
+ * kill -9 at any moment of saving and pruning: the newest complete checkpoint is whole, and never
+ * older than the one that was there before.
+ */
+static void
+test_kill(struct fixture *f)
+{
+    int64_t last = 0, wrong = 0, advanced = 0;
+    for (int i = 0; i < 40; i++) {
+        struct checkpoint *c = NULL;
+        struct str seen = {0};
+        pid_t child = fork();
+        if (child == 0)
+            save_for_ever(f, last);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000 + 1237000L * i}, NULL);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        int found = checkpoint_resume(comm_single(), "killed", count_damaged, &seen, &c);
+        int64_t step = found == 1 ? c->manifest.state.step : 0;
+        wrong += found < 0 || seen.len > 0 || step < last;
+        wrong += checkpoint_clean("killed", NULL) < 0;
+        advanced += step > last;
+        last = step;
+        checkpoint_close(c);
+        str_release(&seen);
+    }
+    is_int(wrong, 0, "killed 40 times while saving: what is complete is whole");
+    ok(advanced > 0 && last > 0, "and some had saved something (%d)", (int)advanced);
+}
+
 int
 main(void)
 {
@@ -346,5 +388,7 @@ main(void)
     test_resume(&f);
     test_prune(&f);
     test_bad_place(&f);
+    set_up(&f);
+    test_kill(&f);
     return done();
 }
