@@ -92,7 +92,7 @@ visit(struct walk *w)
         return open_folder(w);
     }
     if (S_ISLNK(st.st_mode) && stat(w->path.data, &st))
-        return err_sys("%s", w->path.data);
+        return 0; /* it leads nowhere */
     return S_ISREG(st.st_mode);
 }
 

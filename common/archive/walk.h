@@ -7,8 +7,8 @@
 /*
  * The files behind a list of operands, in order: a file is itself, a directory is
  * the regular files below it, each directory sorted by the bytes of the names.
- * Links to files are followed, links to directories are not; sockets, devices and
- * FIFOs met inside a directory are passed over.
+ * Links to files are followed, links to directories and to nothing are not; sockets,
+ * devices and FIFOs met inside a directory are passed over.
  */
 struct walk;
 

@@ -104,17 +104,33 @@ hex4(const char *p, const char *end)
     return v;
 }
 
-static bool
-is_escape(char c)
+/* What the escape \c stands for; NUL when there is no such escape. */
+static char
+unescape_letter(char c)
 {
-    return c && strchr("\"\\/bfnrt", c);
+    switch (c) {
+    case '"': case '\\': case '/':
+        return c;
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return '\0';
+    }
 }
 
 static bool
 check_escapes(struct scan *s, const char *p, const char *end)
 {
     while ((p = memchr(p, '\\', (size_t)(end - p)))) {
-        if (p[1] == 'u' ? hex4(p + 2, end) < 0 : !is_escape(p[1])) {
+        if (p[1] == 'u' ? hex4(p + 2, end) < 0 : !unescape_letter(p[1])) {
             s->p = p;
             return bad(s, "bad escape");
         }
@@ -123,9 +139,12 @@ check_escapes(struct scan *s, const char *p, const char *end)
     return true;
 }
 
-/* s->p is at an opening quote; leaves the string's bounds and stands behind it. */
+/*
+ * s->p is at an opening quote; leaves the string's bounds and stands behind it. Its
+ * escapes are not looked at yet.
+ */
 static bool
-scan_string(struct scan *s, const char **from, const char **to)
+scan_bounds(struct scan *s, const char **from, const char **to)
 {
     const char *begin = s->p + 1, *q = begin;
 
@@ -141,12 +160,16 @@ scan_string(struct scan *s, const char **from, const char **to)
     }
     if (has_control(begin, q))
         return bad(s, "control character in a string");
-    if (!check_escapes(s, begin, q))
-        return false;
     *from = begin;
     *to = q;
     s->p = q + 1;
     return true;
+}
+
+static bool
+scan_string(struct scan *s, const char **from, const char **to)
+{
+    return scan_bounds(s, from, to) && check_escapes(s, *from, *to);
 }
 
 static void
@@ -289,12 +312,38 @@ skip_value(struct scan *s)
     }
 }
 
-/* Undoes the escapes of a checked string; what comes out is never longer. */
-static size_t
-unescape(const char *p, const char *end, struct str *out)
+/*
+ * \uXXXX at p, behind the u; a pair of surrogates is one character, half of one is
+ * U+FFFD and counted. Returns where the text goes on, NULL when it is malformed.
+ */
+static const char *
+unescape_unicode(const char *p, const char *end, char **w, size_t *lone)
 {
-    size_t lone = 0;
+    int c = hex4(p, end), low = 0;
 
+    if (c < 0)
+        return NULL;
+    p += 4;
+    if (c >= 0xD800 && c < 0xDC00 && end - p >= 6 && p[0] == '\\' && p[1] == 'u')
+        low = hex4(p + 2, end);
+    if (low >= 0xDC00 && low < 0xE000) {
+        c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+        p += 6;
+    } else if (c >= 0xD800 && c < 0xE000) {
+        c = 0xFFFD;
+        ++*lone;
+    }
+    *w += utf8_encode((uint32_t)c, *w);
+    return p;
+}
+
+/*
+ * Appends a string without its escapes; what comes out is never longer. Returns NULL,
+ * or where the first bad escape is, and then nothing was appended.
+ */
+static const char *
+unescape(const char *p, const char *end, struct str *out, size_t *lone)
+{
     str_reserve(out, (size_t)(end - p));
     char *w = out->data + out->len;
     while (p < end) {
@@ -304,34 +353,20 @@ unescape(const char *p, const char *end, struct str *out)
         w += plain;
         if (!b)
             break;
-        p = b + 2;
-        switch (b[1]) {
-        case 'b': *w++ = '\b'; break;
-        case 'f': *w++ = '\f'; break;
-        case 'n': *w++ = '\n'; break;
-        case 'r': *w++ = '\r'; break;
-        case 't': *w++ = '\t'; break;
-        default: *w++ = b[1]; break;
-        case 'u': {
-            uint32_t c = (uint32_t)hex4(p, end);
-            int low = 0;
-            p += 4;
-            if (c >= 0xD800 && c < 0xDC00 && end - p >= 6 && p[0] == '\\' && p[1] == 'u')
-                low = hex4(p + 2, end);
-            if (low >= 0xDC00 && low < 0xE000) {
-                c = 0x10000 + ((c - 0xD800) << 10) + ((uint32_t)low - 0xDC00);
-                p += 6;
-            } else if (c >= 0xD800 && c < 0xE000) {
-                c = 0xFFFD;
-                lone++;
-            }
-            w += utf8_encode(c, w);
+        if (b[1] == 'u') {
+            p = unescape_unicode(b + 2, end, &w, lone);
+        } else {
+            *w = unescape_letter(b[1]);
+            p = *w++ ? b + 2 : NULL;
         }
+        if (!p) {
+            out->data[out->len] = '\0';
+            return b;
         }
     }
     out->len = (size_t)(w - out->data);
     out->data[out->len] = '\0';
-    return lone;
+    return NULL;
 }
 
 static bool
@@ -340,7 +375,8 @@ is_key(const char *from, const char *to, const char *name, size_t len)
     if (!memchr(from, '\\', (size_t)(to - from)))
         return (size_t)(to - from) == len && !memcmp(from, name, len);
     struct str key = {0};
-    unescape(from, to, &key);
+    size_t lone = 0;
+    unescape(from, to, &key, &lone);
     bool same = key.len == len && !memcmp(key.data, name, len);
     str_release(&key);
     return same;
@@ -373,7 +409,7 @@ scan_object(struct scan *s, size_t depth)
             bool last = depth + 1 == s->field->depth;
             s->found |= last;
             if (last && at(s, '"')) {
-                if (!scan_string(s, &s->text, &s->text_end))
+                if (!scan_bounds(s, &s->text, &s->text_end))
                     return false;
             } else if (!last && at(s, '{')) {
                 s->p++;
@@ -407,6 +443,8 @@ jsonl_text(const struct jsonl_field *f, const char *line, size_t n, struct str *
         if (s.p < s.end)
             bad(&s, "more behind the object");
     }
+    if (!s.fault && s.text && (s.p = unescape(s.text, s.text_end, out, &r->surrogates)))
+        bad(&s, "bad escape");
     if (s.fault) {
         r->fault = s.fault;
         r->at = (size_t)(s.fault_at - line);
@@ -414,6 +452,5 @@ jsonl_text(const struct jsonl_field *f, const char *line, size_t n, struct str *
     }
     if (!s.text)
         return s.found ? JSONL_NOT_TEXT : JSONL_NO_FIELD;
-    r->surrogates = unescape(s.text, s.text_end, out);
     return JSONL_TEXT;
 }
