@@ -9,6 +9,8 @@
 #   DEMO_RANKS=2     MPI ranks
 set -euo pipefail
 export LC_ALL=C.UTF-8
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$top"
