@@ -388,17 +388,24 @@ bpe_encode(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t
         encode_cached(b, s, piece, n, out);
         return;
     }
-    /* cut before each ▁ that stands behind something else */
+    /* cut before each ▁ that stands behind something else, and around what stands alone */
     size_t begin = 0;
     bool other = false;
     for (size_t at = 0; at < n;) {
-        bool is_mark = n - at >= MARK_LEN && !memcmp(piece + at, MARK, MARK_LEN);
-        if (is_mark && other) {
+        unsigned char c = (unsigned char)piece[at];
+        bool is_mark = c == 0xE2 && n - at >= MARK_LEN && !memcmp(piece + at, MARK, MARK_LEN);
+        bool alone = c < 0x80 && b->alone[c] != NO_UNIT;
+        if (((is_mark && other) || alone) && at > begin) {
             encode_cached(b, s, piece + begin, at - begin, out);
             begin = at;
         }
-        other = !is_mark;
+        if (alone) {
+            vec_push(out, b->alone[c]);
+            begin = at + 1;
+        }
+        other = !is_mark && !alone;
         at += is_mark ? MARK_LEN : 1;
     }
-    encode_cached(b, s, piece + begin, n - begin, out);
+    if (begin < n)
+        encode_cached(b, s, piece + begin, n - begin, out);
 }

@@ -43,6 +43,7 @@ struct bpe {
     struct vocab words;        /* byte_level: the bytes of each token, for ignore_merges */
 
     bool cut_before_mark; /* no merge joins x and ▁: words may be encoded apart */
+    uint32_t alone[128];  /* then: the id of an ASCII character that no merge takes; else none */
 };
 
 /* The merges of a vocabulary, in order of rank. */

@@ -121,6 +121,28 @@ can_cut(const struct bpe *b)
     return true;
 }
 
+/*
+ * ASCII characters that no merge takes (a newline that is <0x0A>) part words, too. An
+ * unknown character elsewhere must not wait for its place in the row, though: so all
+ * byte tokens must be there.
+ */
+static void
+find_alone(struct bpe *b, const struct bpe_merge *merges, uint32_t count)
+{
+    bool bytes = b->byte_fallback;
+    for (unsigned i = 0; i < 256; i++)
+        bytes = bytes && b->byte_tokens[i] != NO_UNIT;
+    for (unsigned c = 0; c < 128; c++) {
+        b->alone[c] = NO_UNIT;
+        if (b->cut_before_mark && bytes)
+            b->alone[c] = b->char_units[c] != NO_UNIT ? b->char_units[c] : b->byte_tokens[c];
+    }
+    for (unsigned c = 0; c < 128; c++)
+        for (uint32_t i = 0; i < count && b->alone[c] != NO_UNIT; i++)
+            if (merges[i].left == b->alone[c] || merges[i].right == b->alone[c])
+                b->alone[c] = NO_UNIT;
+}
+
 long
 bpe_build(struct bpe *b, const struct vocab *vocab, const struct bpe_merge *merges, uint32_t count)
 {
@@ -141,6 +163,7 @@ bpe_build(struct bpe *b, const struct vocab *vocab, const struct bpe_merge *merg
         build_char_units(b);
     }
     b->cut_before_mark = can_cut(b);
+    find_alone(b, merges, count);
     return -1;
 }
 
