@@ -4,6 +4,7 @@
  */
 #include "checkpoint/checkpoint.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/sys.h"
 #include "tests/unit/tap.h"
 
 static const char config_text[] =
@@ -354,13 +356,17 @@ static void
 test_kill(struct fixture *f)
 {
     int64_t last = 0, wrong = 0, advanced = 0;
+    double start = sys_seconds();
+    save(f, "timed", 1, NULL);
+    double one = sys_seconds() - start;
     for (int i = 0; i < 40; i++) {
         struct checkpoint *c = NULL;
         struct str seen = {0};
         pid_t child = fork();
         if (child == 0)
             save_for_ever(f, last);
-        nanosleep(&(struct timespec){.tv_nsec = 1000000 + 1237000L * i}, NULL);
+        double wait = 0.1 * one * i; /* up to four saves */
+        nanosleep(&(struct timespec){.tv_sec = (time_t)wait, .tv_nsec = (long)((wait - floor(wait)) * 1e9)}, NULL);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
         int found = checkpoint_resume(comm_single(), "killed", count_damaged, &seen, &c);
