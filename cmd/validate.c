@@ -23,19 +23,19 @@ struct validation {
     struct decoder *decoder;
     const struct validate_options *o;
     struct comm *comm;
-    uint64_t end;        /* tokens to read; UINT64_MAX: until the stream ends */
-    uint64_t stride;     /* tokens from one sequence's start to the next one's */
+    uint64_t end;    /* tokens to read; UINT64_MAX: until the stream ends */
+    uint64_t stride; /* tokens from one sequence's start to the next one's */
     int64_t length;
     /* one sequence */
-    uint32_t *ids;       /* [length + 1] */
+    uint32_t *ids; /* [length + 1] */
     uint8_t *marks, *begins;
     uint16_t *source;
     int32_t *targets, *first;
     double *token_loss;
-    uint64_t *bytes;     /* [sources] */
-    struct sums *round;  /* [ranks][each][sources] */
-    int each;            /* sequences of a round that one rank takes */
-    size_t sources;      /* known by now: a pipe's grow */
+    uint64_t *bytes;    /* [sources] */
+    struct sums *round; /* [ranks][each][sources] */
+    int each;           /* sequences of a round that one rank takes */
+    size_t sources;     /* known by now: a pipe's grow */
     struct validate_result *out;
     bool ended;
 };
@@ -76,8 +76,8 @@ grow_sources(struct validation *v)
         return;
     v->out->source = mem_grow_array(v->out->source, n + 1, sizeof *v->out->source);
     for (size_t i = v->sources; i < n; i++)
-        v->out->source[i] =
-            (struct validate_source){.name = token_stream_source(v->stream, i)->name};
+        v->out->source[i] = (struct validate_source){
+            .name = token_stream_source(v->stream, i)->name};
     v->out->sources = v->sources = n;
     v->bytes = mem_grow_array(v->bytes, n + 1, sizeof *v->bytes);
     v->round = mem_grow_array(v->round, (size_t)(v->comm->size * v->each) * (n + 1),
@@ -113,7 +113,8 @@ score_sequence(struct validation *v, uint64_t position)
     size_t want = (size_t)v->length + 1;
     if (left < want)
         want = (size_t)left;
-    int64_t n = want ? token_stream_read(v->stream, position, want, v->ids, v->marks, v->source) : 0;
+    int64_t n = want ? token_stream_read(v->stream, position, want, v->ids, v->marks, v->source)
+                     : 0;
     if (n < 0)
         return -1;
     grow_sources(v);
@@ -123,8 +124,11 @@ score_sequence(struct validation *v, uint64_t position)
     if (n > 0 && token_stream_bytes(v->stream, position, own, v->bytes) < 0)
         return -1;
     set_targets(v, n);
-    struct batch b = {.sequences = 1, .length = v->length, .inputs = v->ids,
-                      .targets = v->targets, .first = v->first};
+    struct batch b = {.sequences = 1,
+                      .length = v->length,
+                      .inputs = v->ids,
+                      .targets = v->targets,
+                      .first = v->first};
     memset(v->token_loss, 0, (size_t)v->length * sizeof *v->token_loss);
     return n > 1 ? decoder_loss(v->decoder, &b, &whole, v->token_loss) : 0;
 }
@@ -238,8 +242,12 @@ int
 validate(struct token_stream *s, struct decoder *d, const struct validate_options *o,
          struct validate_result *out)
 {
-    struct validation v = {.stream = s, .decoder = d, .o = o, .out = out,
-                           .length = o->seq_length, .comm = o->comm ? o->comm : comm_single()};
+    struct validation v = {.stream = s,
+                           .decoder = d,
+                           .o = o,
+                           .out = out,
+                           .length = o->seq_length,
+                           .comm = o->comm ? o->comm : comm_single()};
     *out = (struct validate_result){0};
     v.each = v.comm->size > 1 ? ROUND : 1;
     allocate(&v);

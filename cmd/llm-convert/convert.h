@@ -17,9 +17,9 @@
 extern const struct opt_tool llm_convert;
 
 struct convert_options {
-    int to, from;             /* enum kind, when given */
+    int to, from; /* enum kind, when given */
     bool to_given, from_given;
-    int dtype;                /* index into "fp32|bf16|fp16" */
+    int dtype; /* index into "fp32|bf16|fp16" */
     bool dtype_given;
     uint64_t max_shard_size;
     bool verify, force, info, json;
@@ -27,7 +27,16 @@ struct convert_options {
 };
 extern struct convert_options options;
 
-enum kind { KIND_HF, KIND_CHECKPOINT, KIND_GGUF, KIND_SHARD, KIND_MEGATRON, KIND_LLM_C, KIND_NANOGPT, KIND_DS };
+enum kind {
+    KIND_HF,
+    KIND_CHECKPOINT,
+    KIND_GGUF,
+    KIND_SHARD,
+    KIND_MEGATRON,
+    KIND_LLM_C,
+    KIND_NANOGPT,
+    KIND_DS
+};
 
 /* Dies with a usage error on what does not go together or is not there yet. */
 void options_check(char **operands, int count);
@@ -38,7 +47,7 @@ struct hf_tensor {
     int param;
     struct name_part part;
     int file;
-    size_t plan;              /* index among its file's tensors */
+    size_t plan; /* index among its file's tensors */
 };
 
 struct hf_file {
@@ -57,7 +66,8 @@ struct hf_plan {
     int files;
     uint64_t data_bytes, parameters;
 };
-void hf_plan_init(struct hf_plan *p, const struct model_source *m, enum dtype dtype, uint64_t max_file);
+void
+hf_plan_init(struct hf_plan *p, const struct model_source *m, enum dtype dtype, uint64_t max_file);
 void hf_plan_release(struct hf_plan *p);
 void hf_plan_index(const struct hf_plan *p, struct str *out); /* model.safetensors.index.json */
 

@@ -22,7 +22,7 @@ struct output {
     const struct model_source *m;
     const struct hf_plan *plan;
     char *path, *temp;
-    VEC(char *) names;     /* files to be made, config.json last */
+    VEC(char *) names; /* files to be made, config.json last */
 };
 
 /* ---- the files beside the weights ---- */
@@ -54,7 +54,8 @@ write_generation_config(struct output *o)
     const struct {
         const char *key;
         int64_t id;
-    } ids[] = {{"bos_token_id", c->bos_token_id}, {"eos_token_id", c->eos_token_id},
+    } ids[] = {{"bos_token_id", c->bos_token_id},
+               {"eos_token_id", c->eos_token_id},
                {"pad_token_id", c->pad_token_id}};
     struct str text = {0};
     struct json_writer w = {.out = &text, .indent = 2};

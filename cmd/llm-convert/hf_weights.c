@@ -18,10 +18,10 @@ enum { EARLY = 1 << 20 };
 struct writer {
     const struct hf_plan *plan;
     const char *dir;
-    int file, fd;       /* the one that is open; -1: none */
+    int file, fd; /* the one that is open; -1: none */
     char *path;
-    uint8_t *bytes;     /* converted elements, room for a slice */
-    float *line;        /* rows of a slice, gathered from one column */
+    uint8_t *bytes; /* converted elements, room for a slice */
+    float *line;    /* rows of a slice, gathered from one column */
 };
 
 /* Written data is synced before a file is left. */
@@ -69,7 +69,8 @@ put(struct writer *w, const struct hf_tensor *t, int64_t element, const float *v
         return -1;
     /* Only a hint: the disk begins while the next slice is read; fsync waits at the end. */
     if ((uint64_t)n * size >= EARLY)
-        (void)sync_file_range(w->fd, (off_t)offset, (off_t)((uint64_t)n * size), SYNC_FILE_RANGE_WRITE);
+        (void)sync_file_range(w->fd, (off_t)offset, (off_t)((uint64_t)n * size),
+                              SYNC_FILE_RANGE_WRITE);
     return 0;
 }
 

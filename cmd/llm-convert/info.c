@@ -281,8 +281,10 @@ info_file(struct json_writer *w, const char *path)
         return info_tokenizer(w, path);
     if (str_ends(path, ".safetensors") || (n > 8 && start[8] == '{'))
         return info_safetensors(w, path);
-    return err_set(STATUS_INPUT, "%s: neither a shard, a checkpoint, a model, a safetensors file "
-                   "nor a tokenizer.json", path);
+    return err_set(STATUS_INPUT,
+                   "%s: neither a shard, a checkpoint, a model, a safetensors file "
+                   "nor a tokenizer.json",
+                   path);
 }
 
 int

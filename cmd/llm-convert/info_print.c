@@ -52,11 +52,9 @@ print_value(const json_t *v, int depth)
     json_t *member;
     size_t i;
     if (json_is_object(v)) {
-        json_object_foreach((json_t *)(uintptr_t)v, key, member)
-            print_member(key, member, depth);
+        json_object_foreach((json_t *)(uintptr_t)v, key, member) print_member(key, member, depth);
     } else if (json_is_array(v) && json_is_object(json_array_get(v, 0))) {
-        json_array_foreach(v, i, member)
-            print_line(member, depth);
+        json_array_foreach(v, i, member) print_line(member, depth);
     } else if (json_is_array(v)) {
         json_array_foreach(v, i, member)
             printf("%s%lld", i ? " " : "[", (long long)json_integer_value(member));

@@ -32,8 +32,10 @@ convert(const char *input, const char *output)
     bool compare_only = options.verify && !options.force && is_in_use(output);
     int result = 0;
     if (!m.checkpoint)
-        result = err_set(STATUS_USAGE, "%s: --from hf is not supported in this version (supported: "
-                         "checkpoint)", input);
+        result = err_set(STATUS_USAGE,
+                         "%s: --from hf is not supported in this version (supported: "
+                         "checkpoint)",
+                         input);
     else if (!compare_only && !options.force && is_in_use(output))
         result = err_set(STATUS_USAGE, "%s: is not empty: --force writes into it", output);
     else if (!compare_only)

@@ -33,9 +33,10 @@ compare_param(const struct model_source *a, const struct model_source *b, int i,
         round_to(type, x, (size_t)n, bytes);
         for (int64_t k = 0; k < n; k++)
             if (memcmp(&x[k], &y[k], sizeof *x) != 0)
-                return err_set(STATUS_DIFFERS, "%s: element %lld of %s is %.9g, in the checkpoint "
-                               "%.9g", b->path, (long long)(at + k), p->name, (double)y[k],
-                               (double)x[k]);
+                return err_set(STATUS_DIFFERS,
+                               "%s: element %lld of %s is %.9g, in the checkpoint "
+                               "%.9g",
+                               b->path, (long long)(at + k), p->name, (double)y[k], (double)x[k]);
     }
     return 0;
 }
@@ -62,8 +63,11 @@ probe_logits(const struct model_source *m, struct threads *pool, const float *we
     const struct kernels *k = kernels_pick(NULL);
     if (!k)
         return -1;
-    const struct decoder_options o = {.kernels = k, .precision = PRECISION_FP32, .pool = pool,
-                                      .micro_batch = 1, .seq_length = PROBE};
+    const struct decoder_options o = {.kernels = k,
+                                      .precision = PRECISION_FP32,
+                                      .pool = pool,
+                                      .micro_batch = 1,
+                                      .seq_length = PROBE};
     int64_t room = m->config.max_position_embeddings, n = PROBE < room ? PROBE : room;
     uint32_t ids[PROBE];
     for (int i = 0; i < PROBE; i++)
@@ -86,8 +90,10 @@ compare_logits(const struct model_source *a, const struct model_source *b)
 {
     size_t n = (size_t)a->params.elements, vocab = (size_t)a->config.vocab_size;
     if (common.memory && n * sizeof(float) > common.memory)
-        return err_set(STATUS_FAILED, "%s: the probe of --verify takes the whole model in memory, "
-                       "more than --memory allows", b->path);
+        return err_set(STATUS_FAILED,
+                       "%s: the probe of --verify takes the whole model in memory, "
+                       "more than --memory allows",
+                       b->path);
     int threads = common.threads ? (int)common.threads : threads_default(1);
     struct threads *pool = threads > 1 ? threads_new(threads) : NULL;
     float *weights = mem_aligned(n * sizeof *weights);

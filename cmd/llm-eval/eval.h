@@ -19,17 +19,17 @@
 extern const struct opt_tool llm_eval;
 
 struct eval_options {
-    int64_t seq_length;  /* 0: the checkpoint's, else the model's positions */
+    int64_t seq_length; /* 0: the checkpoint's, else the model's positions */
     bool document_mask, document_mask_given;
     bool rolling;
-    int64_t stride;      /* 0: the sequence length */
+    int64_t stride; /* 0: the sequence length */
     const char *json;
     const char *generate, *prompts;
     int64_t max_new;
     double temperature, top_p;
     int64_t top_k;
     struct opt_list stop;
-    int precision;       /* enum precision, when given */
+    int precision; /* enum precision, when given */
     bool precision_given;
     int64_t ranks;
     const char *hosts;
@@ -52,11 +52,12 @@ struct model {
     const struct kernels *kernels;
     enum precision precision;
     struct threads *pool;
-    float *weights;              /* [params.elements] */
-    void *act;                   /* the precision's copy; == weights for fp32 */
-    struct tokenizer *tokenizer; /* NULL: the model has none that can be read; why: why_no_tokenizer */
+    float *weights; /* [params.elements] */
+    void *act;      /* the precision's copy; == weights for fp32 */
+    struct tokenizer
+        *tokenizer; /* NULL: the model has none that can be read; why: why_no_tokenizer */
     char *why_no_tokenizer;
-    bool speaks;                 /* rank 0: messages to people come from it */
+    bool speaks; /* rank 0: messages to people come from it */
 };
 
 /* Opens and loads it; every rank holds all of it. 0 or -1. */

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "json/json.h"
 #include "json/write.h"
 #include "model/generate.h"
 
@@ -22,14 +23,15 @@ struct generation {
     struct tokenizer_scratch *scratch;
     struct sampler sampler;
     float *logits;
-    void *sort;             /* the sampler's */
+    void *sort; /* the sampler's */
     bool terminal;
     struct outfile json;
+    struct ids ends; /* tokens that end a text */
     /* one text */
-    struct ids ids;         /* prompt, then what was added */
-    size_t prompt;          /* ids of the prompt */
-    struct str text;        /* the continuation, whole characters */
-    size_t shown;           /* bytes of it that were written */
+    struct ids ids;  /* prompt, then what was added */
+    size_t prompt;   /* ids of the prompt */
+    struct str text; /* the continuation, whole characters */
+    size_t shown;    /* bytes of it that were written */
 };
 
 /* ---- showing ---- */
@@ -83,11 +85,12 @@ show_until(struct generation *g, size_t end)
 /* ---- one text ---- */
 
 static bool
-is_end(const struct model *m, uint32_t id)
+is_end(const struct generation *g, uint32_t id)
 {
-    const struct tokenizer_specials *s = tokenizer_specials(m->tokenizer);
-    return (m->config->eos_token_id >= 0 && id == (uint32_t)m->config->eos_token_id) ||
-           (s->eos != TOKEN_NONE && id == s->eos);
+    for (size_t i = 0; i < g->ends.len; i++)
+        if (g->ends.data[i] == id)
+            return true;
+    return false;
 }
 
 /* The logits that predict what comes behind the prompt. */
@@ -112,7 +115,7 @@ extend(struct generation *g, struct kv_cache *cache, struct tokenizer_stream *st
     for (int64_t i = 0; i < room; i++) {
         uint32_t id = sampler_next(&g->sampler, g->logits, m->config->vocab_size, (uint64_t)i,
                                    g->sort);
-        if (is_end(m, id))
+        if (is_end(g, id))
             break;
         vec_push(&g->ids, id);
         if (id < tokenizer_vocabulary(m->tokenizer) &&
@@ -144,8 +147,10 @@ continue_prompt(struct generation *g)
     if (g->prompt == 0)
         return err_set(STATUS_INPUT, "an empty prompt, and the tokenizer puts nothing before it");
     if (room < 1)
-        return err_set(STATUS_INPUT, "a prompt of %zu tokens leaves no room in the model's %lld "
-                       "positions", g->prompt, (long long)c->max_position_embeddings);
+        return err_set(STATUS_INPUT,
+                       "a prompt of %zu tokens leaves no room in the model's %lld "
+                       "positions",
+                       g->prompt, (long long)c->max_position_embeddings);
     room = options.max_new < room ? options.max_new : room;
     struct kv_cache *cache = kv_cache_new(g->decoder, (int64_t)g->prompt + room);
     struct tokenizer_stream *stream = tokenizer_stream_new(g->m->tokenizer, true);
@@ -200,6 +205,50 @@ generate_one(struct generation *g, const char *prompt, size_t n)
 
 /* ---- all texts ---- */
 
+/* One id or a list of them, as transformers has it. */
+static int
+add_ends(struct generation *g, const struct json_doc *doc, const json_t *root)
+{
+    const json_t *list = json_object_get(root, "eos_token_id");
+    int64_t id = -1;
+    if (!json_is_array(list)) {
+        if (json_get_int(doc, root, "eos_token_id", JSON_MAY, -1, INT32_MAX, &id) < 0)
+            return -1;
+        if (id >= 0)
+            vec_push(&g->ends, (uint32_t)id);
+        return 0;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (json_at_int(doc, list, i, 0, INT32_MAX, &id) < 0)
+            return -1;
+        vec_push(&g->ends, (uint32_t)id);
+    }
+    return 0;
+}
+
+/* The EOS of the configuration, of the tokenizer, and those of generation_config.json. */
+static int
+find_ends(struct generation *g)
+{
+    const struct tokenizer_specials *s = tokenizer_specials(g->m->tokenizer);
+    struct json_doc doc = {0};
+    const json_t *root;
+    int result = 0;
+    if (g->m->config->eos_token_id >= 0)
+        vec_push(&g->ends, (uint32_t)g->m->config->eos_token_id);
+    if (s->eos != TOKEN_NONE)
+        vec_push(&g->ends, s->eos);
+    char *path = file_join(g->m->source.path, "generation_config.json");
+    if (file_exists(path)) {
+        result = json_doc_load(&doc, path, 0);
+        if (result == 0)
+            result = json_root_object(&doc, &root) < 0 ? -1 : add_ends(g, &doc, root);
+        json_doc_release(&doc);
+    }
+    free(path);
+    return result;
+}
+
 static int
 generate_lines(struct generation *g)
 {
@@ -231,6 +280,8 @@ generate(struct model *m)
     for (size_t i = 0; i < options.stop.len; i++)
         if (options.stop.data[i][0] == '\0')
             return err_set(STATUS_USAGE, "--stop: an empty text");
+    if (find_ends(&g) < 0)
+        return -1;
     if (options.json && outfile_open(&g.json, options.json, false) < 0)
         return -1;
     int64_t length = m->config->max_position_embeddings;
@@ -240,8 +291,10 @@ generate(struct model *m)
     g.scratch = tokenizer_scratch_new(m->tokenizer);
     g.logits = mem_array(vocab, sizeof *g.logits);
     g.sort = mem_alloc(vocab * 16);
-    g.sampler = (struct sampler){.temperature = options.temperature, .top_p = options.top_p,
-                                 .top_k = options.top_k, .seed = (uint64_t)common.seed};
+    g.sampler = (struct sampler){.temperature = options.temperature,
+                                 .top_p = options.top_p,
+                                 .top_k = options.top_k,
+                                 .seed = (uint64_t)common.seed};
     if (result == 0)
         result = options.prompts ? generate_lines(&g)
                                  : generate_one(&g, options.generate, strlen(options.generate));
@@ -252,6 +305,7 @@ generate(struct model *m)
     tokenizer_scratch_free(g.scratch);
     decoder_free(g.decoder);
     vec_release(&g.ids);
+    vec_release(&g.ends);
     str_release(&g.text);
     free(g.logits);
     free(g.sort);

@@ -17,8 +17,11 @@ static struct comm *world;
 static void
 stop_all_ranks(enum status status)
 {
-    if (world && world->size > 1)
-        world->ops->abort(world, (int)status);
+    if (!world || world->size == 1)
+        return;
+    if (world->rank > 0)
+        warn("%s", die_last());
+    world->ops->abort(world, (int)status);
 }
 
 static int
@@ -64,6 +67,7 @@ main(int argc, char **argv)
 {
     char **operands;
     die_set_tool("llm-eval");
+    die_set_mute(mpi_launched() && mpi_launched_rank() > 0);
     int count = opt_parse(&llm_eval, argc, argv, &operands);
     if (!mpi_launched())
         options_check(operands, count);

@@ -43,7 +43,8 @@ start_threads(struct model *m, struct comm *comm)
 static enum precision
 choose_precision(const struct model *m)
 {
-    const char *trained = m->source.checkpoint ? m->source.checkpoint->manifest.state.precision : "";
+    const char *trained = m->source.checkpoint ? m->source.checkpoint->manifest.state.precision
+                                               : "";
     if (options.precision_given)
         return options.precision ? PRECISION_BF16 : PRECISION_FP32;
     return strcmp(trained, "bf16") == 0 ? PRECISION_BF16 : PRECISION_FP32;
@@ -70,8 +71,10 @@ static int
 check_memory(const struct model *m)
 {
     struct decoder_memory d;
-    const struct decoder_options o = {.kernels = m->kernels, .precision = m->precision,
-                                      .pool = m->pool, .micro_batch = 1,
+    const struct decoder_options o = {.kernels = m->kernels,
+                                      .precision = m->precision,
+                                      .pool = m->pool,
+                                      .micro_batch = 1,
                                       .seq_length = model_seq_length(m)};
     uint64_t need = (uint64_t)m->params->elements * sizeof(float);
     char text[32], limit[32];
@@ -122,8 +125,11 @@ model_close(struct model *m)
 struct decoder *
 model_decoder(const struct model *m, int64_t seq_length)
 {
-    const struct decoder_options o = {.kernels = m->kernels, .precision = m->precision,
-                                      .pool = m->pool, .micro_batch = 1, .seq_length = seq_length};
+    const struct decoder_options o = {.kernels = m->kernels,
+                                      .precision = m->precision,
+                                      .pool = m->pool,
+                                      .micro_batch = 1,
+                                      .seq_length = seq_length};
     struct gemm shapes[MAX_SHAPES];
     struct kernel_check found;
     int n = decoder_gemm_shapes(m->config, seq_length, shapes, MAX_SHAPES);

@@ -19,14 +19,14 @@ struct rolling {
     struct decoder *decoder;
     struct validate_result *out;
     int64_t window, stride;
-    uint32_t prefix;             /* SHARD_NONE: none */
-    struct ids ids;              /* the document, its prefix before it */
-    VEC(uint8_t) scored;         /* of each id, as a target */
+    uint32_t prefix;     /* SHARD_NONE: none */
+    struct ids ids;      /* the document, its prefix before it */
+    VEC(uint8_t) scored; /* of each id, as a target */
     uint16_t source;
     /* one window */
     int32_t *targets, *first;
     double *token_loss;
-    uint64_t *bytes;             /* [sources] */
+    uint64_t *bytes; /* [sources] */
 };
 
 static void
@@ -38,8 +38,8 @@ grow_sources(struct rolling *r)
     r->out->source = mem_grow_array(r->out->source, n + 1, sizeof *r->out->source);
     r->bytes = mem_grow_array(r->bytes, n + 1, sizeof *r->bytes);
     for (size_t i = old; i < n; i++) {
-        r->out->source[i] =
-            (struct validate_source){.name = token_stream_source(r->stream, i)->name};
+        r->out->source[i] = (struct validate_source){
+            .name = token_stream_source(r->stream, i)->name};
         r->bytes[i] = 0;
     }
     r->out->sources = n;
@@ -58,8 +58,11 @@ score_window(struct rolling *r, int64_t begin, int64_t from, int64_t to)
         r->targets[i] = wanted ? (int32_t)r->ids.data[target] : -1;
         r->first[i] = 0;
     }
-    struct batch b = {.sequences = 1, .length = n, .inputs = r->ids.data + begin,
-                      .targets = r->targets, .first = r->first};
+    struct batch b = {.sequences = 1,
+                      .length = n,
+                      .inputs = r->ids.data + begin,
+                      .targets = r->targets,
+                      .first = r->first};
     if (decoder_loss(r->decoder, &b, &whole, r->token_loss) < 0)
         return -1;
     for (int64_t i = 0; i < n; i++)

@@ -116,9 +116,9 @@ score(struct model *m, struct token_stream *s, struct comm *comm, struct validat
         return err_set(STATUS_USAGE, "--seq-length %lld is beyond the model's %lld positions",
                        (long long)o.seq_length, (long long)m->config->max_position_embeddings);
     struct decoder *d = model_decoder(m, o.seq_length);
-    if (!d)
-        return -1;
-    int result = validate(s, d, &o, out);
+    int result = comm_agree(comm, d ? STATUS_OK : (int)err_status());
+    if (result == 0)
+        result = validate(s, d, &o, out);
     decoder_free(d);
     return result;
 }

@@ -22,10 +22,11 @@
 /* ---- saving ---- */
 
 struct checkpoint_save {
-    const char *directory;        /* of the run; step-N is made inside */
-    const struct config *config;  /* its json is copied */
+    const char *directory;       /* of the run; step-N is made inside */
+    const struct config *config; /* its json is copied */
     const struct params *params;
-    const float *array[CHECKPOINT_ARRAYS]; /* master, m, v: [params->elements], this rank's live arrays */
+    const float
+        *array[CHECKPOINT_ARRAYS]; /* master, m, v: [params->elements], this rank's live arrays */
     /*
      * Which blocks (of NORM_BLOCK, in table order) this rank writes: [first, last). The ranks together must cover
      * every block once. first == last == -1: every rank holds everything, and the work is dealt out evenly.
@@ -33,8 +34,9 @@ struct checkpoint_save {
     int64_t first, last;
     const struct tokenizer_file *files; /* copied under their names; rank 0's are taken */
     size_t file_count;
-    const struct training_state *state; /* rank 0's is taken; step and position must be equal everywhere */
-    struct slice_limits limits;   /* {0}: the defaults */
+    const struct training_state
+        *state;                 /* rank 0's is taken; step and position must be equal everywhere */
+    struct slice_limits limits; /* {0}: the defaults */
 };
 
 /*
@@ -55,7 +57,7 @@ int checkpoint_clean(const char *directory, int64_t *removed);
 /* ---- finding ---- */
 
 struct checkpoint_list {
-    int64_t *step;       /* descending */
+    int64_t *step; /* descending */
     size_t count;
 };
 
@@ -96,7 +98,8 @@ void checkpoint_close(struct checkpoint *c);
  * Reads an array into out [params.elements] (gaps become zero), every slice's checksum verified, without other memory than
  * one block. hashes NULL, or [blocks] for state_hash. 0 or -1 ("dir: weights-…: tensor …: byte …: checksum differs").
  */
-int checkpoint_read(const struct checkpoint *c, enum checkpoint_array a, float *out, uint64_t *hashes);
+int
+checkpoint_read(const struct checkpoint *c, enum checkpoint_array a, float *out, uint64_t *hashes);
 
 /* Reads all three arrays and compares the state hash as well. */
 int checkpoint_read_state(const struct checkpoint *c, float *const array[CHECKPOINT_ARRAYS]);
@@ -105,7 +108,8 @@ int checkpoint_read_state(const struct checkpoint *c, float *const array[CHECKPO
 int checkpoint_read_slice(const struct checkpoint *c, size_t slice, float *out);
 
 /* Elements [offset, offset + n) of a tensor of the table, not verified. 0 or -1. */
-int checkpoint_read_range(const struct checkpoint *c, enum checkpoint_array a, int param, int64_t offset, int64_t n, float *out);
+int checkpoint_read_range(const struct checkpoint *c, enum checkpoint_array a, int param,
+                          int64_t offset, int64_t n, float *out);
 
 /* Verifies every slice's checksum; the ranks of comm share the work. Collective. 0 or -1 on all. */
 int checkpoint_verify(struct comm *comm, const struct checkpoint *c);
@@ -115,6 +119,8 @@ int checkpoint_verify(struct comm *comm, const struct checkpoint *c);
  * is told to damaged(arg, message) on rank 0 and the one before is tried. Collective. 1: *out is open on every rank;
  * 0: there is no checkpoint; -1: error, or all are damaged.
  */
-int checkpoint_resume(struct comm *comm, const char *path, void (*damaged)(void *arg, const char *message), void *arg, struct checkpoint **out);
+int checkpoint_resume(struct comm *comm, const char *path,
+                      void (*damaged)(void *arg, const char *message), void *arg,
+                      struct checkpoint **out);
 
 #endif

@@ -10,16 +10,16 @@ static const struct {
     const char *name;
     int bits;
 } types[DTYPES] = {
-    [DTYPE_F32] = {"F32", 32},         [DTYPE_BF16] = {"BF16", 16},
-    [DTYPE_F16] = {"F16", 16},         [DTYPE_F64] = {"F64", 64},
-    [DTYPE_BOOL] = {"BOOL", 8},        [DTYPE_U8] = {"U8", 8},
-    [DTYPE_I8] = {"I8", 8},            [DTYPE_F8_E4M3] = {"F8_E4M3", 8},
-    [DTYPE_F8_E5M2] = {"F8_E5M2", 8},  [DTYPE_F8_E8M0] = {"F8_E8M0", 8},
-    [DTYPE_F4] = {"F4", 4},            [DTYPE_F6_E2M3] = {"F6_E2M3", 6},
-    [DTYPE_F6_E3M2] = {"F6_E3M2", 6},  [DTYPE_I16] = {"I16", 16},
-    [DTYPE_U16] = {"U16", 16},         [DTYPE_I32] = {"I32", 32},
-    [DTYPE_U32] = {"U32", 32},         [DTYPE_I64] = {"I64", 64},
-    [DTYPE_U64] = {"U64", 64},         [DTYPE_C64] = {"C64", 64},
+    [DTYPE_F32] = {"F32", 32},        [DTYPE_BF16] = {"BF16", 16},
+    [DTYPE_F16] = {"F16", 16},        [DTYPE_F64] = {"F64", 64},
+    [DTYPE_BOOL] = {"BOOL", 8},       [DTYPE_U8] = {"U8", 8},
+    [DTYPE_I8] = {"I8", 8},           [DTYPE_F8_E4M3] = {"F8_E4M3", 8},
+    [DTYPE_F8_E5M2] = {"F8_E5M2", 8}, [DTYPE_F8_E8M0] = {"F8_E8M0", 8},
+    [DTYPE_F4] = {"F4", 4},           [DTYPE_F6_E2M3] = {"F6_E2M3", 6},
+    [DTYPE_F6_E3M2] = {"F6_E3M2", 6}, [DTYPE_I16] = {"I16", 16},
+    [DTYPE_U16] = {"U16", 16},        [DTYPE_I32] = {"I32", 32},
+    [DTYPE_U32] = {"U32", 32},        [DTYPE_I64] = {"I64", 64},
+    [DTYPE_U64] = {"U64", 64},        [DTYPE_C64] = {"C64", 64},
 };
 
 const char *
@@ -63,16 +63,10 @@ float_at(enum dtype t, const uint8_t *p)
         float f;
     } single;
     switch (t) {
-    case DTYPE_BF16:
-        return bf16_to_float(load_u16(p));
-    case DTYPE_F16:
-        return fp16_to_float(load_u16(p));
-    case DTYPE_F64:
-        wide.u = load_u64(p);
-        return (float)wide.d;
-    default:
-        single.u = load_u32(p);
-        return single.f;
+    case DTYPE_BF16: return bf16_to_float(load_u16(p));
+    case DTYPE_F16: return fp16_to_float(load_u16(p));
+    case DTYPE_F64: wide.u = load_u64(p); return (float)wide.d;
+    default: single.u = load_u32(p); return single.f;
     }
 }
 
@@ -98,15 +92,9 @@ store_float(enum dtype t, float f, uint8_t *p)
         uint64_t u;
     } wide = {.d = (double)f};
     switch (t) {
-    case DTYPE_BF16:
-        store_u16(p, bf16_from_float(f));
-        break;
-    case DTYPE_F16:
-        store_u16(p, fp16_from_float(f));
-        break;
-    default:
-        store_u64(p, wide.u);
-        break;
+    case DTYPE_BF16: store_u16(p, bf16_from_float(f)); break;
+    case DTYPE_F16: store_u16(p, fp16_from_float(f)); break;
+    default: store_u64(p, wide.u); break;
     }
 }
 

@@ -33,18 +33,18 @@ struct option_change {
 
 /* Everything but the arrays that decides how training goes on. All owned. */
 struct training_state {
-    int64_t step;                 /* optimizer steps done */
-    uint64_t position;            /* tokens consumed of the stream, over all epochs */
-    uint64_t chain;               /* token_stream_chain at the position */
-    uint64_t epoch;               /* passes over the files that are complete */
-    uint64_t scored;              /* targets trained on so far */
+    int64_t step;                  /* optimizer steps done */
+    uint64_t position;             /* tokens consumed of the stream, over all epochs */
+    uint64_t chain;                /* token_stream_chain at the position */
+    uint64_t epoch;                /* passes over the files that are complete */
+    uint64_t scored;               /* targets trained on so far */
     struct source_tokens *sources; /* tokens consumed by source */
     size_t source_count;
-    uint8_t fingerprint[16];      /* of the tokenizer; all zero: none known */
+    uint8_t fingerprint[16]; /* of the tokenizer; all zero: none known */
     uint64_t seed;
     int64_t reduce_groups;
     char *precision, *kernels, *blas; /* NULL is written as "" */
-    struct named_value *options;  /* in force: names and values of the option table */
+    struct named_value *options;      /* in force: names and values of the option table */
     size_t option_count;
     struct option_change *history;
     size_t history_count;
@@ -56,26 +56,27 @@ void training_state_copy(struct training_state *to, const struct training_state 
 /* Sets (adds) an option in force; adds tokens to a source; notes a change of options at `step`. */
 void training_state_option(struct training_state *t, const char *name, const char *value);
 void training_state_source(struct training_state *t, const char *name, uint64_t tokens);
-void training_state_change(struct training_state *t, int64_t step, const struct named_value *options, size_t n);
+void training_state_change(struct training_state *t, int64_t step,
+                           const struct named_value *options, size_t n);
 /* The option's value, or NULL. */
 const char *training_state_get(const struct training_state *t, const char *name);
 
 /* A file of the checkpoint: safetensors, config.json, tokenizer files. */
 struct manifest_file {
-    char *name;                   /* [A-Za-z0-9._-]+, not beginning with a dot */
+    char *name; /* [A-Za-z0-9._-]+, not beginning with a dot */
     uint64_t bytes;
-    uint64_t header;              /* safetensors: bytes before the data; else 0 */
-    struct hash128 hash;          /* safetensors: of those; else of the whole file */
+    uint64_t header;     /* safetensors: bytes before the data; else 0 */
+    struct hash128 hash; /* safetensors: of those; else of the whole file */
 };
 
 struct manifest_slice {
     char *tensor;
     enum checkpoint_array array;
-    int64_t rows, columns;        /* global shape */
-    int64_t offset, size;         /* elements within the tensor */
-    int file;                     /* index of the file */
-    uint64_t begin, end;          /* bytes in the file */
-    struct hash128 checksum;      /* slice_checksum */
+    int64_t rows, columns;   /* global shape */
+    int64_t offset, size;    /* elements within the tensor */
+    int file;                /* index of the file */
+    uint64_t begin, end;     /* bytes in the file */
+    struct hash128 checksum; /* slice_checksum */
 };
 
 struct manifest {

@@ -191,7 +191,8 @@ get_files(const struct json_doc *d, const json_t *root, struct manifest *m)
     m->file = mem_zarray(n + 1, sizeof *m->file);
     for (size_t i = 0; i < n; i++) {
         struct manifest_file *f = &m->file[m->files++];
-        if (json_at_object(d, array, i, &o) < 0 || json_only_keys(d, o, "name|bytes|header|xxh3") < 0 ||
+        if (json_at_object(d, array, i, &o) < 0 ||
+            json_only_keys(d, o, "name|bytes|header|xxh3") < 0 ||
             get_text(d, o, "name", &f->name) < 0 || get_u64(d, o, "bytes", &f->bytes) < 0 ||
             get_u64(d, o, "header", &f->header) < 0 || get_hash(d, o, "xxh3", &f->hash) < 0)
             return -1;

@@ -85,8 +85,10 @@ open_files(struct model_source *m)
     else if (file_exists(index))
         result = open_index(m, index);
     else
-        result = err_set(STATUS_INPUT, "%s: pickled weights are not read: save the model as "
-                         "safetensors", pickle);
+        result = err_set(STATUS_INPUT,
+                         "%s: pickled weights are not read: save the model as "
+                         "safetensors",
+                         pickle);
     free(single);
     free(index);
     free(pickle);
@@ -174,8 +176,10 @@ check_strangers(const struct model_source *m, const struct tensor_info **used, s
             for (size_t k = 0; k < n && !known; k++)
                 known = used[k] == t;
             if (!known)
-                return err_set(STATUS_INPUT, "%s: tensor %s does not belong to a %s model with "
-                               "this config.json", m->file[f].path, t->name, m->config.model_type);
+                return err_set(STATUS_INPUT,
+                               "%s: tensor %s does not belong to a %s model with "
+                               "this config.json",
+                               m->file[f].path, t->name, m->config.model_type);
         }
     return 0;
 }
@@ -185,8 +189,8 @@ check_tensors(struct model_source *m)
 {
     size_t n = 0;
     int result = 0;
-    const struct tensor_info **used =
-        mem_array((size_t)m->params.count * NAME_PARTS + 1, sizeof *used);
+    const struct tensor_info **used = mem_array((size_t)m->params.count * NAME_PARTS + 1,
+                                                sizeof *used);
     m->dtype = DTYPES;
     for (int i = 0; i < m->params.count && result == 0; i++) {
         struct name_part part[NAME_PARTS];
@@ -238,8 +242,10 @@ model_source_open(struct model_source *m, const char *path)
     bool directory = !checkpoint_is(path) && file_exists(config);
     free(config);
     if (file_exists(path) && !file_is_dir(path))
-        return err_set(STATUS_INPUT, "%s: not a directory: a model is a Hugging Face directory or "
-                       "a checkpoint", path);
+        return err_set(STATUS_INPUT,
+                       "%s: not a directory: a model is a Hugging Face directory or "
+                       "a checkpoint",
+                       path);
     m->path = directory ? mem_strdup(path) : checkpoint_find_newest(path);
     if (m->path && (directory ? open_directory(m) : open_checkpoint(m)) == 0)
         return 0;

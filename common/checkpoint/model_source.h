@@ -14,13 +14,13 @@
  * several checkpoints (the newest complete one).
  */
 struct model_source {
-    char *path;                   /* of the directory that is read; tokenizer_load(path) works when it has one */
+    char *path; /* of the directory that is read; tokenizer_load(path) works when it has one */
     struct config config;
     struct params params;
     struct checkpoint *checkpoint; /* NULL: a Hugging Face directory */
-    struct safetensors *file;     /* Hugging Face: its shards */
+    struct safetensors *file;      /* Hugging Face: its shards */
     size_t files;
-    enum dtype dtype;             /* of the first matrix */
+    enum dtype dtype; /* of the first matrix */
 };
 
 /*
@@ -34,6 +34,7 @@ void model_source_close(struct model_source *m); /* also of {0} */
 int model_source_load(const struct model_source *m, float *flat);
 
 /* Elements [offset, offset + n) of a tensor of the table (a checkpoint's checksums are not looked at). 0 or -1. */
-int model_source_read(const struct model_source *m, int param, int64_t offset, int64_t n, float *out);
+int
+model_source_read(const struct model_source *m, int param, int64_t offset, int64_t n, float *out);
 
 #endif

@@ -16,11 +16,11 @@
 enum { NAME_PARTS = 3 };
 
 struct name_part {
-    char name[96];          /* theirs */
-    int64_t first, rows;    /* rows of our tensor */
-    int64_t columns;        /* of our tensor */
-    bool transposed;        /* theirs is [columns][rows], else [rows][columns] */
-    bool vector;            /* theirs has one dimension, [rows]; columns is 1 and rows count our elements */
+    char name[96];       /* theirs */
+    int64_t first, rows; /* rows of our tensor */
+    int64_t columns;     /* of our tensor */
+    bool transposed;     /* theirs is [columns][rows], else [rows][columns] */
+    bool vector; /* theirs has one dimension, [rows]; columns is 1 and rows count our elements */
 };
 
 /* The parts of one tensor of ours, in row order; returns how many (>= 1). */

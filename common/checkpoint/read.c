@@ -12,7 +12,7 @@
 /* Reading arrays: slice by slice in order, each verified, one file open at a time. */
 struct cursor {
     const struct checkpoint *c;
-    int file, fd;    /* -1: none open */
+    int file, fd; /* -1: none open */
     char *path;
 };
 
@@ -71,15 +71,14 @@ read_slice(struct cursor *r, const struct manifest_slice *s, float *out, uint64_
         float *to = out ? out + at : scratch;
         result = read_bytes(r, s, (uint64_t)at * sizeof *to, to, (size_t)n * sizeof *to);
         for (int64_t b = 0; b < slice_blocks(n) && result == 0; b++)
-            own[at / NORM_BLOCK + b] =
-                hash64(to + b * NORM_BLOCK, (size_t)slice_block_size(n, b) * sizeof *to);
+            own[at / NORM_BLOCK + b] = hash64(to + b * NORM_BLOCK,
+                                              (size_t)slice_block_size(n, b) * sizeof *to);
         threads_poll();
     }
     struct hash128 sum = result == 0 ? slice_checksum(own, blocks) : s->checksum;
     if (sum.low != s->checksum.low || sum.high != s->checksum.high)
         result = err_set(STATUS_INPUT, "%s: tensor %s: bytes %llu-%llu: checksum differs", r->path,
-                         s->tensor, (unsigned long long)s->begin,
-                         (unsigned long long)s->end - 1);
+                         s->tensor, (unsigned long long)s->begin, (unsigned long long)s->end - 1);
     free(scratch);
     if (!hashes)
         free(own);

@@ -68,8 +68,8 @@ read_offsets(const struct json_doc *doc, const json_t *object, struct tensor_inf
     t->end = (uint64_t)end;
     if (!byte_size(t->elements, t->dtype, &bytes) || bytes != t->end - t->begin)
         return json_fail(doc, array, NULL, "%llu bytes do not fit %llu elements of %s",
-                         (unsigned long long)(t->end - t->begin),
-                         (unsigned long long)t->elements, dtype_name(t->dtype));
+                         (unsigned long long)(t->end - t->begin), (unsigned long long)t->elements,
+                         dtype_name(t->dtype));
     return 0;
 }
 
@@ -107,8 +107,8 @@ read_metadata(struct safetensors *s, const struct json_doc *doc, const json_t *r
         const char *text;
         if (json_get_string(doc, object, key, JSON_NEED, &text) < 0)
             return -1;
-        s->metadata[s->metadata_count++] =
-            (struct metadata_pair){.key = mem_strdup(key), .value = mem_strdup(text)};
+        s->metadata[s->metadata_count++] = (struct metadata_pair){.key = mem_strdup(key),
+                                                                  .value = mem_strdup(text)};
     }
     return 0;
 }
@@ -132,8 +132,7 @@ check_contiguous(struct safetensors *s)
         const struct tensor_info *t = &s->tensor[i];
         if (t->begin != at)
             return err_set(STATUS_INPUT, "%s: tensor %s: begins at data byte %llu, expected %llu",
-                           s->path, t->name, (unsigned long long)t->begin,
-                           (unsigned long long)at);
+                           s->path, t->name, (unsigned long long)t->begin, (unsigned long long)at);
         at = t->end;
     }
     if (at != data)
@@ -196,10 +195,9 @@ read_header(struct safetensors *s)
 
     char *text = mem_alloc(n);
     ssize_t got = file_pread_full(s->fd, text, n, 8, s->path);
-    int result = got < 0 ? -1
-                 : (uint64_t)got != n
-                     ? err_set(STATUS_INPUT, "%s: ends within the header", s->path)
-                     : parse_header(s, text, n);
+    int result = got < 0              ? -1
+                 : (uint64_t)got != n ? err_set(STATUS_INPUT, "%s: ends within the header", s->path)
+                                      : parse_header(s, text, n);
     free(text);
     return result;
 }

@@ -22,10 +22,27 @@
  * be larger than memory.
  */
 enum dtype {
-    DTYPE_F32, DTYPE_BF16, DTYPE_F16, DTYPE_F64, /* those that can be read as float */
-    DTYPE_BOOL, DTYPE_U8, DTYPE_I8, DTYPE_F8_E4M3, DTYPE_F8_E5M2, DTYPE_F8_E8M0, DTYPE_F4,
-    DTYPE_F6_E2M3, DTYPE_F6_E3M2, DTYPE_I16, DTYPE_U16, DTYPE_I32, DTYPE_U32, DTYPE_I64,
-    DTYPE_U64, DTYPE_C64, DTYPES
+    DTYPE_F32,
+    DTYPE_BF16,
+    DTYPE_F16,
+    DTYPE_F64, /* those that can be read as float */
+    DTYPE_BOOL,
+    DTYPE_U8,
+    DTYPE_I8,
+    DTYPE_F8_E4M3,
+    DTYPE_F8_E5M2,
+    DTYPE_F8_E8M0,
+    DTYPE_F4,
+    DTYPE_F6_E2M3,
+    DTYPE_F6_E3M2,
+    DTYPE_I16,
+    DTYPE_U16,
+    DTYPE_I32,
+    DTYPE_U32,
+    DTYPE_I64,
+    DTYPE_U64,
+    DTYPE_C64,
+    DTYPES
 };
 
 const char *dtype_name(enum dtype t);                  /* "F32" */
@@ -38,24 +55,24 @@ void dtype_to_float(enum dtype t, const void *bytes, size_t n, float *out);
 void dtype_from_float(enum dtype t, const float *in, size_t n, void *bytes);
 
 struct tensor_info {
-    char *name;            /* owned; any bytes of UTF-8, may be "" */
+    char *name; /* owned; any bytes of UTF-8, may be "" */
     enum dtype dtype;
     int rank;
-    uint64_t *shape;       /* [rank], owned */
-    uint64_t elements;     /* product of shape */
-    uint64_t begin, end;   /* bytes, from the first byte of data */
+    uint64_t *shape;     /* [rank], owned */
+    uint64_t elements;   /* product of shape */
+    uint64_t begin, end; /* bytes, from the first byte of data */
 };
 
 struct safetensors {
     char *path;
     int fd;
-    uint64_t header;       /* bytes before the data: 8 + N */
+    uint64_t header; /* bytes before the data: 8 + N */
     uint64_t file_bytes;
     struct tensor_info *tensor; /* in order of offset */
     size_t count;
     struct metadata_pair {
         char *key, *value;
-    } *metadata;
+    } * metadata;
     size_t metadata_count;
 };
 
@@ -67,10 +84,12 @@ void safetensors_close(struct safetensors *s); /* also of {0} */
 const struct tensor_info *safetensors_find(const struct safetensors *s, const char *name);
 
 /* Reads `n` bytes from `offset` within the tensor; both must lie inside. 0 or -1. */
-int safetensors_read(const struct safetensors *s, const struct tensor_info *t, uint64_t offset, void *out, size_t n);
+int safetensors_read(const struct safetensors *s, const struct tensor_info *t, uint64_t offset,
+                     void *out, size_t n);
 
 /* Reads elements [first, first + n) of a tensor of a real type as float. 0 or -1. */
-int safetensors_read_float(const struct safetensors *s, const struct tensor_info *t, uint64_t first, size_t n, float *out);
+int safetensors_read_float(const struct safetensors *s, const struct tensor_info *t, uint64_t first,
+                           size_t n, float *out);
 
 /*
  * Writing: the tensors are known beforehand, so the header, and with it every
@@ -79,10 +98,10 @@ int safetensors_read_float(const struct safetensors *s, const struct tensor_info
 struct tensor_plan {
     char name[96];
     enum dtype dtype;
-    int rank;              /* <= 2 */
+    int rank; /* <= 2 */
     uint64_t shape[2];
-    uint64_t offset;       /* set by safetensors_plan: first byte in the file */
-    uint64_t bytes;        /* set by safetensors_plan */
+    uint64_t offset; /* set by safetensors_plan: first byte in the file */
+    uint64_t bytes;  /* set by safetensors_plan */
 };
 
 /*

@@ -23,9 +23,9 @@ struct saving {
     struct comm *comm;
     struct file_slices slices;
     char *path;
-    int64_t first, last;                /* this rank's blocks */
-    uint64_t *hash[CHECKPOINT_ARRAYS];  /* [blocks] */
-    struct manifest_file *file;         /* rank 0: config.json and tokenizer files */
+    int64_t first, last;               /* this rank's blocks */
+    uint64_t *hash[CHECKPOINT_ARRAYS]; /* [blocks] */
+    struct manifest_file *file;        /* rank 0: config.json and tokenizer files */
     size_t files;
 };
 
@@ -137,8 +137,8 @@ write_slice(struct saving *v, const struct file_slice *s, enum checkpoint_array 
     const struct param *p = &v->s->params->param[s->param];
     const float *data = v->s->array[a] + p->offset + s->offset;
     for (int64_t b = first; b < last; b++) {
-        v->hash[a][s->first_block + b] =
-            hash64(data + b * NORM_BLOCK, (size_t)slice_block_size(s->size, b) * sizeof *data);
+        v->hash[a][s->first_block + b] = hash64(
+            data + b * NORM_BLOCK, (size_t)slice_block_size(s->size, b) * sizeof *data);
         threads_poll();
     }
     int64_t begin = first * NORM_BLOCK;

@@ -103,7 +103,8 @@ add_tensor(struct planner *p, const struct params *params, int index)
 }
 
 void
-file_slices_init(struct file_slices *s, const struct params *params, const struct slice_limits *limits)
+file_slices_init(struct file_slices *s, const struct params *params,
+                 const struct slice_limits *limits)
 {
     struct planner p = {.s = s};
     int64_t blocks = limits->slice_blocks ? limits->slice_blocks : SLICE_BLOCKS;
@@ -136,8 +137,7 @@ file_slices_release(struct file_slices *s)
 char *
 file_slices_name(const struct file_slices *s, enum checkpoint_array a, int file, char out[64])
 {
-    snprintf(out, 64, "%s-%05d-of-%05d.safetensors", checkpoint_array_name(a), file + 1,
-             s->files);
+    snprintf(out, 64, "%s-%05d-of-%05d.safetensors", checkpoint_array_name(a), file + 1, s->files);
     return out;
 }
 

@@ -21,29 +21,34 @@
  * tensors, at most `file_bytes` of data; a tensor larger than that is stored in pieces
  * named NAME#FIRST_ELEMENT of shape [elements], others whole under their name and shape.
  */
-enum checkpoint_array { CHECKPOINT_MASTER, CHECKPOINT_MOMENT1, CHECKPOINT_MOMENT2, CHECKPOINT_ARRAYS };
+enum checkpoint_array {
+    CHECKPOINT_MASTER,
+    CHECKPOINT_MOMENT1,
+    CHECKPOINT_MOMENT2,
+    CHECKPOINT_ARRAYS
+};
 
 /* "weights", "moment1", "moment2". */
 const char *checkpoint_array_name(enum checkpoint_array a);
 
 struct slice_limits {
-    int64_t slice_blocks;  /* 0: 1,024 (64 MiB of FP32) */
-    int64_t file_bytes;    /* 0: 2 GiB */
+    int64_t slice_blocks; /* 0: 1,024 (64 MiB of FP32) */
+    int64_t file_bytes;   /* 0: 2 GiB */
 };
 
 struct file_slice {
-    int param;             /* index into the table */
-    int64_t offset, size;  /* elements within the tensor; offset is a multiple of NORM_BLOCK */
-    int64_t first_block;   /* number of its first block in the whole state */
-    int file;              /* index below */
-    uint64_t begin;        /* first byte in the file, its header included */
+    int param;            /* index into the table */
+    int64_t offset, size; /* elements within the tensor; offset is a multiple of NORM_BLOCK */
+    int64_t first_block;  /* number of its first block in the whole state */
+    int file;             /* index below */
+    uint64_t begin;       /* first byte in the file, its header included */
 };
 
 struct slice_file {
     struct tensor_plan *tensor;
     size_t tensors;
     struct str header;
-    uint64_t bytes;        /* of the whole file */
+    uint64_t bytes; /* of the whole file */
 };
 
 /* The plan of one array; the other two are equal but for the files' names. */
@@ -52,14 +57,16 @@ struct file_slices {
     size_t count;
     struct slice_file *file;
     int files;
-    int64_t blocks;        /* of the whole state */
+    int64_t blocks; /* of the whole state */
 };
 
-void file_slices_init(struct file_slices *s, const struct params *p, const struct slice_limits *limits);
+void
+file_slices_init(struct file_slices *s, const struct params *p, const struct slice_limits *limits);
 void file_slices_release(struct file_slices *s);
 
 /* "weights-00001-of-00003.safetensors" into out; returns out. */
-char *file_slices_name(const struct file_slices *s, enum checkpoint_array a, int file, char out[64]);
+char *
+file_slices_name(const struct file_slices *s, enum checkpoint_array a, int file, char out[64]);
 
 /* Blocks in n elements; elements of block b (0-based) of a slice of n elements. */
 int64_t slice_blocks(int64_t n);
@@ -72,6 +79,7 @@ struct hash128 slice_checksum(const uint64_t *block_hashes, int64_t blocks);
  * XXH3-128 over, for each block of the table in order, the XXH3-64 of its master weights, first
  * and second moments (hashes[array] [blocks]), then u64 step, u64 position; all little endian.
  */
-struct hash128 state_hash(uint64_t *const hashes[CHECKPOINT_ARRAYS], int64_t blocks, int64_t step, uint64_t position);
+struct hash128 state_hash(uint64_t *const hashes[CHECKPOINT_ARRAYS], int64_t blocks, int64_t step,
+                          uint64_t position);
 
 #endif

@@ -73,8 +73,13 @@ main(int argc, char **argv)
     if (config_load(&config, argv[i]) < 0 || params_init(&params, &config) < 0)
         die_err();
 
-    struct checkpoint_save s = {.directory = argv[i + 1], .config = &config, .params = &params,
-                                .first = -1, .last = -1, .state = &state, .limits = limits};
+    struct checkpoint_save s = {.directory = argv[i + 1],
+                                .config = &config,
+                                .params = &params,
+                                .first = -1,
+                                .last = -1,
+                                .state = &state,
+                                .limits = limits};
     for (int a = 0; a < CHECKPOINT_ARRAYS; a++) {
         float *values = mem_zarray((size_t)params.elements, sizeof *values);
         if (std > 0)

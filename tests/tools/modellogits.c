@@ -26,8 +26,8 @@ main(int argc, char **argv)
     float *weights = mem_aligned((size_t)m.params.elements * sizeof *weights);
     if (model_source_load(&m, weights) < 0)
         die_err();
-    const struct decoder_options o = {.kernels = k, .precision = PRECISION_FP32, .micro_batch = 1,
-                                      .seq_length = n};
+    const struct decoder_options o = {
+        .kernels = k, .precision = PRECISION_FP32, .micro_batch = 1, .seq_length = n};
     struct decoder *d = decoder_new(&m.config, &m.params, &o);
     if (!d)
         die_err();

@@ -50,8 +50,12 @@ set_up(struct fixture *f)
         f->array[a] = mem_zarray((size_t)f->params.elements, sizeof(float));
         params_initialize(NULL, &f->params, &f->config, (uint64_t)a + 1, 0, f->array[a]);
     }
-    f->state = (struct training_state){.step = 7, .position = 3584, .chain = 0xfedcba9876543210u,
-                                       .scored = 3500, .seed = 1, .reduce_groups = 2};
+    f->state = (struct training_state){.step = 7,
+                                       .position = 3584,
+                                       .chain = 0xfedcba9876543210u,
+                                       .scored = 3500,
+                                       .seed = 1,
+                                       .reduce_groups = 2};
     f->state.fingerprint[3] = 0xab;
     f->state.kernels = mem_strdup("ref");
     training_state_option(&f->state, "lr", "0.001");
@@ -60,9 +64,15 @@ set_up(struct fixture *f)
     training_state_source(&f->state, "ja", 84);
     training_state_source(&f->state, "en", 500);
     training_state_change(&f->state, 0, f->state.options, 1);
-    f->save = (struct checkpoint_save){.directory = "run", .config = &f->config,
-        .params = &f->params, .first = -1, .last = -1, .files = files, .file_count = 2,
-        .state = &f->state, .limits = {.slice_blocks = 1, .file_bytes = 70000}};
+    f->save = (struct checkpoint_save){.directory = "run",
+                                       .config = &f->config,
+                                       .params = &f->params,
+                                       .first = -1,
+                                       .last = -1,
+                                       .files = files,
+                                       .file_count = 2,
+                                       .state = &f->state,
+                                       .limits = {.slice_blocks = 1, .file_bytes = 70000}};
     for (int a = 0; a < CHECKPOINT_ARRAYS; a++)
         f->save.array[a] = f->array[a];
 }
@@ -151,7 +161,8 @@ test_deterministic(struct fixture *f)
     ok(save(f, "twice", 7, NULL) == 0 && save(f, "twice", 7, NULL) == 0,
        "saved over a complete checkpoint of the same step");
     struct checkpoint *c = checkpoint_open("run/step-00000007");
-    bool same = c && same_file("run/step-00000007/manifest.json", "twice/step-00000007/manifest.json");
+    bool same = c &&
+                same_file("run/step-00000007/manifest.json", "twice/step-00000007/manifest.json");
     for (size_t i = 0; c && i < c->manifest.files; i++) {
         char *a = file_join("run/step-00000007", c->manifest.file[i].name);
         char *b = file_join("twice/step-00000007", c->manifest.file[i].name);
@@ -228,7 +239,8 @@ test_file_damage(void)
         if (file_load(path, 1 << 24, &text) < 0)
             exit(1);
         size_t step = text.len / 40 + 1;
-        for (size_t at = 0; at < text.len; at = at + step < text.len || at == text.len - 1 ? at + step : text.len - 1) {
+        for (size_t at = 0; at < text.len;
+             at = at + step < text.len || at == text.len - 1 ? at + step : text.len - 1) {
             text.data[at] = (char)(text.data[at] ^ (1 << at % 8));
             store_raw(path, text.data, text.len);
             text.data[at] = (char)(text.data[at] ^ (1 << at % 8));
@@ -264,24 +276,30 @@ test_resume(struct fixture *f)
 {
     struct checkpoint *c = NULL;
     struct str seen = {0};
-    is_int(checkpoint_resume(comm_single(), "nothing", count_damaged, &seen, &c), 0, "nothing to resume");
+    is_int(checkpoint_resume(comm_single(), "nothing", count_damaged, &seen, &c), 0,
+           "nothing to resume");
     for (int64_t step = 10; step <= 30; step += 10)
         ok(save(f, "r", step, NULL) == 0, "step %d saved", (int)step);
     ok(checkpoint_resume(comm_single(), "r", count_damaged, &seen, &c) == 1 &&
-           c->manifest.state.step == 30 && seen.len == 0, "the newest");
+           c->manifest.state.step == 30 && seen.len == 0,
+       "the newest");
     checkpoint_close(c);
     ok(truncate("r/step-00000030/moment2-00003-of-00005.safetensors", 100) == 0, "damage it");
     ok(checkpoint_resume(comm_single(), "r", count_damaged, &seen, &c) == 1 &&
-           c->manifest.state.step == 20, "then the one before");
-    ok(seen.data && strstr(seen.data, "r/step-00000030/moment2-00003-of-00005.safetensors"), "the damaged one is named");
+           c->manifest.state.step == 20,
+       "then the one before");
+    ok(seen.data && strstr(seen.data, "r/step-00000030/moment2-00003-of-00005.safetensors"),
+       "the damaged one is named");
     checkpoint_close(c);
     ok(unlink("r/step-00000020/manifest.json") == 0, "one without a manifest");
     ok(checkpoint_resume(comm_single(), "r", count_damaged, &seen, &c) == 1 &&
-           c->manifest.state.step == 10, "does not count");
+           c->manifest.state.step == 10,
+       "does not count");
     checkpoint_close(c);
     ok(truncate("r/step-00000010/manifest.json", 50) == 0 &&
            checkpoint_resume(comm_single(), "r", count_damaged, &seen, &c) == -1 &&
-           err_status() == STATUS_INPUT, "all damaged: an error");
+           err_status() == STATUS_INPUT,
+       "all damaged: an error");
     str_release(&seen);
 }
 
@@ -328,14 +346,17 @@ static void
 test_bad_place(struct fixture *f)
 {
     file_store("plain", "x", 1);
-    ok(save(f, "plain", 1, NULL) < 0 && err_status() == STATUS_FAILED, "a file in the way is an error");
+    ok(save(f, "plain", 1, NULL) < 0 && err_status() == STATUS_FAILED,
+       "a file in the way is an error");
     const struct tokenizer_file evil = {"../evil", "x", 1};
     f->save.files = &evil;
     f->save.file_count = 1;
-    ok(save(f, "evil", 1, NULL) < 0 && !file_exists("evil/step-00000001") && !file_exists("evil/evil"),
+    ok(save(f, "evil", 1, NULL) < 0 && !file_exists("evil/step-00000001") &&
+           !file_exists("evil/evil"),
        "a name that leaves the directory is refused, and nothing is left");
     ok(!manifest_name_ok("a/b") && !manifest_name_ok(".x") && !manifest_name_ok("") &&
-           manifest_name_ok("tokenizer.json"), "names of files");
+           manifest_name_ok("tokenizer.json"),
+       "names of files");
 }
 
 /* Saves step after step until it is killed. Never returns. */
@@ -366,7 +387,9 @@ test_kill(struct fixture *f)
         if (child == 0)
             save_for_ever(f, last);
         double wait = 0.1 * one * i; /* up to four saves */
-        nanosleep(&(struct timespec){.tv_sec = (time_t)wait, .tv_nsec = (long)((wait - floor(wait)) * 1e9)}, NULL);
+        nanosleep(&(struct timespec){.tv_sec = (time_t)wait,
+                                     .tv_nsec = (long)((wait - floor(wait)) * 1e9)},
+                  NULL);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
         int found = checkpoint_resume(comm_single(), "killed", count_damaged, &seen, &c);

@@ -19,7 +19,7 @@ struct crafted {
     const char *what;
     bool accepted;
     const char *json;
-    uint64_t data;      /* bytes behind the header */
+    uint64_t data; /* bytes behind the header */
 };
 
 #define T "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
@@ -33,39 +33,59 @@ static const struct crafted cases[] = {
     {"leading white space", true, " \n" T "}", 8},
     {"trailing white space", true, T "}   ", 8},
     {"empty name", true, "{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
-    {"a name that looks like a path", true, "{\"../x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
-    {"unordered header", true, "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]},"
-        "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 2},
-    {"unaligned F64", true, "{\"b\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[1,9]},"
-        "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 9},
+    {"a name that looks like a path", true,
+     "{\"../x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
+    {"unordered header", true,
+     "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]},"
+     "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
+     2},
+    {"unaligned F64", true,
+     "{\"b\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[1,9]},"
+     "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
+     9},
     {"scalar", true, ONE("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 4},
-    {"a dimension of zero", true, ONE("\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[0,0]"), 0},
-    {"unknown field", true, ONE("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4],\"x\":1"), 4},
+    {"a dimension of zero", true, ONE("\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[0,0]"),
+     0},
+    {"unknown field", true, ONE("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4],\"x\":1"),
+     4},
     {"F4 pairs", true, ONE("\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,2]"), 2},
     {"F6", true, ONE("\"dtype\":\"F6_E3M2\",\"shape\":[4],\"data_offsets\":[0,3]"), 3},
-    {"duplicate tensor", false, T ",\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8},
+    {"duplicate tensor", false,
+     T ",\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8},
     {"duplicate metadata key", false, "{\"__metadata__\":{\"k\":\"a\",\"k\":\"b\"}}", 0},
-    {"duplicate field", false, ONE("\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 4},
+    {"duplicate field", false,
+     ONE("\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 4},
     {"short data", false, T "}", 7},
     {"extra tail", false, T "}", 9},
     {"hole at the start", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]"), 2},
-    {"hole", false, "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-        "\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}", 3},
-    {"overlap", false, "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
-        "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3},
-    {"the same bytes twice", false, "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
-        "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2},
+    {"hole", false,
+     "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+     "\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}",
+     3},
+    {"overlap", false,
+     "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
+     "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}",
+     3},
+    {"the same bytes twice", false,
+     "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
+     "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}",
+     2},
     {"begin > end", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,0]"), 1},
     {"negative offset", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-1,0]"), 1},
     {"negative dimension", false, ONE("\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]"), 1},
     {"real offset", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0.0,1]"), 1},
     {"exponent", false, ONE("\"dtype\":\"U8\",\"shape\":[1e0],\"data_offsets\":[0,1]"), 1},
     {"leading zero", false, ONE("\"dtype\":\"U8\",\"shape\":[01],\"data_offsets\":[0,1]"), 1},
-    {"number beyond 64 bits", false, ONE("\"dtype\":\"U8\",\"shape\":[18446744073709551617],\"data_offsets\":[0,1]"), 1},
-    {"offset beyond 64 bits", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,18446744073709551617]"), 1},
-    {"product of the shape overflows", false, ONE("\"dtype\":\"U8\",\"shape\":[4294967296,4294967296,2],\"data_offsets\":[0,1]"), 1},
-    {"size in bytes overflows", false, ONE("\"dtype\":\"F64\",\"shape\":[2305843009213693953],\"data_offsets\":[0,8]"), 8},
-    {"shape and bytes disagree", false, ONE("\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]"), 8},
+    {"number beyond 64 bits", false,
+     ONE("\"dtype\":\"U8\",\"shape\":[18446744073709551617],\"data_offsets\":[0,1]"), 1},
+    {"offset beyond 64 bits", false,
+     ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,18446744073709551617]"), 1},
+    {"product of the shape overflows", false,
+     ONE("\"dtype\":\"U8\",\"shape\":[4294967296,4294967296,2],\"data_offsets\":[0,1]"), 1},
+    {"size in bytes overflows", false,
+     ONE("\"dtype\":\"F64\",\"shape\":[2305843009213693953],\"data_offsets\":[0,8]"), 8},
+    {"shape and bytes disagree", false,
+     ONE("\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]"), 8},
     {"lower-case type", false, ONE("\"dtype\":\"f32\",\"shape\":[2],\"data_offsets\":[0,8]"), 8},
     {"unknown type", false, ONE("\"dtype\":\"F33\",\"shape\":[2],\"data_offsets\":[0,8]"), 8},
     {"odd count of F4", false, ONE("\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]"), 1},
@@ -80,7 +100,8 @@ static const struct crafted cases[] = {
     {"trailing JSON", false, T "}{}", 8},
     {"a list", false, "[]", 0},
     {"bad UTF-8", false, "{\"a\xff\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
-    {"lone surrogate", false, "{\"\\ud800\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
+    {"lone surrogate", false,
+     "{\"\\ud800\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
     {"unclosed", false, T, 8},
 };
 
@@ -197,13 +218,16 @@ test_round_trip(void)
     is_str(s.metadata_count ? s.metadata[0].key : "", "format", "metadata");
     const struct tensor_info *x = safetensors_find(&s, "x");
     ok(x && x->rank == 2 && x->shape[0] == 3 && x->shape[1] == 5, "its shape");
-    ok(x && safetensors_read_float(&s, x, 0, 15, back) == 0 && !memcmp(back, values, 60), "its data");
+    ok(x && safetensors_read_float(&s, x, 0, 15, back) == 0 && !memcmp(back, values, 60),
+       "its data");
     ok(x && safetensors_read_float(&s, x, 14, 1, back) == 0 && back[0] == values[14], "a range");
     ok(x && safetensors_read_float(&s, x, 14, 2, back) < 0, "a range beyond its end is refused");
     const struct tensor_info *q = safetensors_find(&s, "\"quoted\"\\");
-    ok(q && safetensors_read_float(&s, q, 3, 1, back) == 0 && back[0] == 1.0f, "BF16 read as float");
+    ok(q && safetensors_read_float(&s, q, 3, 1, back) == 0 && back[0] == 1.0f,
+       "BF16 read as float");
     const struct tensor_info *h = safetensors_find(&s, "h");
-    ok(h && safetensors_read_float(&s, h, 0, 2, back) == 0 && back[0] == 65504.0f && back[1] == -0.5f,
+    ok(h && safetensors_read_float(&s, h, 0, 2, back) == 0 && back[0] == 65504.0f &&
+           back[1] == -0.5f,
        "F16 read as float");
     ok(!safetensors_find(&s, "y"), "no such tensor");
     safetensors_close(&s);
