@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include "tap.h"
 #include "tokenizer/tokenizer.h"
 
@@ -170,6 +171,46 @@ truncations(void)
     tokenizer_free(t);
 }
 
+/* Bytes changed at random: refused, or a tokenizer that works. */
+static void
+damage(void)
+{
+    static const char json[] = "{\"added_tokens\":[" ADDED(
+        "3", "x") "],\"normalizer\":{\"type\":\"Replace\",\"pattern\":"
+                  "{\"Regex\":\"(?<=a)[b-d&&[^c]]{1,3}+\"},\"content\":\"b\"},\"pre_tokenizer\":{"
+                  "\"type\":"
+                  "\"Split\",\"pattern\":{\"Regex\":\" "
+                  "?[^\\\\s\\\\p{L}]+|\\\\w+?\"},\"behavior\":\"Removed\","
+                  "\"invert\":true},\"decoder\":{\"type\":\"Strip\",\"content\":\"a\",\"start\":1,"
+                  "\"stop\":2}," GOOD "}";
+    static const char text[] = "ab xabcd\xe3\x81\x82 aa";
+    enum { ROUNDS = 20000 };
+    uint64_t key = rng_key(1, "damage");
+    size_t taken = 0;
+    for (uint64_t i = 0; i < ROUNDS; i++) {
+        char *copy = mem_dup(json, sizeof json);
+        for (uint64_t j = 0; j <= i % 3; j++)
+            copy[rng_u64(key, 6 * i + 2 * j) % (sizeof json - 1)] =
+                (char)(32 + rng_u64(key, 6 * i + 2 * j + 1) % 95);
+        struct tokenizer *t = tokenizer_load_json("damaged", copy, sizeof json - 1);
+        if (t) {
+            struct tokenizer_scratch *s = tokenizer_scratch_new(t);
+            struct ids ids = {0};
+            struct str back = {0};
+            if (tokenizer_encode(t, s, text, sizeof text - 1, 0, &ids) == 0)
+                tokenizer_decode(t, ids.data, ids.len, true, &back);
+            taken += ids.len <= 64;
+            vec_release(&ids);
+            str_release(&back);
+            tokenizer_scratch_free(s);
+            tokenizer_free(t);
+        }
+        free(copy);
+    }
+    ok(taken > 0 && taken < ROUNDS, "%d damaged files: %zu still work, the others are refused",
+       ROUNDS, taken);
+}
+
 int
 main(void)
 {
@@ -178,5 +219,6 @@ main(void)
     deep();
     other_files();
     truncations();
+    damage();
     return done();
 }
