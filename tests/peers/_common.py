@@ -13,6 +13,7 @@ import torch
 from transformers.utils import logging
 
 logging.disable_progress_bar()
+torch.set_num_threads(1)  # small models, and tests run beside each other
 
 SRC = pathlib.Path(os.environ.get("LLM_SRC", pathlib.Path(__file__).resolve().parents[2]))
 BIN = pathlib.Path(os.environ.get("LLM_BIN", SRC / "build")).resolve()

@@ -14,6 +14,9 @@ from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 
+torch.set_num_threads(2)
+
+
 def save(model, directory):
     """save_pretrained refuses models that were loaded from GGUF."""
     pathlib.Path(directory).mkdir()
