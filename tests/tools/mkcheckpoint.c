@@ -83,7 +83,7 @@ main(int argc, char **argv)
     for (int a = 0; a < CHECKPOINT_ARRAYS; a++) {
         float *values = mem_zarray((size_t)params.elements, sizeof *values);
         if (std > 0)
-            fill(&params, values, rng_key((uint64_t)seed, checkpoint_array_name(a)));
+            fill(&params, values, rng_key((uint64_t)seed, checkpoint_array_name((enum checkpoint_array)a)));
         else
             params_initialize(NULL, &params, &config, (uint64_t)(seed + a), 0, values);
         s.array[a] = values;

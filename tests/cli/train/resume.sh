@@ -105,8 +105,8 @@ pkill -TERM -g "$pid" 'sleep|llm-train'
 wait "$pid"
 is 'a signal to the pipe: exit status' "$(cat group.status)" 75
 is 'a signal to the pipe: last event' "$(jq -rs '.[-1] | "\(.event) \(.status)"' group.jsonl)" 'end 75'
-steps=$(jq -rs 'map(select(.event == "step"))[-1].step' group.jsonl)
-ok 'a signal to the pipe: the same data goes on' llm-train -q --resume group --log group.jsonl --steps $((steps + 2)) long.shard
+done_steps=$(jq -rs 'map(select(.event == "step"))[-1].step' group.jsonl)
+ok 'a signal to the pipe: the same data goes on' llm-train -q --resume group --log group.jsonl --steps $((done_steps + 2)) long.shard
 
 # A signal to the trainer alone, while its feeder stalls.
 setsid bash -c 'feed_slowly | llm-train -q --tokenizer tok.json --save stalled --log stalled.jsonl --seq-length 64 \
