@@ -162,18 +162,18 @@ cat >"$out/config.json" <<'JSON'
   "tie_word_embeddings": true
 }
 JSON
-batch=16
-micro=8
+batch=4
+micro=2
 tokens=$((batch * 256))
 common=(--tokenizer "$out/tokenizer.json" --seq-length 256 --global-batch "$batch" --micro-batch "$micro"
-    --precision fp32 --lr 3e-3 --min-lr 3e-4 --warmup 50 --epochs 100)
+    --precision fp32 --lr 2e-3 --min-lr 1e-4 --warmup 100 --epochs 100)
 
 stage "Training: $ranks ranks, $minutes minutes"
 echo 'A few steps tell how many fit into the time:'
-run llm-train --ranks "$ranks" --model "$out/config.json" "${common[@]}" --steps 12 \
+run llm-train --ranks "$ranks" --model "$out/config.json" "${common[@]}" --steps 40 \
     --log "$out/speed.jsonl" -q "$out/train.shard"
 rate=$(jq -s 'map(select(.event == "step") | .tokens_per_second) | sort | .[length / 2 | floor]' "$out/speed.jsonl")
-steps=$(awk -v r="$rate" -v m="$minutes" -v t="$tokens" 'BEGIN { n = int(r * m * 60 * 0.92 / t); print n < 60 ? 60 : n }')
+steps=$(awk -v r="$rate" -v m="$minutes" -v t="$tokens" 'BEGIN { n = int(r * m * 60 * 0.92 / t); print n < 120 ? 120 : n }')
 printf '%.0f tokens/s: %d steps of %d tokens\n' "$rate" "$steps" "$tokens"
 train=(--save "$out/run" --steps "$steps" --save-every 0 --valid "$out/valid.shard" --valid-every $((steps / 4 + 1))
     --valid-tokens 50k --log "$out/train.jsonl")
