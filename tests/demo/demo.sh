@@ -158,7 +158,7 @@ cat >"$out/config.json" <<'JSON'
   "max_position_embeddings": 256,
   "rms_norm_eps": 1e-5,
   "rope_theta": 10000.0,
-  "initializer_range": 0.02,
+  "initializer_range": 0.06,
   "tie_word_embeddings": true
 }
 JSON
@@ -166,7 +166,7 @@ batch=4
 micro=2
 tokens=$((batch * 256))
 common=(--tokenizer "$out/tokenizer.json" --seq-length 256 --global-batch "$batch" --micro-batch "$micro"
-    --precision fp32 --lr 2e-3 --min-lr 1e-4 --warmup 100 --epochs 100)
+    --precision fp32 --lr 3e-3 --min-lr 1e-4 --warmup 100 --epochs 100)
 
 stage "Training: $ranks ranks, $minutes minutes"
 echo 'A few steps tell how many fit into the time:'
