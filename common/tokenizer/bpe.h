@@ -46,9 +46,12 @@ struct bpe {
     uint32_t alone[128];  /* then: the id of an ASCII character that no merge takes; else none */
 };
 
-/* The merges of a vocabulary, in order of rank. */
+/*
+ * The merges of a vocabulary, in order of rank. Several may share a rank when they make
+ * the same token (SentencePiece ranks tokens, not merges): of those the leftmost goes first.
+ */
 struct bpe_merge {
-    uint32_t left, right, result;
+    uint32_t left, right, result, rank;
 };
 
 /*

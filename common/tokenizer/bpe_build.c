@@ -39,7 +39,8 @@ build_pairs(struct bpe *b, const struct bpe_merge *merges, uint32_t count)
         b->pairs[i] = (struct pair_slot){UINT64_MAX, NO_RANK, 0};
     b->filter_mask = 8 * size - 1;
     b->pair_filter = mem_zarray(size / 8, sizeof *b->pair_filter);
-    b->results = mem_array(count ? count : 1, sizeof *b->results);
+    uint32_t ranks = count ? merges[count - 1].rank + 1 : 1;
+    b->results = mem_zarray(ranks, sizeof *b->results);
     b->merge_count = count;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t key = pair_key(merges[i].left, merges[i].right);
@@ -47,8 +48,8 @@ build_pairs(struct bpe *b, const struct bpe_merge *merges, uint32_t count)
             &b->pairs[pair_find(b, merges[i].left, merges[i].right) - b->pairs];
         if (slot->key == key)
             return i;
-        *slot = (struct pair_slot){key, i, merges[i].result};
-        b->results[i] = merges[i].result;
+        *slot = (struct pair_slot){key, merges[i].rank, merges[i].result};
+        b->results[merges[i].rank] = merges[i].result;
         uint32_t bit = filter_bit(b, key);
         b->pair_filter[bit / 64] |= (uint64_t)1 << bit % 64;
     }

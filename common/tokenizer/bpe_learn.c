@@ -354,7 +354,8 @@ learn(struct learner *l)
             continue;
         }
         if (!p->merged)
-            vec_push(&l->out->merges, ((struct bpe_merge){top.left, top.right, result}));
+            vec_push(&l->out->merges, ((struct bpe_merge){top.left, top.right, result,
+                                                            (uint32_t)l->out->merges.len}));
         p->merged = true;
         merge_pair(l, top.pair, result);
         if (l->o->progress)

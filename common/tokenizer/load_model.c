@@ -51,7 +51,7 @@ static int
 add_merge(const struct tokenizer *t, const struct json_doc *doc, const json_t *json, size_t i,
           const char *a, size_t a_len, const char *b, size_t b_len, struct merges *out)
 {
-    struct bpe_merge m;
+    struct bpe_merge m = {.rank = (uint32_t)i};
     if ((m.left = merge_token(t, doc, json, i, a, a_len)) == UINT32_MAX ||
         (m.right = merge_token(t, doc, json, i, b, b_len)) == UINT32_MAX)
         return -1;
