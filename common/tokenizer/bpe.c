@@ -339,10 +339,12 @@ encode_merging(const struct bpe *b, struct bpe_scratch *s, const char *piece, si
     out->len += count;
 }
 
-static void
-encode_piece(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
-             struct ids *out)
+void
+bpe_encode_miss(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
+                struct ids *out)
 {
+    if (n == 0)
+        return;
     if (b->ignore_merges) {
         uint32_t id = vocab_find(b->byte_level ? &b->words : b->vocab, piece, n);
         if (id != NO_UNIT) {
@@ -358,7 +360,7 @@ encode_cached(const struct bpe *b, struct bpe_scratch *s, const char *piece, siz
               struct ids *out)
 {
     if (n > CACHE_KEY) {
-        encode_piece(b, s, piece, n, out);
+        bpe_encode_miss(b, s, piece, n, out);
         return;
     }
     struct cache_slot *slot = &s->cache[hash64(piece, n) & (CACHE_SLOTS - 1)];
@@ -369,7 +371,7 @@ encode_cached(const struct bpe *b, struct bpe_scratch *s, const char *piece, siz
         return;
     }
     size_t begin = out->len;
-    encode_piece(b, s, piece, n, out);
+    bpe_encode_miss(b, s, piece, n, out);
     size_t count = out->len - begin;
     if (count > CACHE_IDS)
         return;

@@ -71,4 +71,11 @@ void bpe_scratch_free(struct bpe_scratch *s);
 void bpe_encode(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
                 struct ids *out);
 
+/*
+ * The same without cutting at ▁ and without the cache of whole
+ * pieces, for callers that have a cache of their own. Same ids as bpe_encode.
+ */
+void bpe_encode_miss(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
+                     struct ids *out);
+
 #endif
