@@ -9,14 +9,19 @@
 #include "tokenizer/normalizer.h"
 #include "tokenizer/pretokenizer.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/unigram.h"
 #include "tokenizer/vocab.h"
 
 /* What the files of common/tokenizer share; nobody else includes this. */
 
+enum model_kind { MODEL_BPE, MODEL_UNIGRAM };
+
 struct tokenizer {
     struct vocab vocab; /* the model's own */
     uint32_t unk;       /* the model's unknown token; TOKEN_NONE */
-    struct bpe bpe;
+    enum model_kind kind;
+    struct bpe bpe; /* of these the one that kind names */
+    struct unigram unigram;
     struct normalizer normalizer;
     struct pretokenizer pretokenizer;
     struct decoder decoder;
@@ -37,6 +42,7 @@ struct tokenizer {
 
 /* The parts of loading, in the order they are called. 0 or -1. */
 int load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
+int load_unigram(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
 int load_added(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
 int load_post(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
 

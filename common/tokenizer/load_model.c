@@ -197,7 +197,10 @@ load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
         return -1;
     if (!type) /* older files do not say: only BPE has merges */
         type = json_object_get(model, "merges") ? "BPE" : "without a type";
-    if (strcmp(type, "BPE"))
-        return json_fail(doc, model, "type", "a model %.40s is not supported (BPE is)", type);
-    return load_bpe(t, doc, model);
+    if (!strcmp(type, "BPE"))
+        return load_bpe(t, doc, model);
+    if (!strcmp(type, "Unigram"))
+        return load_unigram(t, doc, model);
+    return json_fail(doc, model, "type", "a model %.40s is not supported (BPE and Unigram are)",
+                     type);
 }

@@ -16,6 +16,7 @@ enum { TEXT_LIMIT = 1 << 30 }; /* places in a piece are 32-bit */
 
 struct tokenizer_scratch {
     struct bpe_scratch *bpe;
+    struct unigram_scratch *unigram;
     struct normalizer_scratch normalizer;
     struct pretokenizer_scratch pretokenizer;
     struct added_spans raw, normal;
@@ -40,6 +41,7 @@ tokenizer_free(struct tokenizer *t)
     vec_release(&t->prefix);
     vec_release(&t->suffix);
     bpe_release(&t->bpe);
+    unigram_release(&t->unigram);
     vocab_release(&t->vocab);
     normalizer_release(&t->normalizer);
     pretokenizer_release(&t->pretokenizer);
@@ -53,6 +55,7 @@ tokenizer_scratch_new(const struct tokenizer *t)
     (void)t;
     struct tokenizer_scratch *s = mem_zalloc(sizeof *s);
     s->bpe = bpe_scratch_new();
+    s->unigram = unigram_scratch_new();
     return s;
 }
 
@@ -62,6 +65,7 @@ tokenizer_scratch_free(struct tokenizer_scratch *s)
     if (!s)
         return;
     bpe_scratch_free(s->bpe);
+    unigram_scratch_free(s->unigram);
     normalizer_scratch_release(&s->normalizer);
     pretokenizer_scratch_release(&s->pretokenizer);
     vec_release(&s->raw);
@@ -149,13 +153,17 @@ struct encode {
     const struct tokenizer *t;
     struct tokenizer_scratch *s;
     struct ids *out;
+    int rc; /* -1 once a piece could not be encoded */
 };
 
 static void
 encode_piece(void *arg, const char *text, size_t n)
 {
-    const struct encode *e = arg;
-    bpe_encode(&e->t->bpe, e->s->bpe, text, n, e->out);
+    struct encode *e = arg;
+    if (e->t->kind == MODEL_BPE)
+        bpe_encode(&e->t->bpe, e->s->bpe, text, n, e->out);
+    else if (e->rc == 0)
+        e->rc = unigram_encode(&e->t->unigram, e->s->unigram, text, n, e->out);
 }
 
 /* A stretch between raw added tokens: normalize, cut at normalized ones, pre-tokenize. */
@@ -191,7 +199,7 @@ int
 tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n,
                  int flags, struct ids *out)
 {
-    struct encode e = {t, s, out};
+    struct encode e = {t, s, out, 0};
     bool skip = flags & ENCODE_NO_SPECIAL_TEXT;
     if (n > TEXT_LIMIT)
         return err_set(STATUS_INPUT, "a text of %zu bytes is longer than supported", n);
@@ -211,5 +219,5 @@ tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const c
     }
     if (flags & ENCODE_POST_PROCESS)
         add_ids(out, &t->suffix);
-    return 0;
+    return e.rc;
 }
