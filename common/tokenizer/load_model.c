@@ -195,8 +195,10 @@ load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
     const char *type = NULL;
     if (json_get_string(doc, model, "type", JSON_MAY, &type) < 0)
         return -1;
-    if (!type) /* older files do not say: only BPE has merges */
-        type = json_object_get(model, "merges") ? "BPE" : "without a type";
+    if (!type) /* older files do not say: only BPE has merges, only Unigram a list of tokens */
+        type = json_object_get(model, "merges")                    ? "BPE"
+               : json_is_array(json_object_get(model, "vocab")) ? "Unigram"
+                                                                : "without a type";
     if (!strcmp(type, "BPE"))
         return load_bpe(t, doc, model);
     if (!strcmp(type, "Unigram"))
