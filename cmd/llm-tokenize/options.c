@@ -16,9 +16,10 @@
 
 /* The option table of llm-tokenize, and what the values must satisfy. */
 
-struct options options = {.train = -1, .special = SPECIAL_DOCUMENT};
+struct options options = {.train = -1, .export = -1, .special = SPECIAL_DOCUMENT};
 
 #define O &options.
+#define L &options.learn.
 
 static const struct opt table[] = {
     {.type = OPT_GROUP, .help = "Tokenizing"},
@@ -75,17 +76,58 @@ static const struct opt table[] = {
     {.type = OPT_GROUP, .help = "Training a tokenizer"},
     {.type = OPT_CHOICE, .name = "train", .placeholder = "KIND", .target = O train,
      .choices = "bpe|unigram", .help = "learn a tokenizer, write tokenizer.json"},
-    {.type = OPT_COUNT, .name = "vocab-size", .placeholder = "N", .target = O vocab_size,
-     .help = "its tokens: bytes, merges and special ones"},
+    {.type = OPT_COUNT, .name = "vocab-size", .placeholder = "N", .target = L vocab_size,
+     .help = "its tokens: pieces, bytes and special ones"},
     {.type = OPT_STRING, .name = "special-tokens", .placeholder = "LIST",
-     .target = O special_tokens, .fallback = "<|endoftext|>",
+     .target = L special_tokens, .fallback = "<|endoftext|>",
      .help = "its special tokens, apart by commas"},
-    {.type = OPT_STRING, .name = "pattern", .placeholder = "NAME", .target = O pattern,
-     .help = "how text is cut into pieces: gpt2, llama3, … (default: llama3)"},
+    {.type = OPT_STRING, .name = "user-symbols", .placeholder = "LIST", .target = L user_symbols,
+     .help = "texts that are always one token, apart by commas"},
+    {.type = OPT_REAL, .name = "character-coverage", .placeholder = "F",
+     .target = L character_coverage, .fallback = "0.9995", .min = 0.9, .max = 1,
+     .help = "share of the text whose characters get tokens of their own"},
+    {.type = OPT_COUNT, .name = "limit-alphabet", .placeholder = "N", .target = L limit_alphabet,
+     .fallback = "0", .help = "at most so many characters get tokens (0: no limit)"},
+    {.type = OPT_FLAG, .flags = OPT_YESNO, .name = "byte-fallback", .placeholder = "yes|no",
+     .target = L byte_fallback,
+     .fallback = "yes", .help = "other characters become their bytes, not <unk>"},
+    {.type = OPT_CHOICE, .name = "normalization", .placeholder = "FORM",
+     .target = L normalization, .choices = "none|nfc|nfkc|nmt_nfkc", .fallback = "none",
+     .help = "what is done to a text first"},
+    {.type = OPT_FLAG, .flags = OPT_YESNO, .name = "split-digits", .placeholder = "yes|no",
+     .target = L split_digits,
+     .fallback = "no", .help = "every digit is a token"},
+    {.type = OPT_FLAG, .flags = OPT_YESNO, .name = "split-by-whitespace", .placeholder = "yes|no",
+    
+     .target = L split_by_whitespace, .fallback = "yes", .help = "no token goes beyond a word"},
+    {.type = OPT_FLAG, .flags = OPT_YESNO, .name = "split-by-script", .placeholder = "yes|no",
+    
+     .target = L split_by_script, .fallback = "yes",
+     .help = "no token has characters of two scripts (kana and kanji count as one)"},
+    {.type = OPT_FLAG, .flags = OPT_YESNO, .name = "split-by-number", .placeholder = "yes|no",
+    
+     .target = L split_by_number, .fallback = "yes",
+     .help = "digits count as a script: no token has letters and digits"},
+    {.type = OPT_STRING, .name = "pattern", .placeholder = "NAME|REGEX", .target = L pattern,
+     .help = "bpe: how text is cut: gpt2, llama3, …, sentencepiece, a regex (default: llama3)"},
+    {.type = OPT_COUNT, .name = "min-frequency", .placeholder = "N", .target = L min_frequency,
+     .fallback = "2", .help = "bpe: rarer pairs are not merged"},
+    {.type = OPT_COUNT, .name = "max-piece-length", .placeholder = "N",
+     .target = L max_piece_length, .fallback = "0",
+     .help = "longest token in characters (0: 16 for unigram, else no limit)"},
+    {.type = OPT_COUNT, .name = "seed-size", .placeholder = "N", .target = L seed_size,
+     .fallback = "1000000", .help = "unigram: candidates to begin with"},
+    {.type = OPT_REAL, .name = "shrink", .placeholder = "F", .target = L shrink,
+     .fallback = "0.75", .min = 0.5, .max = 0.95,
+     .help = "unigram: share of the candidates that a round keeps"},
+    {.type = OPT_INT, .name = "sub-iterations", .placeholder = "N", .target = L sub_iterations,
+     .fallback = "2", .min = 1, .max = 10, .help = "unigram: EM iterations in a round"},
     {.type = OPT_STRING, .name = "extend", .placeholder = "FILE", .target = O extend,
      .help = "add tokens to this tokenizer (not supported yet)"},
     {.type = OPT_COUNT, .name = "add", .placeholder = "N", .target = O add,
      .help = "how many (not supported yet)"},
+    {.type = OPT_CHOICE, .name = "export", .placeholder = "KIND", .target = O export,
+     .choices = "sentencepiece", .help = "write the tokenizer as a .model (not supported yet)"},
     OPT_COMMON,
     OPT_END,
 };
@@ -107,16 +149,91 @@ static const struct opt_tool tool = {
 static void
 refuse_unsupported(void)
 {
-    static const char *const names[] = {"extend", "add", "filter", "minhash"};
+    static const char *const names[] = {"extend", "add", "export", "filter", "minhash"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (opt_given(&tool, names[i]))
             die(STATUS_USAGE, "--%s is not supported yet", names[i]);
-    if (options.train == TRAIN_UNIGRAM)
-        die(STATUS_USAGE, "--train unigram is not supported yet; --train bpe is");
     if (options.format == TEXT_WARC || options.format == TEXT_WIKIXML)
         die(STATUS_USAGE, "--format %s is not supported yet",
             text_format_name((enum text_format)options.format));
+}
+
+bool
+options_sentencepiece_bpe(void)
+{
+    return options.learn.pattern && !strcmp(options.learn.pattern, "sentencepiece");
+}
+
+/* Which kind of training takes which option. */
+enum { FOR_BYTES = 1, FOR_WORDS = 2, FOR_UNIGRAM = 4, FOR_ALL = 7, BPE_LATER = 8 };
+static const struct {
+    const char *name;
+    unsigned kinds;
+} learning[] = {
+    {"vocab-size", FOR_ALL},
+    {"special-tokens", FOR_ALL},
+    {"user-symbols", FOR_ALL | BPE_LATER},
+    {"character-coverage", FOR_WORDS | FOR_UNIGRAM},
+    {"limit-alphabet", FOR_WORDS | FOR_UNIGRAM},
+    {"byte-fallback", FOR_WORDS | FOR_UNIGRAM},
+    {"normalization", FOR_ALL | BPE_LATER},
+    {"split-digits", FOR_ALL | BPE_LATER},
+    {"split-by-whitespace", FOR_WORDS | FOR_UNIGRAM},
+    {"split-by-script", FOR_WORDS | FOR_UNIGRAM},
+    {"split-by-number", FOR_WORDS | FOR_UNIGRAM},
+    {"pattern", FOR_BYTES | FOR_WORDS},
+    {"min-frequency", FOR_BYTES | FOR_WORDS | BPE_LATER},
+    {"max-piece-length", FOR_ALL | BPE_LATER},
+    {"seed-size", FOR_UNIGRAM},
+    {"shrink", FOR_UNIGRAM},
+    {"sub-iterations", FOR_UNIGRAM},
+};
+
+/* What a kind does not take is refused: no option is silently ignored. */
+static void
+check_learning(void)
+{
+    unsigned kind = options.train == TRAIN_UNIGRAM ? FOR_UNIGRAM
+                    : options_sentencepiece_bpe()  ? FOR_WORDS
+                                                   : FOR_BYTES;
+
+    for (size_t i = 0; i < sizeof learning / sizeof *learning; i++) {
+        if (!opt_given(&tool, learning[i].name))
+            continue;
+        if (options.train < 0)
+            die(STATUS_USAGE, "--%s needs --train", learning[i].name);
+        if (!(learning[i].kinds & kind))
+            die(STATUS_USAGE, "--%s is not for --train %s", learning[i].name,
+                kind == FOR_UNIGRAM ? "unigram"
+                : learning[i].kinds & FOR_WORDS ? "bpe without --pattern sentencepiece"
+                                                : "bpe");
+        if (kind != FOR_UNIGRAM && (learning[i].kinds & BPE_LATER))
+            die(STATUS_USAGE, "--%s is not supported yet with --train bpe", learning[i].name);
+    }
+    if (kind == FOR_WORDS)
+        die(STATUS_USAGE, "--pattern sentencepiece is not supported yet");
+    if (options.train == TRAIN_UNIGRAM)
+        die(STATUS_USAGE, "--train unigram is not supported yet; --train bpe is");
+}
+
+char *
+options_split_list(const char *name, const char *text, struct option_items *items)
+{
+    char *copy = mem_strdup(text ? text : "");
+
+    for (char *p = copy, *comma = p; comma && *copy; p = comma + 1) {
+        comma = strchr(p, ',');
+        if (comma)
+            *comma = '\0';
+        if (!*p) {
+            err_set(STATUS_USAGE, "--%s %s: an empty item", name, text);
+            free(copy);
+            return NULL;
+        }
+        vec_push(items, p);
+    }
+    return copy;
 }
 
 static void
@@ -130,12 +247,6 @@ check_modes(void)
         die(STATUS_USAGE, "--train makes a tokenizer: it takes no --tokenizer");
     if (options.train >= 0 && !opt_given(&tool, "vocab-size"))
         die(STATUS_USAGE, "--train needs --vocab-size");
-    if (options.train < 0 && opt_given(&tool, "vocab-size"))
-        die(STATUS_USAGE, "--vocab-size needs --train");
-    if (options.train < 0 && opt_given(&tool, "special-tokens"))
-        die(STATUS_USAGE, "--special-tokens needs --train");
-    if (options.train < 0 && options.pattern)
-        die(STATUS_USAGE, "--pattern needs --train");
     if (options.decode && options.format > TEXT_JSONL)
         die(STATUS_USAGE, "--decode writes --format text, lines or jsonl");
 }
@@ -193,6 +304,7 @@ options_parse(int argc, char **argv)
 
     refuse_unsupported();
     check_modes();
+    check_learning();
     split_source();
     if (options.lang && language_list_check(options.lang))
         die(STATUS_USAGE, "--lang %s: %s", options.lang, err_text());

@@ -6,6 +6,7 @@
 
 #include "archive/input.h"
 #include "base/opt.h"
+#include "base/vec.h"
 #include "text/format.h"
 
 /* The command line of llm-tokenize. */
@@ -13,6 +14,26 @@
 enum special { SPECIAL_DOCUMENT, SPECIAL_TOKENIZER, SPECIAL_NONE };
 enum special_text { SPECIAL_TEXT_PARSE, SPECIAL_TEXT_PLAIN };
 enum train { TRAIN_BPE, TRAIN_UNIGRAM };
+enum export { EXPORT_SENTENCEPIECE };
+enum normalization { NORMALIZATION_NONE, NORMALIZATION_NFC, NORMALIZATION_NFKC,
+                     NORMALIZATION_NMT_NFKC };
+
+/* "Training a tokenizer": what --train and --extend learn by. */
+struct train_options {
+    uint64_t vocab_size;
+    const char *special_tokens, *user_symbols; /* lists, apart by commas; NULL: none */
+    double character_coverage;
+    uint64_t limit_alphabet; /* 0: no limit */
+    bool byte_fallback, split_digits;
+    bool split_by_whitespace, split_by_script, split_by_number;
+    int normalization;   /* enum normalization */
+    const char *pattern; /* NULL: the default; BPE only */
+    uint64_t min_frequency;
+    uint64_t max_piece_length; /* characters (byte-level BPE: bytes); 0: the kind's default */
+    uint64_t seed_size;
+    double shrink;
+    int64_t sub_iterations;
+};
 
 struct options {
     const char *tokenizer, *output;
@@ -29,10 +50,10 @@ struct options {
     const char *bos, *eos;
     bool ids, decode, count;
     int train;        /* enum train; -1: no */
-    uint64_t vocab_size;
-    const char *special_tokens, *pattern;
+    struct train_options learn;
     const char *extend, *filter, *minhash;
     uint64_t add;
+    int export;       /* enum export; -1: no */
     uint64_t max_member;
     int64_t max_ratio, max_depth, max_members;
 
@@ -42,6 +63,14 @@ struct options {
 };
 
 extern struct options options;
+
+/* The items of a list option, cut at its commas, into *items; they live in the result (freed by
+ * the caller). NULL: an empty item (STATUS_USAGE naming --name). text NULL or "": no items. */
+struct option_items VEC_BODY(const char *);
+char *options_split_list(const char *name, const char *text, struct option_items *items);
+
+/* --pattern sentencepiece: words of ▁, characters and byte fallback instead of bytes. */
+bool options_sentencepiece_bpe(void);
 
 /* Parses and checks the command line; a bad one ends the process. */
 void options_parse(int argc, char **argv);

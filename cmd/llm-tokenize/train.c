@@ -1,23 +1,21 @@
-#include <inttypes.h>
+#include "cmd/llm-tokenize/train.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/die.h"
-#include "base/err.h"
 #include "base/file.h"
-#include "base/mem.h"
+#include "base/opt.h"
 #include "base/progress.h"
 #include "cmd/llm-tokenize/modes.h"
-#include "cmd/llm-tokenize/options.h"
 #include "cmd/llm-tokenize/run.h"
-#include "tokenizer/train.h"
 
-/* --train bpe: texts to a tokenizer.json. */
+/* --train: texts to a tokenizer.json. */
 
 struct training {
-    struct bpe_trainer *trainer;
-    char *list;            /* --special-tokens, cut at its commas */
-    VEC(const char *) specials;
+    const struct trainer_kind *kind;
+    void *trainer;
+    struct option_items specials, symbols;
+    char *special_list, *symbol_list; /* what they point into */
 };
 
 static int
@@ -27,60 +25,50 @@ add_text(void *arg, int worker, struct job *j, struct document *d, const char *t
 
     (void)j;
     (void)d;
-    return bpe_trainer_add(t->trainer, worker, text, n);
+    return t->kind->add(t->trainer, worker, text, n);
 }
 
 static void
-show_merges(uint32_t done, uint32_t all)
+show_phase(const char *phase, uint64_t done, uint64_t all)
 {
-    static bool started;
+    static const char *shown;
 
-    if (!started)
-        progress_start("merge", all, PROGRESS_COUNT,
-                       common.progress_given ? common.progress : -1);
-    started = true;
+    if (!shown || strcmp(phase, shown))
+        progress_start(phase, all, PROGRESS_COUNT, common.progress_given ? common.progress : -1);
+    shown = phase;
     progress_set(done);
-}
-
-static int
-split_specials(struct training *t)
-{
-    t->list = mem_strdup(options.special_tokens);
-    for (char *p = t->list, *comma = p; comma && *t->list; p = comma + 1) {
-        comma = strchr(p, ',');
-        if (comma)
-            *comma = '\0';
-        if (!*p)
-            return err_set(STATUS_USAGE, "--special-tokens %s: an empty token",
-                           options.special_tokens);
-        vec_push(&t->specials, p);
-    }
-    return 0;
 }
 
 static int
 open_trainer(struct training *t)
 {
-    if (split_specials(t))
+    struct train_options *o = &options.learn;
+
+    t->special_list = options_split_list("special-tokens", o->special_tokens, &t->specials);
+    if (t->special_list)
+        t->symbol_list = options_split_list("user-symbols", o->user_symbols, &t->symbols);
+    if (!t->symbol_list)
         return -1;
-    if (options.vocab_size > UINT32_MAX)
-        return err_set(STATUS_USAGE, "--vocab-size is too large");
-    struct bpe_options o = {
-        .vocab_size = (uint32_t)options.vocab_size,
-        .specials = t->specials.data,
-        .special_count = t->specials.len,
-        .pattern = options.pattern,
-        .threads = options.threads,
-        .progress = show_merges,
-    };
-    t->trainer = bpe_trainer_new(&o);
+    struct learning l = {t->specials.data, t->symbols.data, t->specials.len, t->symbols.len,
+                         show_phase};
+    t->trainer = t->kind->open(&l);
     return t->trainer ? 0 : -1;
+}
+
+static void
+release(struct training *t)
+{
+    t->kind->free(t->trainer);
+    vec_release(&t->specials);
+    vec_release(&t->symbols);
+    free(t->special_list);
+    free(t->symbol_list);
 }
 
 int
 train_tokenizer(void)
 {
-    struct training t = {0};
+    struct training t = {.kind = &train_bpe};
     struct sink sink = {add_text, NULL, &t};
     struct account total = {0};
     struct outfile out;
@@ -91,7 +79,7 @@ train_tokenizer(void)
         return -1;
     if (open_trainer(&t) || run_input(&sink, &total))
         goto out;
-    r = bpe_trainer_finish(t.trainer, &json);
+    r = t.kind->finish(t.trainer, &json);
     progress_end();
     if (!r)
         r = outfile_write(&out, json.data, json.len);
@@ -102,9 +90,7 @@ train_tokenizer(void)
 out:
     if (r)
         outfile_abandon(&out);
-    bpe_trainer_free(t.trainer);
-    vec_release(&t.specials);
-    free(t.list);
+    release(&t);
     str_release(&json);
     return r;
 }
