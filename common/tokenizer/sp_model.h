@@ -29,7 +29,10 @@ struct sp_model {
     /* of trainer_spec; the message's defaults where absent */
     enum sp_algorithm algorithm;
     bool byte_fallback, treat_whitespace_as_suffix, split_digits;
-    int32_t vocab_size, unk_id, bos_id, eos_id, pad_id;
+    int32_t vocab_size;
+    /* ids; -1: none. Read, they are those of the library: of the pieces, which are
+       looked up by the names that trainer_spec has for them. */
+    int32_t unk_id, bos_id, eos_id, pad_id;
     float character_coverage;
     const char *unk_surface; /* " ⁇ " by default */
 
@@ -41,6 +44,7 @@ struct sp_model {
     bool has_denormalizer; /* denormalizer_spec with a charsmap of its own */
     const char *denormalizer_charsmap;
     size_t denormalizer_size;
+    bool denormalizer_dummy_prefix, denormalizer_remove_extra, denormalizer_escape;
 };
 
 /*
