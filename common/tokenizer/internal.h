@@ -11,10 +11,11 @@
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/unigram.h"
 #include "tokenizer/vocab.h"
+#include "tokenizer/wordpiece.h"
 
 /* What the files of common/tokenizer share; nobody else includes this. */
 
-enum model_kind { MODEL_BPE, MODEL_UNIGRAM };
+enum model_kind { MODEL_BPE, MODEL_UNIGRAM, MODEL_WORDPIECE, MODEL_WORDLEVEL };
 
 struct tokenizer {
     struct vocab vocab; /* the model's own */
@@ -22,6 +23,7 @@ struct tokenizer {
     enum model_kind kind;
     struct bpe bpe; /* of these the one that kind names */
     struct unigram unigram;
+    struct wordpiece words; /* WordPiece, WordLevel */
     struct normalizer normalizer;
     struct pretokenizer pretokenizer;
     struct decoder decoder;
@@ -42,7 +44,9 @@ struct tokenizer {
 
 /* The parts of loading, in the order they are called. 0 or -1. */
 int load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
+int load_bpe(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
 int load_unigram(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
+int load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
 int load_added(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
 int load_post(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
 

@@ -1,14 +1,11 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "tokenizer/internal.h"
 
-/* The model member of tokenizer.json: vocabulary, merges, flags. */
+/* The model member of tokenizer.json: which kind it is, and its vocabulary. */
 
-struct merges VEC_BODY(struct bpe_merge);
-
-static int
+int
 load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
 {
     const json_t *vocab = NULL;
@@ -35,174 +32,73 @@ load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
     return 0;
 }
 
-/* A token of a merge; `what` names it in messages. */
-static uint32_t
-merge_token(const struct tokenizer *t, const struct json_doc *doc, const json_t *merges, size_t i,
-            const char *s, size_t n)
-{
-    uint32_t id = vocab_find(&t->vocab, s, n);
-    if (id == UINT32_MAX)
-        json_fail_at(doc, merges, i, "\"%.*s\" is not in the vocabulary", n > 200 ? 200 : (int)n,
-                     s);
-    return id;
-}
-
+/* The token that stands for the unknown; a text may do without where the vocabulary has none. */
 static int
-add_merge(const struct tokenizer *t, const struct json_doc *doc, const json_t *json, size_t i,
-          const char *a, size_t a_len, const char *b, size_t b_len, struct merges *out)
-{
-    struct bpe_merge m = {.rank = (uint32_t)i};
-    if ((m.left = merge_token(t, doc, json, i, a, a_len)) == UINT32_MAX ||
-        (m.right = merge_token(t, doc, json, i, b, b_len)) == UINT32_MAX)
-        return -1;
-    size_t skip = t->bpe.prefix_len;
-    if (skip > b_len)
-        return json_fail_at(doc, json, i, "the right side is shorter than the subword prefix");
-    char joined[256];
-    struct str longer = {0};
-    const char *s = joined;
-    size_t n = a_len + b_len - skip;
-    if (n <= sizeof joined) {
-        memcpy(joined, a, a_len);
-        memcpy(joined + a_len, b + skip, b_len - skip);
-    } else {
-        str_add(&longer, a, a_len);
-        str_add(&longer, b + skip, b_len - skip);
-        s = longer.data;
-    }
-    m.result = merge_token(t, doc, json, i, s, n);
-    str_release(&longer);
-    if (m.result == UINT32_MAX)
-        return -1;
-    vec_push(out, m);
-    return 0;
-}
-
-/* "a b": exactly one space. */
-static int
-string_merge(const struct tokenizer *t, const struct json_doc *doc, const json_t *json, size_t i,
-             struct merges *out)
+load_unknown(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
 {
     const char *s = NULL;
     size_t n = 0;
-    if (json_at_bytes(doc, json, i, &s, &n) < 0)
+    if (json_get_bytes(doc, model, "unk_token", JSON_NEED, &s, &n) < 0)
         return -1;
-    const char *space = memchr(s, ' ', n);
-    if (!space || memchr(space + 1, ' ', n - (size_t)(space + 1 - s)))
-        return json_fail_at(doc, json, i, "expected two tokens with one space between");
-    size_t a = (size_t)(space - s);
-    return add_merge(t, doc, json, i, s, a, space + 1, n - a - 1, out);
-}
-
-static int
-pair_merge(const struct tokenizer *t, const struct json_doc *doc, const json_t *json, size_t i,
-           struct merges *out)
-{
-    const json_t *pair = NULL;
-    const char *a = NULL, *b = NULL;
-    size_t a_len = 0, b_len = 0;
-    if (json_at_array(doc, json, i, &pair) < 0)
-        return -1;
-    if (json_array_size(pair) != 2)
-        return json_fail_at(doc, json, i, "expected two tokens");
-    if (json_at_bytes(doc, pair, 0, &a, &a_len) < 0 || json_at_bytes(doc, pair, 1, &b, &b_len) < 0)
-        return -1;
-    return add_merge(t, doc, json, i, a, a_len, b, b_len, out);
-}
-
-static int
-load_merges(const struct tokenizer *t, const struct json_doc *doc, const json_t *model,
-            const json_t **json, struct merges *out)
-{
-    if (json_get_array(doc, model, "merges", JSON_NEED, json) < 0)
-        return -1;
-    size_t n = json_array_size(*json);
-    vec_reserve(out, n + 1);
-    bool strings = n > 0 && json_is_string(json_array_get(*json, 0));
-    for (size_t i = 0; i < n; i++)
-        if ((strings ? string_merge : pair_merge)(t, doc, *json, i, out) < 0)
-            return -1;
-    return 0;
-}
-
-/* A member that may be null, absent or empty, all meaning none. */
-static int
-load_affix(const struct json_doc *doc, const json_t *model, const char *key, char **out, size_t *n)
-{
-    const char *s = NULL;
-    if (json_get_bytes(doc, model, key, JSON_MAY, &s, n) < 0)
-        return -1;
-    if (s && *n > 0)
-        *out = mem_strndup(s, *n);
+    t->unk = t->words.unk = vocab_find(&t->vocab, s, n);
     return 0;
 }
 
 static int
-load_flags(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
+load_wordpiece(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
 {
-    double dropout = 0;
-    const char *unk = NULL;
+    const char *prefix = NULL;
     size_t n = 0;
-    struct bpe *b = &t->bpe;
-    if (json_get_real(doc, model, "dropout", JSON_MAY, &dropout) < 0 ||
-        json_get_bool(doc, model, "fuse_unk", JSON_MAY, &b->fuse_unk) < 0 ||
-        json_get_bool(doc, model, "byte_fallback", JSON_MAY, &b->byte_fallback) < 0 ||
-        json_get_bool(doc, model, "ignore_merges", JSON_MAY, &b->ignore_merges) < 0 ||
-        load_affix(doc, model, "continuing_subword_prefix", &b->prefix, &b->prefix_len) < 0 ||
-        load_affix(doc, model, "end_of_word_suffix", &b->suffix, &b->suffix_len) < 0 ||
-        json_get_bytes(doc, model, "unk_token", JSON_MAY, &unk, &n) < 0)
-        return -1;
-    if (dropout < 0 || dropout > 0)
-        return json_fail(doc, model, "dropout", "random merges are not supported");
-    t->unk = b->unk = unk ? vocab_find(&t->vocab, unk, n) : UINT32_MAX;
-    if (unk && t->unk == UINT32_MAX)
-        return json_fail(doc, model, "unk_token", "\"%.100s\" is not in the vocabulary", unk);
-    return 0;
-}
-
-static int
-load_bpe(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
-{
-    struct merges merges = {0};
-    const json_t *json = NULL;
-    int rc = -1;
+    int64_t most = 0;
     if (json_only_keys(doc, model,
-                       "type|dropout|unk_token|continuing_subword_prefix|end_of_word_suffix|"
-                       "fuse_unk|byte_fallback|ignore_merges|vocab|merges") < 0 ||
-        load_vocab(t, doc, model) < 0 || load_flags(t, doc, model) < 0 ||
-        load_merges(t, doc, model, &json, &merges) < 0)
-        goto out;
-    struct bpe *b = &t->bpe;
-    /* with affixes the units are not single bytes: then the byte map is carried out */
-    if (t->pretokenizer.byte_level && (b->prefix || b->suffix)) {
-        json_fail(doc, model, b->prefix ? "continuing_subword_prefix" : "end_of_word_suffix",
-                  "not supported together with ByteLevel");
-        goto out;
-    }
-    b->byte_level = t->pretokenizer.byte_level;
-    long twice = bpe_build(b, &t->vocab, merges.data, (uint32_t)merges.len);
-    if (twice >= 0)
-        json_fail_at(doc, json, (size_t)twice, "this merge stands twice");
-    rc = twice >= 0 ? -1 : 0;
-out:
-    vec_release(&merges);
-    return rc;
+                       "type|unk_token|continuing_subword_prefix|max_input_chars_per_word|vocab") <
+            0 ||
+        load_vocab(t, doc, model) < 0 || load_unknown(t, doc, model) < 0 ||
+        json_get_bytes(doc, model, "continuing_subword_prefix", JSON_NEED, &prefix, &n) < 0 ||
+        json_get_int(doc, model, "max_input_chars_per_word", JSON_NEED, 0, INT64_MAX, &most) < 0)
+        return -1;
+    wordpiece_build(&t->words, &t->vocab, prefix, n, (uint64_t)most);
+    return 0;
+}
+
+static int
+load_wordlevel(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
+{
+    if (json_only_keys(doc, model, "type|unk_token|vocab") < 0 || load_vocab(t, doc, model) < 0 ||
+        load_unknown(t, doc, model) < 0)
+        return -1;
+    wordlevel_build(&t->words, &t->vocab);
+    return 0;
+}
+
+/* Older files do not name the kind: Hugging Face takes the first one whose members are there. */
+static enum model_kind
+guess_kind(const json_t *model)
+{
+    if (json_object_get(model, "merges"))
+        return MODEL_BPE;
+    if (json_is_array(json_object_get(model, "vocab")))
+        return MODEL_UNIGRAM;
+    if (json_object_get(model, "continuing_subword_prefix") &&
+        json_object_get(model, "max_input_chars_per_word"))
+        return MODEL_WORDPIECE;
+    return MODEL_WORDLEVEL;
 }
 
 int
 load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
 {
-    const char *type = NULL;
-    if (json_get_string(doc, model, "type", JSON_MAY, &type) < 0)
+    int kind = guess_kind(model);
+    if (json_get_choice(doc, model, "type", JSON_MAY, "BPE|Unigram|WordPiece|WordLevel", &kind) < 0)
         return -1;
-    if (!type) /* older files do not say: only BPE has merges, only Unigram a list of tokens */
-        type = json_object_get(model, "merges")                    ? "BPE"
-               : json_is_array(json_object_get(model, "vocab")) ? "Unigram"
-                                                                : "without a type";
-    if (!strcmp(type, "BPE"))
-        return load_bpe(t, doc, model);
-    if (!strcmp(type, "Unigram"))
-        return load_unigram(t, doc, model);
-    return json_fail(doc, model, "type", "a model %.40s is not supported (BPE and Unigram are)",
-                     type);
+    t->kind = (enum model_kind)kind;
+    /* only BPE's tables are made for bytes */
+    if (t->kind != MODEL_BPE)
+        pretokenizer_keep_byte_map(&t->pretokenizer);
+    switch (t->kind) {
+    case MODEL_BPE: return load_bpe(t, doc, model);
+    case MODEL_UNIGRAM: return load_unigram(t, doc, model);
+    case MODEL_WORDPIECE: return load_wordpiece(t, doc, model);
+    default: return load_wordlevel(t, doc, model);
+    }
 }

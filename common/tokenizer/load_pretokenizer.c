@@ -248,6 +248,13 @@ pretokenizer_load(struct pretokenizer *p, const struct json_doc *doc, const json
 }
 
 void
+pretokenizer_keep_byte_map(struct pretokenizer *p)
+{
+    p->steps.len += p->byte_level;
+    p->byte_level = false;
+}
+
+void
 pretokenizer_release(struct pretokenizer *p)
 {
     for (size_t i = 0; i < p->steps.len; i++)

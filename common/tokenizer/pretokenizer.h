@@ -70,6 +70,9 @@ struct pretokenizer_scratch {
 /* json: the member, may be null. 0 or -1. */
 int pretokenizer_load(struct pretokenizer *p, const struct json_doc *doc, const json_t *json);
 void pretokenizer_release(struct pretokenizer *p);
+
+/* The model is not made for bytes: a ByteLevel step at the end is carried out after all. */
+void pretokenizer_keep_byte_map(struct pretokenizer *p);
 void pretokenizer_scratch_release(struct pretokenizer_scratch *s);
 
 /* Does a step ask whether a piece stands at the very beginning of the text? */

@@ -20,6 +20,7 @@ struct tokenizer_scratch {
     struct normalizer_scratch normalizer;
     struct pretokenizer_scratch pretokenizer;
     struct added_spans raw, normal;
+    struct str word; /* WordPiece */
 };
 
 void
@@ -41,6 +42,7 @@ tokenizer_free(struct tokenizer *t)
     vec_release(&t->prefix);
     vec_release(&t->suffix);
     bpe_release(&t->bpe);
+    wordpiece_release(&t->words);
     unigram_release(&t->unigram);
     vocab_release(&t->vocab);
     normalizer_release(&t->normalizer);
@@ -70,6 +72,7 @@ tokenizer_scratch_free(struct tokenizer_scratch *s)
     pretokenizer_scratch_release(&s->pretokenizer);
     vec_release(&s->raw);
     vec_release(&s->normal);
+    str_release(&s->word);
     free(s);
 }
 
@@ -160,10 +163,16 @@ static void
 encode_piece(void *arg, const char *text, size_t n)
 {
     struct encode *e = arg;
-    if (e->t->kind == MODEL_BPE)
-        bpe_encode(&e->t->bpe, e->s->bpe, text, n, e->out);
-    else if (e->rc == 0)
-        e->rc = unigram_encode(&e->t->unigram, e->s->unigram, text, n, e->out);
+    const struct tokenizer *t = e->t;
+    if (e->rc < 0)
+        return;
+    switch (t->kind) {
+    case MODEL_BPE: bpe_encode(&t->bpe, e->s->bpe, text, n, e->out); break;
+    case MODEL_UNIGRAM:
+        e->rc = unigram_encode(&t->unigram, e->s->unigram, text, n, e->out);
+        break;
+    default: e->rc = wordpiece_encode(&t->words, &e->s->word, text, n, e->out);
+    }
 }
 
 /* A stretch between raw added tokens: normalize, cut at normalized ones, pre-tokenize. */
@@ -182,7 +191,8 @@ encode_stretch(struct encode *e, const char *text, size_t n, bool first, bool sk
             vec_push(e->out, t->added.data[span.token].id);
         else if (pretokenizer_run(&t->pretokenizer, &s->pretokenizer, text + span.begin,
                                   span.end - span.begin, first && span.begin == 0, encode_piece,
-                                  e) < 0)
+                                  e) < 0 ||
+                 e->rc < 0)
             return -1;
     }
     return 0;

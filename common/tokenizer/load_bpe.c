@@ -1,0 +1,225 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "tokenizer/internal.h"
+
+/* A BPE model of tokenizer.json: merges and flags. */
+
+struct merges VEC_BODY(struct bpe_merge);
+
+/* A token of a merge; `what` names it in messages. */
+static uint32_t
+merge_token(const struct tokenizer *t, const struct json_doc *doc, const json_t *merges, size_t i,
+            const char *s, size_t n)
+{
+    uint32_t id = vocab_find(&t->vocab, s, n);
+    if (id == UINT32_MAX)
+        json_fail_at(doc, merges, i, "\"%.*s\" is not in the vocabulary", n > 200 ? 200 : (int)n,
+                     s);
+    return id;
+}
+
+static int
+add_merge(const struct tokenizer *t, const struct json_doc *doc, const json_t *json, size_t i,
+          const char *a, size_t a_len, const char *b, size_t b_len, struct merges *out)
+{
+    struct bpe_merge m = {.rank = (uint32_t)i};
+    if ((m.left = merge_token(t, doc, json, i, a, a_len)) == UINT32_MAX ||
+        (m.right = merge_token(t, doc, json, i, b, b_len)) == UINT32_MAX)
+        return -1;
+    size_t skip = t->bpe.prefix_len;
+    if (skip > b_len)
+        return json_fail_at(doc, json, i, "the right side is shorter than the subword prefix");
+    char joined[256];
+    struct str longer = {0};
+    const char *s = joined;
+    size_t n = a_len + b_len - skip;
+    if (n <= sizeof joined) {
+        memcpy(joined, a, a_len);
+        memcpy(joined + a_len, b + skip, b_len - skip);
+    } else {
+        str_add(&longer, a, a_len);
+        str_add(&longer, b + skip, b_len - skip);
+        s = longer.data;
+    }
+    m.result = merge_token(t, doc, json, i, s, n);
+    str_release(&longer);
+    if (m.result == UINT32_MAX)
+        return -1;
+    vec_push(out, m);
+    return 0;
+}
+
+#define VERSION_LINE "#version"
+
+/* "a b": exactly one space. */
+static int
+string_merge(const struct tokenizer *t, const struct json_doc *doc, const json_t *json, size_t i,
+             struct merges *out)
+{
+    const char *s = NULL;
+    size_t n = 0;
+    if (json_at_bytes(doc, json, i, &s, &n) < 0)
+        return -1;
+    if (n >= strlen(VERSION_LINE) && !memcmp(s, VERSION_LINE, strlen(VERSION_LINE)))
+        return 0; /* a line of merges.txt that is none, left out as Hugging Face does */
+    const char *space = memchr(s, ' ', n);
+    if (!space || memchr(space + 1, ' ', n - (size_t)(space + 1 - s)))
+        return json_fail_at(doc, json, i, "expected two tokens with one space between");
+    size_t a = (size_t)(space - s);
+    return add_merge(t, doc, json, i, s, a, space + 1, n - a - 1, out);
+}
+
+static int
+pair_merge(const struct tokenizer *t, const struct json_doc *doc, const json_t *json, size_t i,
+           struct merges *out)
+{
+    const json_t *pair = NULL;
+    const char *a = NULL, *b = NULL;
+    size_t a_len = 0, b_len = 0;
+    if (json_at_array(doc, json, i, &pair) < 0)
+        return -1;
+    if (json_array_size(pair) != 2)
+        return json_fail_at(doc, json, i, "expected two tokens");
+    if (json_at_bytes(doc, pair, 0, &a, &a_len) < 0 || json_at_bytes(doc, pair, 1, &b, &b_len) < 0)
+        return -1;
+    return add_merge(t, doc, json, i, a, a_len, b, b_len, out);
+}
+
+static int
+load_merges(const struct tokenizer *t, const struct json_doc *doc, const json_t *model,
+            const json_t **json, struct merges *out)
+{
+    if (json_get_array(doc, model, "merges", JSON_NEED, json) < 0)
+        return -1;
+    size_t n = json_array_size(*json);
+    vec_reserve(out, n + 1);
+    bool strings = n > 0 && json_is_string(json_array_get(*json, 0));
+    for (size_t i = 0; i < n; i++)
+        if ((strings ? string_merge : pair_merge)(t, doc, *json, i, out) < 0)
+            return -1;
+    return 0;
+}
+
+/* A member that may be null, absent or empty, all meaning none. */
+static int
+load_affix(const struct json_doc *doc, const json_t *model, const char *key, char **out, size_t *n)
+{
+    const char *s = NULL;
+    if (json_get_bytes(doc, model, key, JSON_MAY, &s, n) < 0)
+        return -1;
+    if (s && *n > 0)
+        *out = mem_strndup(s, *n);
+    return 0;
+}
+
+static int
+load_flags(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
+{
+    double dropout = 0;
+    const char *unk = NULL;
+    size_t n = 0;
+    struct bpe *b = &t->bpe;
+    if (json_get_real(doc, model, "dropout", JSON_MAY, &dropout) < 0 ||
+        json_get_bool(doc, model, "fuse_unk", JSON_MAY, &b->fuse_unk) < 0 ||
+        json_get_bool(doc, model, "byte_fallback", JSON_MAY, &b->byte_fallback) < 0 ||
+        json_get_bool(doc, model, "ignore_merges", JSON_MAY, &b->ignore_merges) < 0 ||
+        load_affix(doc, model, "continuing_subword_prefix", &b->prefix, &b->prefix_len) < 0 ||
+        load_affix(doc, model, "end_of_word_suffix", &b->suffix, &b->suffix_len) < 0 ||
+        json_get_bytes(doc, model, "unk_token", JSON_MAY, &unk, &n) < 0)
+        return -1;
+    if (dropout < 0 || dropout > 0)
+        return json_fail(doc, model, "dropout", "random merges are not supported");
+    t->unk = b->unk = unk ? vocab_find(&t->vocab, unk, n) : UINT32_MAX;
+    return 0;
+}
+
+static int
+order_of_pairs(const void *a, const void *b)
+{
+    const struct bpe_merge *x = a, *y = b;
+    if (x->left != y->left)
+        return x->left < y->left ? -1 : 1;
+    if (x->right != y->right)
+        return x->right < y->right ? -1 : 1;
+    return x->rank < y->rank ? -1 : 1;
+}
+
+static int
+order_of_ranks(const void *a, const void *b)
+{
+    const struct bpe_merge *x = a, *y = b;
+    return x->rank < y->rank ? -1 : 1;
+}
+
+/* Of merges that stand several times the last one counts, as in Hugging Face's map. */
+static void
+drop_repeated(struct merges *m)
+{
+    size_t kept = 0;
+    qsort(m->data, m->len, sizeof *m->data, order_of_pairs);
+    for (size_t i = 0; i < m->len; i++) {
+        const struct bpe_merge *x = &m->data[i];
+        if (i + 1 == m->len || x->left != x[1].left || x->right != x[1].right)
+            m->data[kept++] = *x;
+    }
+    m->len = kept;
+    qsort(m->data, m->len, sizeof *m->data, order_of_ranks);
+}
+
+static void
+build(struct bpe *b, const struct vocab *vocab, struct merges *merges)
+{
+    struct bpe flags = *b;
+    if (bpe_build(b, vocab, merges->data, (uint32_t)merges->len) < 0)
+        return;
+    b->prefix = b->suffix = NULL; /* still needed */
+    bpe_release(b);
+    *b = flags;
+    drop_repeated(merges);
+    bpe_build(b, vocab, merges->data, (uint32_t)merges->len);
+}
+
+/*
+ * An unknown token that the vocabulary lacks makes Hugging Face fail when a text needs
+ * it: no text does when every byte is a unit.
+ */
+static int
+check_unknown(const struct tokenizer *t, const struct json_doc *doc, const json_t *model)
+{
+    const char *unk = NULL;
+    size_t n = 0;
+    const struct bpe *b = &t->bpe;
+    if (json_get_bytes(doc, model, "unk_token", JSON_MAY, &unk, &n) <= 0 || b->unk != TOKEN_NONE)
+        return 0;
+    bool needed = !b->byte_level;
+    for (size_t i = 0; b->byte_level && i < 256; i++)
+        needed |= b->byte_units[i] == TOKEN_NONE;
+    return needed ? json_fail(doc, model, "unk_token", "\"%.100s\" is not in the vocabulary", unk)
+                  : 0;
+}
+
+int
+load_bpe(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
+{
+    struct merges merges = {0};
+    const json_t *json = NULL;
+    int rc = -1;
+    if (json_only_keys(doc, model,
+                       "type|dropout|unk_token|continuing_subword_prefix|end_of_word_suffix|"
+                       "fuse_unk|byte_fallback|ignore_merges|vocab|merges") < 0 ||
+        load_vocab(t, doc, model) < 0 || load_flags(t, doc, model) < 0 ||
+        load_merges(t, doc, model, &json, &merges) < 0)
+        goto out;
+    struct bpe *b = &t->bpe;
+    /* with affixes the units are not single bytes: then the byte map is carried out */
+    if (b->prefix || b->suffix)
+        pretokenizer_keep_byte_map(&t->pretokenizer);
+    b->byte_level = t->pretokenizer.byte_level;
+    build(b, &t->vocab, &merges);
+    rc = check_unknown(t, doc, model);
+out:
+    vec_release(&merges);
+    return rc;
+}
