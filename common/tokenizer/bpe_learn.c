@@ -187,10 +187,10 @@ take_words(struct learner *l, struct piece_counts *pieces)
     l->tokens = mem_array(pieces->pool.len ? pieces->pool.len : 1, sizeof *l->tokens);
     for (size_t i = 0; i < pieces->pool.len; i++)
         l->tokens[i] = l->o->byte_ids[(unsigned char)pieces->pool.data[i]];
-    vec_reserve(&l->words, pieces->used + 1);
-    for (size_t i = 0; i < pieces->size; i++) {
-        const struct piece_count *p = &pieces->slots[i];
-        if (p->count && p->length > 1)
+    vec_reserve(&l->words, pieces->pieces.len + 1);
+    for (size_t i = 0; i < pieces->pieces.len; i++) {
+        const struct piece_count *p = &pieces->pieces.data[i];
+        if (p->length > 1)
             vec_push(&l->words, ((struct word){p->start, p->length, p->count}));
     }
     piece_counts_release(pieces);

@@ -11,6 +11,7 @@ void
 piece_counts_release(struct piece_counts *c)
 {
     str_release(&c->pool);
+    vec_release(&c->pieces);
     free(c->slots);
     *c = (struct piece_counts){0};
 }
@@ -18,47 +19,47 @@ piece_counts_release(struct piece_counts *c)
 static void
 grow(struct piece_counts *c)
 {
-    size_t size = c->size ? 2 * c->size : SIZE_LEAST;
-    struct piece_count *slots = mem_zarray(size, sizeof *slots);
-    for (size_t i = 0; i < c->size; i++) {
-        if (!c->slots[i].count)
-            continue;
-        size_t to = c->slots[i].hash & (size - 1);
-        while (slots[to].count)
-            to = (to + 1) & (size - 1);
-        slots[to] = c->slots[i];
-    }
+    c->size = c->size ? 2 * c->size : SIZE_LEAST;
     free(c->slots);
-    c->slots = slots;
-    c->size = size;
+    c->slots = mem_zarray(c->size, sizeof *c->slots);
+    for (size_t i = 0; i < c->pieces.len; i++) {
+        size_t to = c->pieces.data[i].hash & (c->size - 1);
+        while (c->slots[to])
+            to = (to + 1) & (c->size - 1);
+        c->slots[to] = (uint32_t)(i + 1);
+    }
+}
+
+static void
+add_hashed(struct piece_counts *c, const char *piece, size_t n, uint64_t count, uint32_t hash)
+{
+    if (3 * c->pieces.len >= 2 * c->size)
+        grow(c);
+    size_t i = hash & (c->size - 1);
+    for (; c->slots[i]; i = (i + 1) & (c->size - 1)) {
+        struct piece_count *p = &c->pieces.data[c->slots[i] - 1];
+        if (p->hash == hash && p->length == n && !memcmp(c->pool.data + p->start, piece, n)) {
+            p->count += count;
+            return;
+        }
+    }
+    vec_push(&c->pieces, ((struct piece_count){count, c->pool.len, (uint32_t)n, hash}));
+    c->slots[i] = (uint32_t)c->pieces.len;
+    str_add(&c->pool, piece, n);
 }
 
 void
 piece_counts_add(struct piece_counts *c, const char *piece, size_t n, uint64_t count)
 {
-    if (2 * c->used >= c->size)
-        grow(c);
-    uint32_t hash = (uint32_t)(hash64(piece, n) >> 16);
-    size_t i = hash & (c->size - 1);
-    for (; c->slots[i].count; i = (i + 1) & (c->size - 1)) {
-        struct piece_count *slot = &c->slots[i];
-        if (slot->hash == hash && slot->length == n &&
-            !memcmp(c->pool.data + slot->start, piece, n)) {
-            slot->count += count;
-            return;
-        }
-    }
-    c->slots[i] = (struct piece_count){count, c->pool.len, (uint32_t)n, hash};
-    str_add(&c->pool, piece, n);
-    c->used++;
+    add_hashed(c, piece, n, count, (uint32_t)(hash64(piece, n) >> 16));
 }
 
 void
 piece_counts_join(struct piece_counts *c, struct piece_counts *from)
 {
-    for (size_t i = 0; i < from->size; i++)
-        if (from->slots[i].count)
-            piece_counts_add(c, from->pool.data + from->slots[i].start, from->slots[i].length,
-                             from->slots[i].count);
+    for (size_t i = 0; i < from->pieces.len; i++) {
+        const struct piece_count *p = &from->pieces.data[i];
+        add_hashed(c, from->pool.data + p->start, p->length, p->count, p->hash);
+    }
     piece_counts_release(from);
 }

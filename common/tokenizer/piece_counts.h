@@ -5,17 +5,22 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "base/vec.h"
 
-/* How often each piece occurs: a hash table over a pool of bytes. {0} is empty. */
+/*
+ * How often each piece occurs: the distinct pieces in order of first use, their
+ * bytes in one pool, and a hash table of their numbers. {0} is empty.
+ */
 struct piece_count {
-    uint64_t count; /* 0: an empty slot */
+    uint64_t count;
     uint64_t start; /* in pool */
     uint32_t length, hash;
 };
 struct piece_counts {
     struct str pool;
-    struct piece_count *slots;
-    size_t size, used; /* size: a power of two, or 0 */
+    VEC(struct piece_count) pieces;
+    uint32_t *slots; /* index + 1; 0: empty */
+    size_t size;     /* of slots: a power of two, or 0 */
 };
 
 void piece_counts_release(struct piece_counts *c);
