@@ -46,25 +46,40 @@ add_part(struct str *out, uint64_t n, const char *text)
         str_addf(out, "%s%" PRIu64 " %s", out->len ? ", " : "", n, text);
 }
 
-void
-account_drops(const struct account *a, struct str *out)
+/* "12 binary, 3 empty". */
+static void
+add_drops(const struct account *a, struct str *out)
 {
     for (int i = 0; i < DROPS; i++)
-        if (i != DROP_CHARSET)
-            add_part(out, a->dropped[i], drops[i].text);
+        add_part(out, a->dropped[i], drops[i].text);
+}
+
+/* "1 euc-jp, 2 shift_jis". */
+static void
+add_charsets(const struct account *a, struct str *out)
+{
     for (int i = 0; i < CHARSET_COUNT; i++)
         add_part(out, a->charsets[i], charset_name((enum charset)i));
 }
 
-void
-account_drops_json(const struct account *a, struct str *out)
+static void
+drops_json(const struct account *a, struct str *out)
 {
     struct json_writer w = {.out = out};
 
     json_begin_object(&w, NULL);
     for (int i = 0; i < DROPS; i++)
-        if (i != DROP_CHARSET && a->dropped[i])
+        if (a->dropped[i])
             json_put_uint(&w, drops[i].key, a->dropped[i]);
+    json_end_object(&w);
+}
+
+static void
+charsets_json(const struct account *a, struct str *out)
+{
+    struct json_writer w = {.out = out};
+
+    json_begin_object(&w, NULL);
     for (int i = 0; i < CHARSET_COUNT; i++)
         if (a->charsets[i])
             json_put_uint(&w, charset_name((enum charset)i), a->charsets[i]);
@@ -74,11 +89,12 @@ account_drops_json(const struct account *a, struct str *out)
 static void
 log_account(const struct account *a, const char *source, int has_tokens)
 {
-    struct str json = {0};
+    struct str dropped = {0}, charsets = {0};
 
     if (!log_enabled())
         return;
-    account_drops_json(a, &json);
+    drops_json(a, &dropped);
+    charsets_json(a, &charsets);
     log_begin("tokenize");
     log_str("source", source);
     log_int("documents_in", (int64_t)a->documents_in);
@@ -87,17 +103,19 @@ log_account(const struct account *a, const char *source, int has_tokens)
     log_int("bytes", (int64_t)a->bytes);
     if (has_tokens)
         log_int("tokens", (int64_t)a->tokens);
-    log_json("dropped", json.data);
-    log_int("replaced_utf8", (int64_t)a->replaced);
+    log_json("dropped", dropped.data);
+    log_json("converted", charsets.data);
+    log_int("replaced", (int64_t)a->replaced);
     log_int("replaced_surrogates", (int64_t)a->surrogates);
     log_end();
-    str_release(&json);
+    str_release(&dropped);
+    str_release(&charsets);
 }
 
 void
 account_report(const struct account *a, const char *source, const char *specials, int has_tokens)
 {
-    struct str line = {0}, dropped = {0};
+    struct str line = {0}, dropped = {0}, charsets = {0};
     char in[32], out[32];
 
     str_addf(&line, "in: documents %" PRIu64 ", %s; out: documents %" PRIu64 ", %s",
@@ -106,11 +124,14 @@ account_report(const struct account *a, const char *source, const char *specials
     if (has_tokens)
         str_addf(&line, ", tokens %" PRIu64, a->tokens);
     str_addf(&line, " (source %s)", source);
-    account_drops(a, &dropped);
+    add_drops(a, &dropped);
     if (dropped.len)
         str_addf(&line, "; dropped: %s", dropped.data);
+    add_charsets(a, &charsets);
+    if (charsets.len)
+        str_addf(&line, "; converted: %s", charsets.data);
     if (a->replaced)
-        str_addf(&line, "; %" PRIu64 " faults of UTF-8 replaced", a->replaced);
+        str_addf(&line, "; %" PRIu64 " malformed sequences replaced", a->replaced);
     if (a->surrogates)
         str_addf(&line, "; %" PRIu64 " lone surrogates replaced", a->surrogates);
     if (specials)
@@ -119,4 +140,5 @@ account_report(const struct account *a, const char *source, const char *specials
     log_account(a, source, has_tokens);
     str_release(&line);
     str_release(&dropped);
+    str_release(&charsets);
 }

@@ -18,7 +18,7 @@ enum drop {
     DROP_FIELD,      /* a line without the field, or it is no string */
     DROP_UNREADABLE, /* a member or archive that is corrupt or beyond a limit */
     DROP_FORMAT,     /* a kind of file that is not supported */
-    DROP_CHARSET,    /* a character encoding that is not supported, counted apart by name */
+    DROP_CHARSET,    /* a character encoding that is not supported */
     DROPS
 };
 
@@ -27,18 +27,12 @@ struct account {
     uint64_t documents, bytes;       /* kept; bytes of their text */
     uint64_t tokens;
     uint64_t dropped[DROPS];
-    uint64_t charsets[CHARSET_COUNT];
-    uint64_t replaced;   /* ill-formed UTF-8 sequences that became U+FFFD */
+    uint64_t charsets[CHARSET_COUNT]; /* documents that were converted, by charset */
+    uint64_t replaced;   /* malformed sequences that became U+FFFD */
     uint64_t surrogates; /* lone surrogates in JSON that became U+FFFD */
 };
 
 void account_add(struct account *to, const struct account *from);
-
-/* "12 binary, 3 empty, 1 euc-jp"; empty when nothing was dropped. */
-void account_drops(const struct account *a, struct str *out);
-
-/* The same as a JSON object. */
-void account_drops_json(const struct account *a, struct str *out);
 
 /*
  * The final line on stderr and the log's event. specials: what to say of the special

@@ -7,36 +7,53 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/mem.h"
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "cmd/llm-tokenize/options.h"
-#include "text/charset.h"
+#include "text/charset_convert.h"
 #include "text/html.h"
 #include "text/language.h"
 #include "text/man.h"
 
 /* A worker's way from bytes to texts. */
 
-/* A job on its way through one worker. */
+/* A worker, and the job on its way through it. */
 struct conversion {
     const struct converter *c;
     struct job *job;
     const struct item *item;
     int worker;
     uint64_t line;     /* 0: the item is one document */
-    struct str text;   /* what a markup, field or repair gives */
-    struct str repair;
+    struct charset_converter *charsets;
+    struct str text;   /* what a markup or field gives */
+    struct str utf8;   /* what a charset or repair gives */
 };
 
 int
-converter_init(struct converter *c)
+converter_init(struct converter *c, int workers)
 {
-    return jsonl_field_init(&c->field, options.json_field);
+    if (jsonl_field_init(&c->field, options.json_field))
+        return -1;
+    c->workers = mem_zarray((size_t)workers, sizeof *c->workers);
+    c->worker_count = workers;
+    for (int i = 0; i < workers; i++) {
+        c->workers[i].c = c;
+        c->workers[i].worker = i;
+        c->workers[i].charsets = charset_converter_new();
+    }
+    return 0;
 }
 
 void
 converter_release(struct converter *c)
 {
+    for (int i = 0; i < c->worker_count; i++) {
+        charset_converter_free(c->workers[i].charsets);
+        str_release(&c->workers[i].text);
+        str_release(&c->workers[i].utf8);
+    }
+    free(c->workers);
     jsonl_field_release(&c->field);
 }
 
@@ -115,20 +132,35 @@ skip_mark(const char **text, size_t *n)
     *n -= mark;
 }
 
-/* Makes *text valid UTF-8. 0 or -1. */
+/* Makes *text, in charset c, valid UTF-8. 0 or -1. */
 static int
-make_valid(struct conversion *v, const char **text, size_t *n)
+to_utf8(struct conversion *v, enum charset c, const char **text, size_t *n)
 {
-    size_t good = utf8_valid(*text, *n);
+    struct charset_faults faults;
 
-    if (good == *n)
+    if (c == CHARSET_UTF8 && utf8_valid(*text, *n) == *n)
         return 0;
-    str_clear(&v->repair);
-    size_t bad = utf8_clean(*text, *n, &v->repair);
-    v->job->account.replaced += bad;
-    *text = v->repair.data;
-    *n = v->repair.len;
-    return fault(v, "byte %zu: not UTF-8 (%zu such places, now U+FFFD)", good, bad);
+    str_clear(&v->utf8);
+    if (charset_convert(v->charsets, c, *text, *n, &v->utf8, &faults)) {
+        drop(v, DROP_CHARSET);
+        return -1;
+    }
+    *text = v->utf8.data ? v->utf8.data : "";
+    *n = v->utf8.len;
+    v->job->account.charsets[c] += c != CHARSET_UTF8;
+    v->job->account.replaced += faults.count;
+    if (!faults.count)
+        return 0;
+    return fault(v, "byte %zu: not %s (%zu such places, now U+FFFD)", faults.first,
+                 c == CHARSET_UTF8 ? "UTF-8" : charset_name(c), faults.count);
+}
+
+/* A charset that is known but not converted. */
+static int
+drop_charset(struct conversion *v, enum charset c)
+{
+    drop(v, DROP_CHARSET);
+    return fault(v, "charset not supported: %s", charset_name(c));
 }
 
 static int
@@ -137,14 +169,11 @@ convert_whole(struct conversion *v, const char *text, size_t n)
     enum charset c = charset_guess(text, n);
 
     v->job->account.documents_in++;
-    if (c != CHARSET_UTF8) {
-        v->job->account.charsets[c]++;
-        drop(v, DROP_CHARSET);
-        return fault(v, "charset not supported yet: %s", charset_name(c));
-    }
-    skip_mark(&text, &n);
-    if (make_valid(v, &text, &n))
+    if (c == CHARSET_OTHER)
+        return drop_charset(v, c);
+    if (to_utf8(v, c, &text, &n))
         return -1;
+    skip_mark(&text, &n);
     str_clear(&v->text);
     if (v->item->format == TEXT_HTML)
         html_to_text(text, n, &v->text);
@@ -179,22 +208,28 @@ convert_json(struct conversion *v, const char *line, size_t n)
         return -1;
     const char *text = v->text.data;
     size_t size = v->text.len;
-    return make_valid(v, &text, &size) ? -1 : deliver(v, text, size);
+    return to_utf8(v, CHARSET_UTF8, &text, &size) ? -1 : deliver(v, text, size);
 }
 
 static int
 convert_line(struct conversion *v, const char *line, size_t n)
 {
-    if (n && line[n - 1] == '\r')
-        n--;
+    enum charset c = v->item->charset;
+    bool json = v->item->format == TEXT_JSONL;
+
     if (n > options.max_member)
         return too_long(v);
+    /* The text of a JSON field is repaired when it was found, UTF-8 is that of its line. */
+    if ((c != CHARSET_UTF8 || !json) && to_utf8(v, c, &line, &n))
+        return -1;
+    if (n && line[n - 1] == '\r')
+        n--;
     if (v->line == 1)
         skip_mark(&line, &n);
-    if (v->item->format == TEXT_JSONL)
+    if (json)
         return convert_json(v, line, n);
     v->job->account.documents_in++;
-    return make_valid(v, &line, &n) ? -1 : deliver(v, line, n);
+    return deliver(v, line, n);
 }
 
 static int
@@ -202,11 +237,10 @@ convert_lines(struct conversion *v, const char *p, const char *end)
 {
     v->line = v->item->first_line;
     while (p < end) {
-        const char *eol = memchr(p, '\n', (size_t)(end - p));
-        const char *stop = eol ? eol : end;
-        if (convert_line(v, p, (size_t)(stop - p)))
+        size_t newline, n = charset_line(v->item->charset, p, (size_t)(end - p), &newline);
+        if (convert_line(v, p, n))
             return -1;
-        p = stop + (eol != NULL);
+        p += n + newline;
         v->line++;
     }
     return 0;
@@ -227,15 +261,14 @@ convert_item(struct conversion *v)
 int
 convert_job(const struct converter *c, int worker, struct job *j)
 {
-    struct conversion v = {.c = c, .job = j, .worker = worker};
+    struct conversion *v = &c->workers[worker];
     int r = 0;
 
+    v->job = j;
     for (size_t i = 0; i < j->items.len && !r; i++) {
-        v.item = &j->items.data[i];
-        r = convert_item(&v);
+        v->item = &j->items.data[i];
+        r = convert_item(v);
     }
-    str_release(&v.text);
-    str_release(&v.repair);
     str_release(&j->raw);
     return r;
 }

@@ -11,6 +11,8 @@
  */
 struct converter {
     struct jsonl_field field;
+    struct conversion *workers; /* one a worker */
+    int worker_count;
     /*
      * What is done with a document that is kept: text[0..n), UTF-8, whose hash is
      * d->hash; adds to job's results. 0 or -1.
@@ -20,7 +22,7 @@ struct converter {
     void *arg;
 };
 
-int converter_init(struct converter *c);
+int converter_init(struct converter *c, int workers);
 void converter_release(struct converter *c);
 
 /* Converts and delivers every document of the job, in order. 0 or -1. */

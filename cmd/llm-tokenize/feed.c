@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "cmd/llm-tokenize/options.h"
-#include "text/charset.h"
+#include "text/charset_convert.h"
 
 /* Reads members and packs them, or stretches of their lines, into jobs. */
 
@@ -20,6 +20,8 @@ struct feed {
     struct jsonl_field field;
     struct str pending;      /* bytes of the open member that are in no job yet */
     enum text_format format; /* of the open member */
+    enum charset charset;    /* of its lines */
+    struct charset_converter *charsets;
     bool open, ended;        /* a member is open; all of it was read */
     uint64_t line;           /* of pending's first byte */
     enum drop why;           /* what the member counts as if an error is tolerated */
@@ -35,6 +37,7 @@ feed_open(void)
         return NULL;
     }
     f->in = options_input();
+    f->charsets = charset_converter_new();
     return f;
 }
 
@@ -89,26 +92,45 @@ check_format(struct feed *f)
                    text_format_name(f->format));
 }
 
-/*
- * Lines are taken as UTF-8 one by one; a file of lines in another charset is found
- * by its beginning.
- */
+/* A file of lines has the charset that its beginning has. 0 or -1. */
 static int
-check_charset(struct feed *f, struct job *j)
+find_charset(struct feed *f, struct job *j)
 {
-    const char *end = memrchr(f->pending.data ? f->pending.data : "", '\n', f->pending.len);
-    size_t n = end ? (size_t)(end - f->pending.data) : f->pending.len;
-    enum charset c = n ? charset_guess(f->pending.data, n) : CHARSET_UTF8;
+    size_t n = charset_whole_lines(CHARSET_UTF8, f->pending.data, f->pending.len);
 
-    if (c == CHARSET_UTF8)
+    if (!n || charset_is_utf16(f->pending.data, f->pending.len, &f->charset))
+        n = f->pending.len;
+    f->charset = n ? charset_guess(f->pending.data, n) : CHARSET_UTF8;
+    if (f->charset != CHARSET_OTHER)
         return 0;
     if (options_stop_on_text_fault())
-        return err_set(STATUS_INPUT, "%s: charset not supported yet: %s", input_path(f->in),
-                       charset_name(c));
-    j->account.charsets[c]++;
+        return err_set(STATUS_INPUT, "%s: charset not supported", input_path(f->in));
     drop_member(f, j, DROP_CHARSET);
-    job_add_fault(j, mem_printf("%s: charset not supported yet: %s", input_path(f->in),
-                                charset_name(c)));
+    job_add_fault(j, mem_printf("%s: charset not supported", input_path(f->in)));
+    return 0;
+}
+
+/* What the open member is, by its beginning. 0 or -1. */
+static int
+find_format(struct feed *f)
+{
+    const struct str *head = &f->pending;
+    struct charset_faults faults;
+    struct str utf8 = {0};
+    enum charset wide;
+
+    f->format = (enum text_format)options.format;
+    if (f->format != TEXT_AUTO)
+        return 0;
+    if (charset_is_utf16(head->data, head->len, &wide)) {
+        if (charset_convert(f->charsets, wide, head->data, head->len, &utf8, &faults)) {
+            str_release(&utf8);
+            return -1;
+        }
+        head = &utf8;
+    }
+    f->format = text_detect(head->data, head->len, input_path(f->in), &f->field);
+    str_release(&utf8);
     return 0;
 }
 
@@ -134,24 +156,22 @@ open_member(struct feed *f, struct job *j)
         return err_set(STATUS_INPUT, "%s: is a shard; --decode?", input_path(f->in));
     if (fill_pending(f, HEAD_BYTES))
         return -1;
-    f->format = (enum text_format)options.format;
-    if (f->format == TEXT_AUTO)
-        f->format = text_detect(f->pending.data, f->pending.len, input_path(f->in), &f->field);
-    if (check_format(f))
+    if (find_format(f) || check_format(f))
         return -1;
     if (f->format == TEXT_BINARY)
         drop_member(f, j, DROP_BINARY);
     else if (f->format == TEXT_XML)
         drop_member(f, j, DROP_XML);
     else if (is_in_lines(f->format))
-        return check_charset(f, j) ? -1 : 1;
+        return find_charset(f, j) ? -1 : 1;
     return 1;
 }
 
 static void
 add_item(struct feed *f, struct job *j, size_t from)
 {
-    struct item item = {f->format, from, j->raw.len, f->line, mem_strdup(input_path(f->in))};
+    struct item item = {f->format, from, j->raw.len, f->charset, f->line,
+                        mem_strdup(input_path(f->in))};
 
     j->account.bytes_in += j->raw.len - from;
     vec_push(&j->items, item);
@@ -179,39 +199,39 @@ take_whole(struct feed *f, struct job *j)
 }
 
 static uint64_t
-count_lines(const char *p, const char *end)
+count_lines(enum charset c, const char *p, size_t n)
 {
-    uint64_t n = 0;
+    size_t newline = 1, line;
+    uint64_t lines = 0;
 
-    while ((p = memchr(p, '\n', (size_t)(end - p)))) {
-        n++;
-        p++;
+    for (size_t at = 0; at < n && newline; at += line + newline) {
+        line = charset_line(c, p + at, n - at, &newline);
+        lines += newline > 0;
     }
-    return n;
+    return lines;
 }
 
 /* The next stretch of whole lines goes into the job; what is left stays pending. */
 static int
 take_lines(struct feed *f, struct job *j)
 {
-    size_t want = JOB_BYTES;
-    const char *last = NULL;
+    size_t want = JOB_BYTES, whole;
 
     for (;; want *= 2) {
         if (fill_pending(f, want))
             return -1;
-        last = f->pending.len ? memrchr(f->pending.data, '\n', f->pending.len) : NULL;
-        if (last || f->ended)
+        whole = charset_whole_lines(f->charset, f->pending.data, f->pending.len);
+        if (whole || f->ended)
             break;
         if (f->pending.len > options.max_member)
             return too_large(f, "a line is");
     }
-    size_t n = f->ended ? f->pending.len : (size_t)(last - f->pending.data) + 1;
+    size_t n = f->ended ? f->pending.len : whole;
     size_t from = j->raw.len;
     if (n) {
         str_add(&j->raw, f->pending.data, n);
         add_item(f, j, from);
-        f->line += count_lines(f->pending.data, f->pending.data + n);
+        f->line += count_lines(f->charset, f->pending.data, n);
         f->pending.len -= n;
         memmove(f->pending.data, f->pending.data + n, f->pending.len);
     }
@@ -265,6 +285,7 @@ feed_close(struct feed *f)
         return;
     input_close(f->in);
     jsonl_field_release(&f->field);
+    charset_converter_free(f->charsets);
     str_release(&f->pending);
     free(f);
 }

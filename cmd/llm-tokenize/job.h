@@ -19,6 +19,7 @@ enum { JOB_BYTES = 512 << 10 };
 struct item {
     enum text_format format; /* never TEXT_AUTO */
     size_t from, to;         /* in job.raw */
+    enum charset charset;    /* of a stretch of lines */
     uint64_t first_line;     /* of a stretch of lines, from 1 */
     char *path;
 };

@@ -81,7 +81,7 @@ run_input(const struct sink *sink, struct account *total)
     };
 
     r.feed = feed_open();
-    if (!r.feed || converter_init(&r.converter)) {
+    if (!r.feed || converter_init(&r.converter, options.threads)) {
         feed_close(r.feed);
         return -1;
     }

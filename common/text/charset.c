@@ -12,29 +12,59 @@ static const char *const names[CHARSET_COUNT] = {
     [CHARSET_UTF8] = "utf-8",         [CHARSET_UTF16LE] = "utf-16le",
     [CHARSET_UTF16BE] = "utf-16be",   [CHARSET_ISO2022JP] = "iso-2022-jp",
     [CHARSET_EUCJP] = "euc-jp",       [CHARSET_SHIFTJIS] = "shift_jis",
-    [CHARSET_LATIN1] = "iso-8859-1",
-    [CHARSET_OTHER] = "other-charset",
+    [CHARSET_LATIN1] = "iso-8859-1",  [CHARSET_LATIN2] = "iso-8859-2",
+    [CHARSET_LATIN5] = "iso-8859-9",  [CHARSET_LATIN9] = "iso-8859-15",
+    [CHARSET_CP1251] = "windows-1251", [CHARSET_KOI8R] = "koi8-r",
+    [CHARSET_EUCKR] = "euc-kr",       [CHARSET_GB18030] = "gb18030",
+    [CHARSET_BIG5] = "big5",          [CHARSET_OTHER] = "other-charset",
 };
 
-/* Names under which documents declare themselves, as prefixes; the first that fits. */
+/* Names under which documents declare themselves. */
 static const struct {
-    const char *prefix;
+    const char *name;
     enum charset charset;
 } declared_names[] = {
     {"utf-8", CHARSET_UTF8},           {"utf8", CHARSET_UTF8},
+    {"us-ascii", CHARSET_UTF8},        {"ascii", CHARSET_UTF8},
+    {"utf-16le", CHARSET_UTF16LE},     {"utf-16be", CHARSET_UTF16BE},
     {"euc-jp", CHARSET_EUCJP},         {"x-euc-jp", CHARSET_EUCJP},
-    {"eucjp", CHARSET_EUCJP},          {"shift_jis", CHARSET_SHIFTJIS},
-    {"shift-jis", CHARSET_SHIFTJIS},   {"x-sjis", CHARSET_SHIFTJIS},
-    {"sjis", CHARSET_SHIFTJIS},        {"windows-31j", CHARSET_SHIFTJIS},
-    {"cp932", CHARSET_SHIFTJIS},       {"iso-2022-jp", CHARSET_ISO2022JP},
-    {"iso-8859-15", CHARSET_LATIN1},   {"iso-8859-1\"", CHARSET_LATIN1},
-    {"iso-8859-1'", CHARSET_LATIN1},   {"latin-1", CHARSET_LATIN1},
-    {"latin1", CHARSET_LATIN1},        {"windows-1252", CHARSET_LATIN1},
-    {"iso-8859-", CHARSET_OTHER},      {"windows-125", CHARSET_OTHER},
-    {"euc-", CHARSET_OTHER},           {"koi8", CHARSET_OTHER},
-    {"gb", CHARSET_OTHER},             {"big5", CHARSET_OTHER},
-    {"ks_c_", CHARSET_OTHER},          {"tis-620", CHARSET_OTHER},
+    {"eucjp", CHARSET_EUCJP},          {"euc_jp", CHARSET_EUCJP},
+    {"euc-japan", CHARSET_EUCJP},      {"ujis", CHARSET_EUCJP},
+    {"shift_jis", CHARSET_SHIFTJIS},   {"shift-jis", CHARSET_SHIFTJIS},
+    {"x-sjis", CHARSET_SHIFTJIS},      {"sjis", CHARSET_SHIFTJIS},
+    {"windows-31j", CHARSET_SHIFTJIS}, {"cp932", CHARSET_SHIFTJIS},
+    {"ms_kanji", CHARSET_SHIFTJIS},    {"iso-2022-jp", CHARSET_ISO2022JP},
+    {"iso-2022-jp-1", CHARSET_ISO2022JP}, {"iso-2022-jp-3", CHARSET_ISO2022JP},
+    {"iso-8859-1", CHARSET_LATIN1},    {"iso8859-1", CHARSET_LATIN1},
+    {"latin-1", CHARSET_LATIN1},       {"latin1", CHARSET_LATIN1},
+    {"windows-1252", CHARSET_LATIN1},  {"cp1252", CHARSET_LATIN1},
+    {"iso-8859-2", CHARSET_LATIN2},    {"latin2", CHARSET_LATIN2},
+    {"iso-8859-9", CHARSET_LATIN5},    {"windows-1254", CHARSET_LATIN5},
+    {"iso-8859-15", CHARSET_LATIN9},   {"windows-1251", CHARSET_CP1251},
+    {"cp1251", CHARSET_CP1251},        {"koi8-r", CHARSET_KOI8R},
+    {"euc-kr", CHARSET_EUCKR},         {"ks_c_5601-1987", CHARSET_EUCKR},
+    {"gb18030", CHARSET_GB18030},      {"gbk", CHARSET_GB18030},
+    {"gb2312", CHARSET_GB18030},       {"big5", CHARSET_BIG5},
 };
+
+/* Beginnings of names of charsets that are known, and known not to be supported. */
+static const char *const other_names[] = {"iso-8859-", "windows-125", "koi8", "tis-620",
+                                          "euc-", "ks_c_", "big5-", "iso-2022-", "utf-7",
+                                          "utf-32", "macintosh", "x-mac"};
+
+enum charset
+charset_named(const char *name, size_t n)
+{
+    for (size_t i = 0; i < sizeof declared_names / sizeof *declared_names; i++)
+        if (strlen(declared_names[i].name) == n && !strncasecmp(name, declared_names[i].name, n))
+            return declared_names[i].charset;
+    for (size_t i = 0; i < sizeof other_names / sizeof *other_names; i++) {
+        size_t size = strlen(other_names[i]);
+        if (n >= size && !strncasecmp(name, other_names[i], size))
+            return CHARSET_OTHER;
+    }
+    return CHARSET_COUNT;
+}
 
 const char *
 charset_name(enum charset c)
@@ -46,6 +76,43 @@ size_t
 charset_mark(const char *text, size_t n)
 {
     return n >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3) ? 3 : 0;
+}
+
+/* Is there a newline in the unit of UTF-16 at p? */
+static bool
+is_wide_newline(enum charset c, const char *p)
+{
+    return c == CHARSET_UTF16LE ? p[0] == '\n' && !p[1] : !p[0] && p[1] == '\n';
+}
+
+/* In no other charset is a byte 0x0A part of another character. */
+size_t
+charset_line(enum charset c, const char *text, size_t n, size_t *newline)
+{
+    if (c != CHARSET_UTF16LE && c != CHARSET_UTF16BE) {
+        const char *eol = n ? memchr(text, '\n', n) : NULL;
+        *newline = eol != NULL;
+        return eol ? (size_t)(eol - text) : n;
+    }
+    *newline = 2;
+    for (size_t i = 0; i + 2 <= n; i += 2)
+        if (is_wide_newline(c, text + i))
+            return i;
+    *newline = 0;
+    return n;
+}
+
+size_t
+charset_whole_lines(enum charset c, const char *text, size_t n)
+{
+    if (c != CHARSET_UTF16LE && c != CHARSET_UTF16BE) {
+        const char *eol = n ? memrchr(text, '\n', n) : NULL;
+        return eol ? (size_t)(eol - text) + 1 : 0;
+    }
+    for (size_t i = n & ~(size_t)1; i >= 2; i -= 2)
+        if (is_wide_newline(c, text + i - 2))
+            return i;
+    return 0;
 }
 
 bool
@@ -67,7 +134,22 @@ charset_is_utf16(const char *text, size_t n, enum charset *which)
     return n >= 16 && (!zeros[0] != !zeros[1]) && zeros[0] + zeros[1] > n * 2 / 5;
 }
 
-/* ESC $ @, ESC $ B (JIS X 0208) in text of 7 bits (RFC 1468). */
+/*
+ * Does an escape to a Japanese set stand at p? JIS X 0208 (RFC 1468), JIS X 0212 (RFC
+ * 2237), JIS X 0213, the kana of JIS X 0201.
+ */
+static bool
+is_japanese_escape(const char *p, const char *end)
+{
+    if (end - p < 3)
+        return false;
+    if (p[1] == '(')
+        return p[2] == 'I';
+    if (p[1] == '$' && p[2] == '(')
+        return end - p >= 4 && p[3] && strchr("BDOPQ@", p[3]);
+    return p[1] == '$' && (p[2] == 'B' || p[2] == '@');
+}
+
 static bool
 is_iso2022jp(const char *text, size_t n)
 {
@@ -75,8 +157,7 @@ is_iso2022jp(const char *text, size_t n)
     bool escape = false;
 
     while ((p = memchr(p, 0x1B, (size_t)(end - p)))) {
-        if (end - p >= 3 && p[1] == '$' && (p[2] == 'B' || p[2] == '@'))
-            escape = true;
+        escape |= is_japanese_escape(p, end);
         p++;
     }
     if (!escape)
@@ -160,6 +241,13 @@ has_no_latin1(const uint8_t *p, size_t n)
     return false;
 }
 
+static bool
+is_name_byte(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           c == '-' || c == '_';
+}
+
 /* The charset a document says it has: charset=NAME or encoding="NAME" near its start. */
 static bool
 declared(const char *text, size_t n, enum charset *out)
@@ -175,14 +263,11 @@ declared(const char *text, size_t n, enum charset *out)
             const char *p = text + i + len, *end = text + limit;
             while (p < end && (*p == '"' || *p == '\'' || *p == ' '))
                 p++;
-            for (size_t d = 0; d < sizeof declared_names / sizeof *declared_names; d++) {
-                size_t size = strlen(declared_names[d].prefix);
-                if ((size_t)(end - p) >= size &&
-                    !strncasecmp(p, declared_names[d].prefix, size)) {
-                    *out = declared_names[d].charset;
-                    return true;
-                }
-            }
+            for (len = 0; p + len < end && is_name_byte(p[len]);)
+                len++;
+            *out = charset_named(p, len);
+            if (*out != CHARSET_COUNT)
+                return true;
         }
     return false;
 }
@@ -197,11 +282,17 @@ looks_japanese(struct counts c)
 enum charset
 charset_guess(const char *text, size_t n)
 {
-    const uint8_t *p = (const uint8_t *)text;
-    enum charset said;
+    return charset_guess_hint(text, n, CHARSET_COUNT);
+}
 
-    if (charset_is_utf16(text, n, &said))
-        return said;
+enum charset
+charset_guess_hint(const char *text, size_t n, enum charset said)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    enum charset wide;
+
+    if (charset_is_utf16(text, n, &wide))
+        return wide;
     if (is_iso2022jp(text, n))
         return CHARSET_ISO2022JP;
     if (charset_mark(text, n) || utf8_valid(text, n) == n)
@@ -213,7 +304,7 @@ charset_guess(const char *text, size_t n)
     bool is_eucjp = looks_japanese(eucjp), is_shiftjis = looks_japanese(shiftjis);
     if (is_eucjp != is_shiftjis)
         return is_eucjp ? CHARSET_EUCJP : CHARSET_SHIFTJIS;
-    if (declared(text, n, &said))
+    if (said != CHARSET_COUNT || declared(text, n, &said))
         return said;
     if (is_eucjp)
         return CHARSET_EUCJP;

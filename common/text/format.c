@@ -161,10 +161,7 @@ enum text_format
 text_detect(const char *head, size_t n, const char *name, const struct jsonl_field *field)
 {
     const char *end = head + n, *p = head + charset_mark(head, n);
-    enum charset wide;
 
-    if (charset_is_utf16(head, n, &wide))
-        return TEXT_PLAIN;
     if (has_suffix(name, ".jsonl") || has_suffix(name, ".ndjson"))
         return TEXT_JSONL;
     if (begins(p, end, "WARC/1."))

@@ -22,7 +22,7 @@ enum text_format {
 /*
  * What a file is by its first bytes (the more, the better: 64 KB) and, where they
  * leave it open, by its name. JSON lines must have the field; lines are never
- * guessed, nor is UTF-16 looked into.
+ * guessed. UTF-16 must have been converted.
  */
 enum text_format text_detect(const char *head, size_t n, const char *name,
                              const struct jsonl_field *field);

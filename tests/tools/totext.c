@@ -1,24 +1,37 @@
 /*
  * totext WHAT [FILE…]: what common/text makes of each file, to look at and to
- * compare: html, man (their text), language, charset, format.
+ * compare: html, man (their text), language, charset, format, from:CHARSET (UTF-8).
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/die.h"
 #include "base/file.h"
-#include "text/charset.h"
+#include "text/charset_convert.h"
 #include "text/format.h"
 #include "text/html.h"
 #include "text/language.h"
 #include "text/man.h"
 
 static void
+convert(const char *name, const struct str *in, struct str *out)
+{
+    struct charset_converter *c = charset_converter_new();
+    struct charset_faults faults;
+
+    if (charset_convert(c, charset_named(name, strlen(name)), in->data, in->len, out, &faults))
+        die_err();
+    charset_converter_free(c);
+}
+
+static void
 show(const char *what, const char *path, const struct str *in, struct str *out)
 {
     struct jsonl_field field;
 
-    if (!strcmp(what, "html"))
+    if (str_starts(what, "from:"))
+        convert(what + 5, in, out);
+    else if (!strcmp(what, "html"))
         html_to_text(in->data, in->len, out);
     else if (!strcmp(what, "man"))
         man_to_text(in->data, in->len, out);

@@ -166,7 +166,8 @@ test_charsets(void)
         {"\x82\xB1\x82\xEA\x82\xCD\x93\xFA\x96\x7B\x8C\xEA\x82\xC5\x82\xB7", CHARSET_SHIFTJIS},
         {"\x1B$B$3$l\x1B(B abc", CHARSET_ISO2022JP},
         {"caf\xE9 au lait, tr\xE8s bon", CHARSET_LATIN1},
-        {"<meta charset=\"euc-kr\">\xC7\xD1\xB1\xDB", CHARSET_OTHER},
+        {"<meta charset=\"euc-kr\">\xC7\xD1\xB1\xDB", CHARSET_EUCKR},
+        {"<meta charset=\"iso-8859-7\">\xC7\xD1\xB1\xDB", CHARSET_OTHER},
         {"<meta charset=shift_jis>\x93\xFA\x96\x7B", CHARSET_SHIFTJIS},
     };
     static const char utf16[] = "a\0b\0c\0d\0e\0f\0g\0h\0i\0j\0";

@@ -48,11 +48,11 @@ printf 'caf\xe9 d\xe9j\xe0 vu, tr\xe8s bien, \xe0 bient\xf4t' >drop/latin1.txt
 printf 'kept' >drop/kept.txt
 ok "a mixed directory" expect_code 0 llm-tokenize -t tok.json --log log drop -o t.shard
 for what in '2 binary' '1 XML' '2 empty' '1 euc-jp' '1 shift_jis' '1 iso-2022-jp' '1 utf-16' \
-    '1 iso-8859-1' 'documents 11' 'out: documents 1, 4 B' 'bos 600 <s>, eos 601 </s>'; do
+    '1 iso-8859-1' 'documents 11' 'out: documents 6, ' 'bos 600 <s>, eos 601 </s>'; do
     like "the account says '$what'" "$(tail -n 1 err)" "$what"
 done
-is "and so does the log" "$(jq -c 'select(.event=="tokenize")|[.documents_in,.documents,.bytes,.dropped.binary,.dropped.empty,.dropped["euc-jp"]]' log)" \
-    '[11,1,4,2,2,1]'
+is "and so does the log" "$(jq -c 'select(.event=="tokenize")|[.documents_in,.documents,.dropped.binary,.dropped.empty,.converted["euc-jp"]]' log)" \
+    '[11,6,2,2,1]'
 
 # faults
 printf 'good \xff\xfe\xe3\x81 bad\n' >bad.txt
