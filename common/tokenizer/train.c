@@ -233,25 +233,41 @@ taken_texts(const struct vocab *specials, struct vocab *taken)
     str_release(&bytes);
 }
 
+static size_t
+byte_units(const void *arg, const char *piece, size_t n, uint32_t *out)
+{
+    const uint8_t *ids = arg;
+    for (size_t i = 0; i < n; i++)
+        out[i] = ids[(unsigned char)piece[i]];
+    return n;
+}
+
 int
 bpe_trainer_finish(struct bpe_trainer *t, struct str *json)
 {
     uint8_t byte_ids[256];
+    char bytes[256];
     struct bpe_learned learned = {0};
+    struct bpe_cells words;
     struct vocab taken = {0};
     for (int i = 1; i < t->workers; i++)
         piece_counts_join(&t->counts[0], &t->counts[i]);
     byte_order(byte_ids);
     taken_texts(&t->specials, &taken);
+    for (unsigned i = 0; i < 256; i++)
+        bytes[byte_ids[i]] = (char)i;
+    for (uint32_t i = 0; i < 256; i++)
+        vocab_add(&learned.tokens, i, &bytes[i], 1);
+    if (bpe_cells_init(&words, &t->counts[0], byte_units, byte_ids))
+        return -1;
     struct bpe_learn_options o = {
         .tokens = t->o.vocab_size - (uint32_t)t->specials.entries.len,
         .min_frequency = t->o.min_frequency ? t->o.min_frequency : 2,
-        .max_piece_bytes = t->o.max_piece_bytes,
-        .byte_ids = byte_ids,
+        .max_length = t->o.max_piece_bytes,
         .taken = &taken,
         .progress = t->o.progress,
     };
-    bpe_learn(&t->counts[0], &o, &learned);
+    bpe_learn(&words, &o, &learned);
     put_tokenizer(t, &learned, json);
     bpe_learned_release(&learned);
     vocab_release(&taken);
