@@ -2,9 +2,10 @@
 
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
 #include "text/classes.h"
+#include "tokenizer/bpe_cache.h"
+#include "tokenizer/bpe_joins.h"
 #include "tokenizer/bpe_pairs.h"
 #include "tokenizer/bytelevel.h"
 
@@ -18,15 +19,7 @@
 
 enum {
     SCAN_MOST = 96, /* units; more go through the heap */
-    CACHE_SLOTS = 1 << 16,
-    CACHE_KEY = 30, /* bytes of a piece that is kept */
-    CACHE_IDS = 8
-};
-
-struct cache_slot {
-    uint8_t length, count; /* length 0: empty */
-    char key[CACHE_KEY];
-    uint32_t ids[CACHE_IDS];
+    CHUNKS = 256    /* that are found at a time */
 };
 
 struct unit {
@@ -35,18 +28,25 @@ struct unit {
 };
 
 struct bpe_scratch {
-    struct cache_slot *cache;
+    struct bpe_cache cache;
     struct ids units;
     VEC(struct unit) chain;
     VEC(uint64_t) heap; /* rank << 32 | place */
     struct str text;
 };
 
+static void *
+zeroed(size_t bytes)
+{
+    return memset(mem_aligned(bytes), 0, bytes);
+}
+
 struct bpe_scratch *
 bpe_scratch_new(void)
 {
     struct bpe_scratch *s = mem_zalloc(sizeof *s);
-    s->cache = mem_zarray(CACHE_SLOTS, sizeof *s->cache);
+    s->cache.sets = zeroed(SHORT_SETS * sizeof *s->cache.sets);
+    s->cache.slots = zeroed(LONG_SLOTS * sizeof *s->cache.slots);
     return s;
 }
 
@@ -55,7 +55,8 @@ bpe_scratch_free(struct bpe_scratch *s)
 {
     if (!s)
         return;
-    free(s->cache);
+    free(s->cache.sets);
+    free(s->cache.slots);
     vec_release(&s->units);
     vec_release(&s->chain);
     vec_release(&s->heap);
@@ -321,6 +322,7 @@ merge_by_heap(const struct bpe *b, struct bpe_scratch *s, const unsigned char *b
         vec_push(out, s->chain.data[i].id);
 }
 
+/* One chunk, by merging. */
 static void
 encode_merging(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
                struct ids *out)
@@ -339,75 +341,86 @@ encode_merging(const struct bpe *b, struct bpe_scratch *s, const char *piece, si
     out->len += count;
 }
 
+/* ---- chunks ---- */
+
+/* A chunk of n bytes at text; at `padded` the same, with CACHE_PAD readable bytes. */
+static void
+encode_chunk(const struct bpe *b, struct bpe_scratch *s, const char *text, const char *padded,
+             size_t n, struct ids *out)
+{
+    size_t begin = out->len;
+    uint32_t *ids = out->data + begin;
+    if (n <= SHORT_KEY) {
+        struct short_key key = short_key(padded, n, 0);
+        struct short_set *set = short_set(&s->cache, &key);
+        size_t count = short_get(set, &key, ids);
+        out->len += count;
+        if (count > 0)
+            return;
+        encode_merging(b, s, text, n, out);
+        short_put(set, &key, out->data + begin, out->len - begin);
+    } else if (n <= LONG_KEY) {
+        struct long_key key = long_key(padded, n, 0);
+        struct long_slot *slot = long_slot(&s->cache, &key);
+        size_t count = long_get(slot, &key, ids);
+        out->len += count;
+        if (count > 0)
+            return;
+        encode_merging(b, s, text, n, out);
+        long_put(slot, &key, out->data + begin, out->len - begin);
+    } else {
+        encode_merging(b, s, text, n, out);
+    }
+}
+
+/* Cuts a piece where no merge can reach across, and encodes what is between. */
+static void
+encode_chunks(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
+              struct ids *out)
+{
+    uint32_t ends[CHUNKS];
+    char tail[2 * CACHE_PAD] = {0};
+    size_t whole = n > CACHE_PAD ? n - CACHE_PAD : 0; /* chunks up to here are read in place */
+    memcpy(tail, piece + whole, n - whole);
+    for (size_t begin = 0; begin < n;) {
+        size_t base = begin, count = bpe_cut(&b->joins, piece + base, n - base, ends, CHUNKS);
+        vec_reserve(out, n - base + LONG_IDS);
+        for (size_t i = 0; i < count; i++) {
+            size_t end = base + ends[i];
+            const char *text = piece + begin;
+            const char *padded = begin < whole ? text : tail + (begin - whole);
+            encode_chunk(b, s, text, padded, end - begin, out);
+            begin = end;
+        }
+    }
+}
+
+/* A token that merges would not make of its text, but which ignore_merges takes. */
+static bool
+encode_word(const struct bpe *b, const char *piece, size_t n, struct ids *out)
+{
+    if (n > b->longest_word)
+        return false;
+    uint32_t id = vocab_find(&b->words, piece, n);
+    if (id != NO_UNIT)
+        vec_push(out, id);
+    return id != NO_UNIT;
+}
+
 void
 bpe_encode_miss(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
                 struct ids *out)
 {
-    if (n == 0)
+    if (n == 0 || encode_word(b, piece, n, out))
         return;
-    if (b->ignore_merges) {
-        uint32_t id = vocab_find(b->byte_level ? &b->words : b->vocab, piece, n);
-        if (id != NO_UNIT) {
-            vec_push(out, id);
-            return;
-        }
-    }
-    encode_merging(b, s, piece, n, out);
-}
-
-static void
-encode_cached(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
-              struct ids *out)
-{
-    if (n > CACHE_KEY) {
-        bpe_encode_miss(b, s, piece, n, out);
-        return;
-    }
-    struct cache_slot *slot = &s->cache[hash64(piece, n) & (CACHE_SLOTS - 1)];
-    if (slot->length == n && !memcmp(slot->key, piece, n)) {
-        vec_reserve(out, slot->count);
-        for (unsigned i = 0; i < slot->count; i++)
-            out->data[out->len++] = slot->ids[i];
-        return;
-    }
-    size_t begin = out->len;
-    bpe_encode_miss(b, s, piece, n, out);
-    size_t count = out->len - begin;
-    if (count > CACHE_IDS)
-        return;
-    slot->length = (uint8_t)n;
-    slot->count = (uint8_t)count;
-    memcpy(slot->key, piece, n);
-    memcpy(slot->ids, out->data + begin, count * sizeof *slot->ids);
+    if (b->joins.chars)
+        encode_chunks(b, s, piece, n, out);
+    else
+        encode_merging(b, s, piece, n, out);
 }
 
 void
 bpe_encode(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n, struct ids *out)
 {
-    if (n == 0)
-        return;
-    if (!b->cut_before_mark) {
-        encode_cached(b, s, piece, n, out);
-        return;
-    }
-    /* cut before each ▁ that stands behind something else, and around what stands alone */
-    size_t begin = 0;
-    bool other = false;
-    for (size_t at = 0; at < n;) {
-        unsigned char c = (unsigned char)piece[at];
-        bool is_mark = c == 0xE2 && n - at >= MARK_LEN && !memcmp(piece + at, MARK, MARK_LEN);
-        bool alone = c < 0x80 && b->alone[c] != NO_UNIT;
-        if (((is_mark && other) || alone) && at > begin) {
-            encode_cached(b, s, piece + begin, at - begin, out);
-            begin = at;
-        }
-        if (alone) {
-            vec_push(out, b->alone[c]);
-            begin = at + 1;
-        }
-        other = !is_mark && !alone;
-        at += is_mark ? MARK_LEN : 1;
-    }
-    if (begin < n)
-        encode_cached(b, s, piece + begin, n - begin, out);
+    bpe_encode_miss(b, s, piece, n, out);
 }

@@ -19,6 +19,14 @@ struct pair_slot {
     uint32_t rank, result;
 };
 
+/* Where pieces may be cut; bpe_joins.h. */
+struct bpe_joins {
+    uint64_t *bits; /* set of character pairs that merges join */
+    unsigned shift;
+    uint8_t *chars; /* flags of each character below U+10000; NULL: never cut */
+    uint8_t astral; /* of the others */
+};
+
 struct bpe {
     const struct vocab *vocab;
     bool byte_level;    /* pieces are bytes; vocabulary texts are mapped characters */
@@ -40,10 +48,11 @@ struct bpe {
     uint32_t byte_units[256];  /* id of each byte's character; byte_level only */
     uint32_t *char_units;      /* id of each character below U+10000; else */
     uint32_t byte_tokens[256]; /* ids of <0x00> … <0xFF> */
-    struct vocab words;        /* byte_level: the bytes of each token, for ignore_merges */
+    struct bpe_joins joins;
 
-    bool cut_before_mark; /* no merge joins x and ▁: words may be encoded apart */
-    uint32_t alone[128];  /* then: the id of an ASCII character that no merge takes; else none */
+    /* ignore_merges: texts (or bytes) of the tokens that merges do not make of them */
+    struct vocab words;
+    size_t longest_word;
 };
 
 /*

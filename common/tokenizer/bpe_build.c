@@ -2,30 +2,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "tokenizer/bpe_joins.h"
 #include "tokenizer/bpe_pairs.h"
 #include "tokenizer/bytelevel.h"
 
 /* The tables of a BPE model, from its vocabulary and merges. */
-
-/* Does the text hold ▁ behind something else? */
-static bool
-mark_inside(const char *s, size_t n)
-{
-    bool other = false;
-    while (n > 0) {
-        if (n >= MARK_LEN && !memcmp(s, MARK, MARK_LEN)) {
-            if (other)
-                return true;
-            s += MARK_LEN;
-            n -= MARK_LEN;
-        } else {
-            other = true;
-            s++;
-            n--;
-        }
-    }
-    return false;
-}
 
 static long
 build_pairs(struct bpe *b, const struct bpe_merge *merges, uint32_t count)
@@ -90,58 +71,45 @@ build_char_units(struct bpe *b)
     str_release(&c);
 }
 
+/* ---- ignore_merges ---- */
+
+static void
+add_word(struct bpe *b, struct bpe_scratch *s, uint32_t id, const char *text, size_t n,
+         struct ids *ids)
+{
+    vec_clear(ids);
+    bpe_encode_miss(b, s, text, n, ids);
+    if (n == 0 || (ids->len == 1 && ids->data[0] == id))
+        return;
+    vocab_add(&b->words, id, text, n);
+    if (n > b->longest_word)
+        b->longest_word = n;
+}
+
+/*
+ * The tokens that merges do not reach: with ignore_merges a piece that is a token is
+ * that token, which only of these makes a difference. Most vocabularies have none.
+ */
 static void
 build_words(struct bpe *b)
 {
+    struct bpe_scratch *scratch = bpe_scratch_new();
     struct str bytes = {0};
+    struct ids ids = {0};
     uint32_t one, two;
     for (uint32_t id = 0; id < b->vocab->entries.len; id++) {
         size_t n;
         const char *s = vocab_get(b->vocab, id, &n);
         str_clear(&bytes);
-        if (s && chars_to_bytes(s, n, &bytes))
-            vocab_add(&b->words, id, bytes.data ? bytes.data : "", bytes.len);
+        if (s && !b->byte_level)
+            add_word(b, scratch, id, s, n, &ids);
+        else if (s && chars_to_bytes(s, n, &bytes) && bytes.len > 0)
+            add_word(b, scratch, id, bytes.data, bytes.len, &ids);
     }
     str_release(&bytes);
+    vec_release(&ids);
+    bpe_scratch_free(scratch);
     vocab_index(&b->words, &one, &two); /* the map is one to one: no string stands twice */
-}
-
-/* Words before ▁ may be encoded apart when no merge could join them. */
-static bool
-can_cut(const struct bpe *b)
-{
-    uint32_t id = vocab_find(b->vocab, MARK, MARK_LEN);
-    if (b->byte_level || b->ignore_merges || b->prefix || b->suffix || id == UINT32_MAX)
-        return false;
-    for (uint32_t i = 0; i < b->merge_count; i++) {
-        size_t n;
-        const char *s = vocab_get(b->vocab, b->results[i], &n);
-        if (s && mark_inside(s, n))
-            return false;
-    }
-    return true;
-}
-
-/*
- * ASCII characters that no merge takes (a newline that is <0x0A>) part words, too. An
- * unknown character elsewhere must not wait for its place in the row, though: so all
- * byte tokens must be there.
- */
-static void
-find_alone(struct bpe *b, const struct bpe_merge *merges, uint32_t count)
-{
-    bool bytes = b->byte_fallback;
-    for (unsigned i = 0; i < 256; i++)
-        bytes = bytes && b->byte_tokens[i] != NO_UNIT;
-    for (unsigned c = 0; c < 128; c++) {
-        b->alone[c] = NO_UNIT;
-        if (b->cut_before_mark && bytes)
-            b->alone[c] = b->char_units[c] != NO_UNIT ? b->char_units[c] : b->byte_tokens[c];
-    }
-    for (unsigned c = 0; c < 128; c++)
-        for (uint32_t i = 0; i < count && b->alone[c] != NO_UNIT; i++)
-            if (merges[i].left == b->alone[c] || merges[i].right == b->alone[c])
-                b->alone[c] = NO_UNIT;
 }
 
 long
@@ -156,15 +124,13 @@ bpe_build(struct bpe *b, const struct vocab *vocab, const struct bpe_merge *merg
         snprintf(name, sizeof name, "<0x%02X>", i);
         b->byte_tokens[i] = vocab_find(vocab, name, 6);
     }
-    if (b->byte_level) {
+    if (b->byte_level)
         build_byte_units(b);
-        if (b->ignore_merges)
-            build_words(b);
-    } else {
+    else
         build_char_units(b);
-    }
-    b->cut_before_mark = can_cut(b);
-    find_alone(b, merges, count);
+    bpe_joins_build(b, merges, count);
+    if (b->ignore_merges)
+        build_words(b);
     return -1;
 }
 
@@ -178,5 +144,6 @@ bpe_release(struct bpe *b)
     free(b->results);
     free(b->byte_pairs);
     free(b->char_units);
+    bpe_joins_release(&b->joins);
     vocab_release(&b->words);
 }

@@ -8,10 +8,6 @@
 #define NO_RANK INT32_MAX /* so that ranks compare as signed numbers, too */
 #define NO_UNIT UINT32_MAX
 
-/* U+2581, which stands for a space in SentencePiece's vocabularies. */
-#define MARK "\xE2\x96\x81"
-enum { MARK_LEN = 3 };
-
 static inline uint64_t
 pair_key(uint32_t left, uint32_t right)
 {
