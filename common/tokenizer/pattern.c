@@ -6,9 +6,9 @@
 #include "text/classes.h"
 
 /*
- * Scanners for the patterns of GPT-2, cl100k (Llama 3, Qwen) and o200k (GPT-4o,
- * gpt-oss). An alternative of a pattern is tried where the comment names it; what a
- * backtracking matcher would do is worked out beforehand.
+ * Scanners for the patterns of GPT-2, cl100k (Llama 3, Qwen), o200k (GPT-4o,
+ * gpt-oss) and tekken (Mistral). An alternative of a pattern is tried where the
+ * comment names it; what a backtracking matcher would do is worked out beforehand.
  */
 
 struct text {
@@ -185,10 +185,11 @@ enum {
     O200K_BOTH = O200K_UPPER & O200K_LOWER
 };
 
-static size_t
-with_contraction(const struct text *t, size_t at)
+/* (?i:'s|'t|'re|'ve|'m|'ll|'d)?, which only o200k has. */
+static inline size_t
+with_contraction(const struct text *t, size_t at, bool suffix)
 {
-    return at < t->n && t->s[at] == '\'' ? contraction(t, at, true) : at;
+    return suffix && at < t->n && t->s[at] == '\'' ? contraction(t, at, true) : at;
 }
 
 /*
@@ -218,8 +219,8 @@ o200k_lower_word(const struct text *t, size_t at, size_t *upper_end)
  * letter, number or newline: X?UPPER*LOWER+, then X?UPPER+LOWER*. Marks are X, UPPER
  * and LOWER. Returns `at` when neither matches.
  */
-static size_t
-o200k_word(const struct text *t, size_t at, unsigned class, size_t used)
+static inline size_t
+o200k_word(const struct text *t, size_t at, unsigned class, size_t used, bool suffix)
 {
     bool letter = class & CLASS_L;
     bool before = !letter && !(class & CLASS_N) && !is_newline(t->s[at]);
@@ -227,57 +228,75 @@ o200k_word(const struct text *t, size_t at, unsigned class, size_t used)
     if (before) {
         size_t upper_before = at + used;
         if ((end = o200k_lower_word(t, at + used, &upper_before)))
-            return with_contraction(t, end);
+            return with_contraction(t, end, suffix);
         if (!(class & CLASS_M))
-            return upper_before > at + used ? with_contraction(t, upper_before) : at;
+            return upper_before > at + used ? with_contraction(t, upper_before, suffix) : at;
     }
     if (!letter && !(class & CLASS_M))
         return at;
     if ((end = o200k_lower_word(t, at, &upper)))
-        return with_contraction(t, end);
-    return upper > at ? with_contraction(t, upper) : at;
+        return with_contraction(t, end, suffix);
+    return upper > at ? with_contraction(t, upper, suffix) : at;
+}
+
+static inline size_t
+cased_next(const struct text *t, size_t at, bool suffix, int digits)
+{
+    size_t used;
+    unsigned class = class_at(t, at, &used);
+    size_t end = o200k_word(t, at, class, used, suffix);
+    if (end > at)
+        return end;
+    if (class & CLASS_N)
+        return run_at_most(t, at, CLASS_N, digits);
+    end = symbols(t, at); /*  ?[^\s\p{L}\p{N}]+[\r\n/]* */
+    if (end > at) {
+        while (end < t->n && (is_newline(t->s[end]) || t->s[end] == '/'))
+            end++;
+        return end;
+    }
+    return white_space(t, at, true);
 }
 
 static size_t
 o200k_next(const uint16_t *classes, const char *text, size_t at, size_t n)
 {
     const struct text t = {classes, text, n};
-    size_t used;
-    unsigned class = class_at(&t, at, &used);
-    size_t end = o200k_word(&t, at, class, used);
-    if (end > at)
-        return end;
-    if (class & CLASS_N)
-        return run_at_most(&t, at, CLASS_N, 3);
-    end = symbols(&t, at); /*  ?[^\s\p{L}\p{N}]+[\r\n/]* */
-    if (end > at) {
-        while (end < n && (is_newline(text[end]) || text[end] == '/'))
-            end++;
-        return end;
-    }
-    return white_space(&t, at, true);
+    return cased_next(&t, at, true, 3);
+}
+
+static size_t
+tekken_next(const uint16_t *classes, const char *text, size_t at, size_t n)
+{
+    const struct text t = {classes, text, n};
+    return cased_next(&t, at, false, 1);
 }
 
 /* clang-format off */
 static const struct pattern patterns[] = {
-    {"gpt2",
+    {"gpt2", TEXT_GPT2,
      "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
      gpt2_next},
-    {"llama3",
+    {"llama3", TEXT_LLAMA3,
      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      llama3_next},
-    {"qwen",
+    {"qwen", TEXT_QWEN,
      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      qwen_next},
-    {"o200k",
+    {"o200k", TEXT_O200K,
      "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"
      "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
      "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"
      "(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
      "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      o200k_next},
+    {"tekken", TEXT_TEKKEN,
+     "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|"
+     "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|"
+     "\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+     tekken_next},
 };
 /* clang-format on */
 

@@ -4,14 +4,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/text.h"
+
 /*
  * Hand-written scanners of the pre-tokenizer patterns that most models use. Each
  * pattern matches every text without gaps, so a scanner only says where the piece
  * ends that begins at a given place.
  */
 struct pattern {
-    const char *name;  /* "llama3", ... */
-    const char *regex; /* the pattern, exactly as tokenizer.json files write it */
+    const char *name;    /* "llama3", ... */
+    enum text_scan scan; /* the kernel that cuts ASCII text the same way */
+    const char *regex;   /* the pattern, exactly as tokenizer.json files write it */
 
     /* The end of the piece that begins at text[at], at < n, text valid UTF-8. */
     size_t (*next)(const uint16_t *classes, const char *text, size_t at, size_t n);

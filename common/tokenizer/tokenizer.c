@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "text/classes.h"
+#include "tokenizer/fast.h"
 #include "tokenizer/internal.h"
 
 /* The public interface: encoding and what is known of each id. */
@@ -21,6 +22,8 @@ struct tokenizer_scratch {
     struct pretokenizer_scratch pretokenizer;
     struct added_spans raw, normal;
     struct str word; /* WordPiece */
+    const struct text_kernels *kernels; /* chosen at the first use */
+    struct fast_scratch *fast;          /* made at the first use */
 };
 
 void
@@ -73,6 +76,7 @@ tokenizer_scratch_free(struct tokenizer_scratch *s)
     vec_release(&s->raw);
     vec_release(&s->normal);
     str_release(&s->word);
+    fast_scratch_free(s->fast);
     free(s);
 }
 
@@ -175,6 +179,30 @@ encode_piece(void *arg, const char *text, size_t n)
     }
 }
 
+/* Cuts at a built-in pattern alone, in front of byte-level BPE: fast.h's case. */
+static bool
+is_fast(const struct tokenizer *t)
+{
+    return t->kind == MODEL_BPE && t->bpe.byte_level && t->pretokenizer.steps.len == 1 &&
+           t->pretokenizer.steps.data[0].kind == PRETOKENIZE_SCAN;
+}
+
+/* A stretch between added tokens; first: it begins the whole text. */
+static int
+encode_text(struct encode *e, const char *text, size_t n, bool first)
+{
+    const struct tokenizer *t = e->t;
+    struct tokenizer_scratch *s = e->s;
+    if (!is_fast(t))
+        return pretokenizer_run(&t->pretokenizer, &s->pretokenizer, text, n, first, encode_piece,
+                                e);
+    if (!s->fast)
+        s->fast = fast_scratch_new();
+    fast_encode(t->pretokenizer.steps.data[0].scan, s->kernels, t->pretokenizer.classes, &t->bpe,
+                s->bpe, s->fast, text, n, e->out);
+    return 0;
+}
+
 /* A stretch between raw added tokens: normalize, cut at normalized ones, pre-tokenize. */
 static int
 encode_stretch(struct encode *e, const char *text, size_t n, bool first, bool skip)
@@ -189,9 +217,8 @@ encode_stretch(struct encode *e, const char *text, size_t n, bool first, bool sk
         struct added_span span = s->normal.data[i];
         if (span.token != ADDED_NONE)
             vec_push(e->out, t->added.data[span.token].id);
-        else if (pretokenizer_run(&t->pretokenizer, &s->pretokenizer, text + span.begin,
-                                  span.end - span.begin, first && span.begin == 0, encode_piece,
-                                  e) < 0 ||
+        else if (encode_text(e, text + span.begin, span.end - span.begin,
+                             first && span.begin == 0) < 0 ||
                  e->rc < 0)
             return -1;
     }
@@ -211,6 +238,8 @@ tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const c
 {
     struct encode e = {t, s, out, 0};
     bool skip = flags & ENCODE_NO_SPECIAL_TEXT;
+    if (!s->kernels && !(s->kernels = text_kernels()))
+        return -1;
     if (n > TEXT_LIMIT)
         return err_set(STATUS_INPUT, "a text of %zu bytes is longer than supported", n);
     if (utf8_valid(text, n) != n)

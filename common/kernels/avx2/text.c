@@ -1,0 +1,69 @@
+#include "kernels/text.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+#include "kernels/text_block.h"
+
+/* Two registers of 32 bytes a block. */
+
+static inline uint64_t
+mask_of(__m256i low, __m256i high)
+{
+    return (uint32_t)_mm256_movemask_epi8(low) |
+           (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+}
+
+/* Bytes of v in [first, first + count). */
+static inline __m256i
+in_range(__m256i v, int first, int count)
+{
+    __m256i from = _mm256_sub_epi8(v, _mm256_set1_epi8((char)first));
+    return _mm256_cmpeq_epi8(_mm256_min_epu8(from, _mm256_set1_epi8((char)(count - 1))), from);
+}
+
+static inline __m256i
+equals(__m256i v, char c)
+{
+    return _mm256_cmpeq_epi8(v, _mm256_set1_epi8(c));
+}
+
+static inline void
+classify(const char *s, size_t left, struct block *b)
+{
+    char rest[64];
+    if (left < 64) {
+        memset(rest, 0, sizeof rest);
+        memcpy(rest, s, left);
+        s = rest;
+    }
+    __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)s);
+    __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(s + 32));
+    __m256i fold = _mm256_set1_epi8(0x20);
+    b->foreign = mask_of(low, high);
+    b->letter = mask_of(in_range(_mm256_or_si256(low, fold), 'a', 26),
+                        in_range(_mm256_or_si256(high, fold), 'a', 26));
+    b->upper = mask_of(in_range(low, 'A', 26), in_range(high, 'A', 26));
+    b->digit = mask_of(in_range(low, '0', 10), in_range(high, '0', 10));
+    b->blank = mask_of(equals(low, ' '), equals(high, ' '));
+    b->space = b->blank | mask_of(in_range(low, '\t', 5), in_range(high, '\t', 5));
+    b->newline = mask_of(_mm256_or_si256(equals(low, '\n'), equals(low, '\r')),
+                         _mm256_or_si256(equals(high, '\n'), equals(high, '\r')));
+    b->apostrophe = mask_of(equals(low, '\''), equals(high, '\''));
+    b->slash = mask_of(equals(low, '/'), equals(high, '/'));
+}
+
+/* Eight places at a time, branching only on how many there are. */
+static inline void
+flatten(uint64_t bits, uint32_t at, uint32_t *ends)
+{
+    while (bits) {
+        for (int i = 0; i < 8; i++, bits &= bits - 1)
+            ends[i] = at + (uint32_t)__builtin_ctzll(bits | (uint64_t)1 << 63);
+        ends += 8;
+    }
+}
+
+#include "kernels/text_scan.inc"
+
+const struct text_kernels text_avx2 = {.name = "avx2", .scan = TEXT_SCAN_TABLE};

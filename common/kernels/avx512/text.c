@@ -1,0 +1,46 @@
+#include "kernels/text.h"
+
+#include <immintrin.h>
+
+#include "kernels/text_block.h"
+
+/* 64 bytes a register, compared straight into masks. */
+
+static inline void
+classify(const char *s, size_t left, struct block *b)
+{
+    __mmask64 in = left < 64 ? ((__mmask64)1 << left) - 1 : UINT64_MAX;
+    __m512i v = _mm512_maskz_loadu_epi8(in, s);
+    __m512i lower = _mm512_or_si512(v, _mm512_set1_epi8(0x20));
+#define EQUALS(c) _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8(c))
+#define BELOW(x, first, count) \
+    _mm512_cmplt_epu8_mask(_mm512_sub_epi8(x, _mm512_set1_epi8(first)), _mm512_set1_epi8(count))
+    b->foreign = _mm512_movepi8_mask(v);
+    b->letter = BELOW(lower, 'a', 26);
+    b->upper = BELOW(v, 'A', 26);
+    b->digit = BELOW(v, '0', 10);
+    b->blank = EQUALS(' ');
+    b->space = b->blank | BELOW(v, '\t', 5);
+    b->newline = EQUALS('\n') | EQUALS('\r');
+    b->apostrophe = EQUALS('\'');
+    b->slash = EQUALS('/');
+#undef EQUALS
+#undef BELOW
+}
+
+static inline void
+flatten(uint64_t bits, uint32_t at, uint32_t *ends)
+{
+    __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    places = _mm512_add_epi32(places, _mm512_set1_epi32((int)at));
+    for (int i = 0; i < 4; i++, bits >>= 16) {
+        __mmask16 some = (__mmask16)bits;
+        _mm512_storeu_si512(ends, _mm512_maskz_compress_epi32(some, places));
+        ends += __builtin_popcount(some);
+        places = _mm512_add_epi32(places, _mm512_set1_epi32(16));
+    }
+}
+
+#include "kernels/text_scan.inc"
+
+const struct text_kernels text_avx512 = {.name = "avx512", .scan = TEXT_SCAN_TABLE};

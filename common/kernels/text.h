@@ -1,0 +1,42 @@
+#ifndef KERNELS_TEXT_H
+#define KERNELS_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Kernels over bytes of text, one table an instruction set as in kernels.h. Every table
+ * gives the same results; ref/text.c is plain C.
+ */
+
+/* Patterns of pre-tokenizers that a kernel cuts by; tokenizer/pattern.c says what each is. */
+enum text_scan { TEXT_GPT2, TEXT_LLAMA3, TEXT_QWEN, TEXT_O200K, TEXT_TEKKEN, TEXT_SCANS };
+
+enum { TEXT_SCAN_LEAST = 128 }; /* the least `max` of a scan */
+
+struct text_kernels {
+    const char *name; /* "ref", "avx2", "avx512" */
+
+    /*
+     * Cuts text[at..n), n < 2^32, where a piece begins at `at`: writes the ends of pieces,
+     * as places in text, and returns their number, at most `max` - 1 (entries up to `max`
+     * may be overwritten; max >= TEXT_SCAN_LEAST). It goes on as long as 64 bytes from the
+     * beginning of a piece on decide, by their ASCII characters, where that piece ends; the
+     * piece it stops at (perhaps the first one: 0 ends) is the caller's.
+     */
+    size_t (*scan[TEXT_SCANS])(const char *text, size_t at, size_t n, uint32_t *ends, size_t max);
+};
+
+/*
+ * The best table that this CPU runs, or the one that the environment variable LLM_ISA
+ * names (a table that builds on others for what it lacks). NULL with an error.
+ */
+const struct text_kernels *text_kernels(void);
+
+/* The tables, each in its folder. */
+extern const struct text_kernels text_ref;
+extern const struct text_kernels text_avx2;
+extern const struct text_kernels text_avx512;
+
+#endif

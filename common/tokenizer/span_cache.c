@@ -1,0 +1,76 @@
+#include "tokenizer/span_cache.h"
+
+#include <sys/mman.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+enum {
+    HUGE_PAGE = 2 << 20,
+    SLOT_BYTES = 2 * sizeof(struct span_slot) << SPAN_LINE_BITS,
+    LINE_BYTES = sizeof(struct span_line) << SPAN_LONG_BITS
+};
+_Static_assert(sizeof(struct span_slot) == 32 && sizeof(struct span_line) == 64, "cache lines");
+
+/* Look-ups jump all over the tables: large pages, asked for before the first touch, spare TLB. */
+void
+span_cache_init(struct span_cache *c)
+{
+    *c = (struct span_cache){.memory = mem_alloc(SLOT_BYTES + LINE_BYTES + HUGE_PAGE)};
+    uintptr_t begin = ((uintptr_t)c->memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
+    c->slots = (struct span_slot *)begin;
+    madvise(c->slots, SLOT_BYTES + LINE_BYTES, MADV_HUGEPAGE); /* a wish: may fail */
+    memset(c->slots, 0, SLOT_BYTES + LINE_BYTES);
+    c->lines = (struct span_line *)(begin + SLOT_BYTES);
+}
+
+void
+span_cache_release(struct span_cache *c)
+{
+    free(c->memory);
+    *c = (struct span_cache){0};
+}
+
+static struct span_line *
+line_of(const struct span_cache *c, const char *piece, size_t n)
+{
+    return &c->lines[hash64(piece, n) >> (64 - SPAN_LONG_BITS)];
+}
+
+const struct span_line *
+span_cache_long(const struct span_cache *c, const char *piece, size_t n)
+{
+    const struct span_line *line = line_of(c, piece, n);
+    return line->length == n && !memcmp(line->key, piece, n) ? line : NULL;
+}
+
+static void
+put_short(struct span_cache *c, const char *piece, size_t n, const uint32_t *ids, size_t count)
+{
+    struct span_key key = span_key(piece, n, n);
+    struct span_slot *slot = &c->slots[span_line_of(key)];
+    if (slot[0].key.high)
+        slot += slot[1].key.high ? c->turn++ & 1 : 1;
+    slot->key.low = key.low;
+    slot->key.high = key.high | (uint64_t)count << 60;
+    memcpy(slot->ids, ids, count * sizeof *ids);
+}
+
+static void
+put_long(struct span_cache *c, const char *piece, size_t n, const uint32_t *ids, size_t count)
+{
+    struct span_line *line = line_of(c, piece, n);
+    line->length = (uint8_t)n;
+    line->count = (uint8_t)count;
+    memcpy(line->key, piece, n);
+    memcpy(line->ids, ids, count * sizeof *ids);
+}
+
+void
+span_cache_put(struct span_cache *c, const char *piece, size_t n, const uint32_t *ids, size_t count)
+{
+    if (n <= SPAN_SHORT && count <= SPAN_SHORT_IDS)
+        put_short(c, piece, n, ids, count);
+    else if (n <= SPAN_LONG && count <= SPAN_LONG_IDS)
+        put_long(c, piece, n, ids, count);
+}
