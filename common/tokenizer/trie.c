@@ -9,10 +9,10 @@
 /*
  * Building: breadth first, so that the nodes near the root, which every search
  * visits, stand together. The children of a node are put at the first base where all
- * their places are free. Blocks of 256 nodes that are nearly full are given up, as
- * darts-clone does (S. Yata), which bounds the search.
+ * their places are free. Free places are a list; blocks of 256 nodes are taken off it
+ * when newer ones come, as in darts-clone (S. Yata), which bounds the search.
  */
-enum { BLOCK = 256, OPEN_BLOCKS = 16 };
+enum { BLOCK = 256, OPEN_BLOCKS = 16, TRIES = 256 };
 
 #define NODE_NONE 0x100u
 #define NODE_KEY (UINT64_C(1) << 63)
@@ -22,12 +22,17 @@ struct range {
     uint32_t begin, end, depth, at;
 };
 
+/* What is known of a place while building. */
+struct site {
+    uint32_t next, last; /* in the list of free places, which begins and ends at 0 */
+    bool taken;          /* a node stands here, or the block is closed */
+    bool based;          /* some node's base: two of one base would share children */
+};
+
 struct builder {
     uint64_t *nodes;
-    size_t count;    /* a multiple of BLOCK */
-    uint8_t *taken;  /* by index: a node stands here */
-    uint8_t *based;  /* by index: some node's base; two of a base would share children */
-    size_t first_open; /* blocks before it are closed */
+    struct site *sites;
+    size_t count; /* a multiple of BLOCK */
     VEC(struct range) queue;
 };
 
@@ -40,28 +45,43 @@ compare(const void *a, const void *b)
 }
 
 static void
+take(struct builder *b, size_t at)
+{
+    struct site *s = &b->sites[at];
+    if (s->taken)
+        return;
+    s->taken = true;
+    b->sites[s->last].next = s->next;
+    b->sites[s->next].last = s->last;
+}
+
+static void
 add_block(struct builder *b)
 {
     size_t more = b->count + BLOCK;
     b->nodes = mem_grow_array(b->nodes, more, sizeof *b->nodes);
-    b->taken = mem_grow(b->taken, more);
-    b->based = mem_grow(b->based, more);
-    for (size_t i = b->count; i < more; i++)
+    b->sites = mem_grow_array(b->sites, more, sizeof *b->sites);
+    if (b->count == 0) /* the root; base 0 belongs to nodes without children */
+        b->sites[0] = (struct site){.taken = true, .based = true};
+    b->nodes[b->count] = NODE_NONE;
+    for (size_t i = b->count ? b->count : 1; i < more; i++) {
+        uint32_t last = b->sites[0].last;
         b->nodes[i] = NODE_NONE;
-    memset(b->taken + b->count, 0, BLOCK);
-    memset(b->based + b->count, 0, BLOCK);
+        b->sites[i] = (struct site){.next = 0, .last = last};
+        b->sites[last].next = b->sites[0].last = (uint32_t)i;
+    }
     b->count = more;
-    if (b->count / BLOCK - b->first_open > OPEN_BLOCKS)
-        b->first_open++;
+    for (size_t i = 0; b->count > OPEN_BLOCKS * BLOCK && i < BLOCK; i++)
+        take(b, b->count - (OPEN_BLOCKS + 1) * BLOCK + i);
 }
 
 static bool
 fits(const struct builder *b, size_t base, const uint8_t *labels, size_t n)
 {
-    if (b->based[base])
+    if (b->sites[base].based)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (b->taken[base ^ labels[i]])
+        if (b->sites[base ^ labels[i]].taken)
             return false;
     return true;
 }
@@ -70,8 +90,9 @@ fits(const struct builder *b, size_t base, const uint8_t *labels, size_t n)
 static size_t
 find_base(struct builder *b, const uint8_t *labels, size_t n)
 {
-    for (size_t at = b->first_open * BLOCK; at < b->count; at++)
-        if (!b->taken[at] && fits(b, at ^ labels[0], labels, n))
+    size_t at = b->sites[0].next;
+    for (int i = 0; at && i < TRIES; i++, at = b->sites[at].next)
+        if (fits(b, at ^ labels[0], labels, n))
             return at ^ labels[0];
     add_block(b);
     return (b->count - BLOCK) ^ labels[0];
@@ -99,11 +120,11 @@ place(struct builder *b, const struct trie_key *keys, struct range r)
         return;
     starts[n] = r.end;
     size_t base = find_base(b, labels, n);
-    b->based[base] = 1;
+    b->sites[base].based = true;
     b->nodes[r.at] |= (uint64_t)base << 33;
     for (size_t i = 0; i < n; i++) {
         size_t at = base ^ labels[i];
-        b->taken[at] = 1;
+        take(b, at);
         b->nodes[at] = labels[i];
         vec_push(&b->queue,
                  ((struct range){starts[i], starts[i + 1], r.depth + 1, (uint32_t)at}));
@@ -115,16 +136,13 @@ trie_build(struct trie *t, struct trie_key *keys, size_t n)
 {
     struct builder b = {0};
     add_block(&b);
-    /* the root; and base 0 belongs to the nodes without children: no child stands there */
-    b.taken[0] = b.based[0] = 1;
     if (n > 0) {
         qsort(keys, n, sizeof *keys, compare);
         vec_push(&b.queue, ((struct range){0, (uint32_t)n, 0, 0}));
     }
     for (size_t i = 0; i < b.queue.len; i++)
         place(&b, keys, b.queue.data[i]);
-    free(b.taken);
-    free(b.based);
+    free(b.sites);
     vec_release(&b.queue);
     t->nodes = b.nodes;
     t->count = b.count;
