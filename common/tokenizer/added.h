@@ -20,6 +20,7 @@ struct added_token {
     char *normal; /* the normalized content, what decoding gives; NULL: the same */
     size_t normal_length;
     bool single_word, lstrip, rstrip, normalized, special;
+    bool skipped; /* in decoding: what it decodes to is a special token's content */
 };
 
 /* A trie over the bytes; node 0 is the root. */

@@ -19,12 +19,11 @@ decode_text(const struct tokenizer *t, uint32_t id, size_t *n)
     return tokenizer_text(t, id, n);
 }
 
-/* Hugging Face looks the decoded form up among the special tokens' contents. */
 bool
 decode_skips(const struct tokenizer *t, uint32_t id)
 {
     const struct added_token *a = added_token(t, id);
-    return a && a->special && !a->normal;
+    return a && a->skipped;
 }
 
 static int

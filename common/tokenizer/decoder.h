@@ -18,14 +18,19 @@ enum decoder_kind {
     DECODE_FUSE,          /* joins */
     DECODE_STRIP,
     DECODE_METASPACE,
-    DECODE_SUFFIX /* BPEDecoder */
+    DECODE_SUFFIX,    /* BPEDecoder */
+    DECODE_WORDPIECE, /* a space before all but the first and those with the prefix */
+    DECODE_CTC        /* repeated tokens once, padding away, a delimiter for spaces */
 };
 
 struct decoder_step {
     enum decoder_kind kind;
     struct matcher pattern;
-    char *content; /* Replace's content, the suffix */
+    char *content; /* Replace's content, the suffix, WordPiece's prefix, CTC's padding */
     size_t length;
+    char *delimiter; /* CTC: of words */
+    size_t delimiter_length;
+    bool cleanup; /* WordPiece, CTC: no space before punctuation and contractions */
     uint32_t character; /* Strip, Metaspace */
     size_t start, stop; /* Strip */
     bool prepended;     /* Metaspace: the first token's is dropped */

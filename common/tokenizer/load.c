@@ -58,9 +58,6 @@ load_parts(struct tokenizer *t, const struct json_doc *doc)
         member(doc, root, "decoder", &decoder) < 0 || decoder_load(&t->decoder, doc, decoder) < 0 ||
         json_get_object(doc, root, "model", JSON_NEED, &model) < 0 || load_model(t, doc, model) < 0)
         return -1;
-    if (pretokenizer_asks_first(&t->pretokenizer) && normalizer_cuts_left(&t->normalizer))
-        return json_fail(doc, root, "pre_tokenizer",
-                         "prepend_scheme first is not supported with this normalizer");
     return load_added(t, doc, root) < 0 ? -1 : load_post(t, doc, root);
 }
 

@@ -20,7 +20,7 @@ load_token(const struct json_doc *doc, const json_t *json, struct added_token *a
         json_get_bool(doc, json, "special", JSON_NEED, &a->special) < 0)
         return -1;
     a->id = (uint32_t)id;
-    a->content = mem_strndup(content, a->length);
+    a->content = mem_dup(content, a->length + 1); /* it may hold NUL */
     return 0;
 }
 
@@ -31,9 +31,9 @@ normalize_token(const struct tokenizer *t, struct added_token *a)
     struct normalizer_scratch s = {0};
     const char *text = a->content;
     size_t n = a->length;
-    int rc = normalizer_run(&t->normalizer, &s, &text, &n);
+    int rc = normalizer_run(&t->normalizer, &s, &text, &n, NULL);
     if (rc == 0 && (n != a->length || memcmp(text, a->content, n))) {
-        a->normal = mem_strndup(text, n);
+        a->normal = mem_dup(text, n ? n : 1);
         a->normal_length = n;
     }
     normalizer_scratch_release(&s);
@@ -56,35 +56,57 @@ check_id(const struct tokenizer *t, const struct json_doc *doc, const json_t *it
     return json_fail(doc, item, "id", "%u, but the token's id is %u by the vocabulary", a->id, id);
 }
 
+/* The same token once more, with the same flags, changes nothing. */
+static bool
+is_repeated(const struct tokenizer *t, const struct added_token *a)
+{
+    for (size_t i = t->added.len; i-- > 0;) {
+        const struct added_token *b = &t->added.data[i];
+        if (b->id == a->id)
+            return b->length == a->length && !memcmp(b->content, a->content, a->length) &&
+                   b->single_word == a->single_word && b->lstrip == a->lstrip &&
+                   b->rstrip == a->rstrip && b->normalized == a->normalized &&
+                   b->special == a->special;
+    }
+    return false;
+}
+
+/* One element: 0, or -1; what was added is owned by t. */
+static int
+add_token(struct tokenizer *t, const struct json_doc *doc, const json_t *item, struct vocab *seen,
+          uint32_t *next)
+{
+    struct added_token a = {0};
+    if (load_token(doc, item, &a) < 0)
+        return -1;
+    int rc = 0;
+    if (a.length == 0) /* no token, as Hugging Face has it */
+        goto unused;
+    if (!vocab_add(seen, a.id, a.content, a.length)) {
+        if (!is_repeated(t, &a))
+            rc = json_fail(doc, item, "id", "%u stands twice", a.id);
+        goto unused;
+    }
+    rc = check_id(t, doc, item, &a, next);
+    if (rc < 0)
+        goto unused;
+    vec_push(&t->added, a);
+    return a.normalized ? normalize_token(t, &t->added.data[t->added.len - 1]) : 0;
+unused:
+    free(a.content);
+    return rc;
+}
+
 static int
 load_tokens(struct tokenizer *t, const struct json_doc *doc, const json_t *json)
 {
     uint32_t next = t->vocab.count;
     struct vocab seen = {0};
-    int rc = -1;
-    for (size_t i = 0; i < json_array_size(json); i++) {
-        struct added_token a = {0};
+    int rc = 0;
+    for (size_t i = 0; i < json_array_size(json) && rc == 0; i++) {
         const json_t *item = NULL;
-        if (json_at_object(doc, json, i, &item) < 0)
-            goto out;
-        int loaded = load_token(doc, item, &a);
-        if (loaded == 0 && a.length == 0) {
-            free(a.content);
-            continue; /* as Hugging Face does */
-        }
-        if (loaded == 0)
-            vec_push(&t->added, a);
-        if (loaded < 0 || check_id(t, doc, item, &a, &next) < 0)
-            goto out;
-        if (!vocab_add(&seen, a.id, a.content, a.length)) {
-            json_fail(doc, item, "content", "the token stands twice");
-            goto out;
-        }
-        if (a.normalized && normalize_token(t, &t->added.data[t->added.len - 1]) < 0)
-            goto out;
+        rc = json_at_object(doc, json, i, &item) < 0 ? -1 : add_token(t, doc, item, &seen, &next);
     }
-    rc = 0;
-out:
     vocab_release(&seen);
     return rc;
 }
@@ -103,6 +125,25 @@ build_tries(struct tokenizer *t, const struct json_doc *doc, const json_t *json)
     return 0;
 }
 
+/* Hugging Face looks the decoded form up among the special tokens' contents. */
+static void
+find_skipped(struct tokenizer *t)
+{
+    struct vocab special = {0};
+    uint32_t first, second;
+    for (uint32_t i = 0; i < t->added.len; i++)
+        if (t->added.data[i].special)
+            vocab_add(&special, i, t->added.data[i].content, t->added.data[i].length);
+    vocab_index(&special, &first, &second); /* no content stands twice */
+    for (size_t i = 0; i < t->added.len; i++) {
+        struct added_token *a = &t->added.data[i];
+        const char *text = a->normal ? a->normal : a->content;
+        size_t n = a->normal ? a->normal_length : a->length;
+        a->skipped = vocab_find(&special, text, n) != UINT32_MAX;
+    }
+    vocab_release(&special);
+}
+
 int
 load_added(struct tokenizer *t, const struct json_doc *doc, const json_t *root)
 {
@@ -113,6 +154,7 @@ load_added(struct tokenizer *t, const struct json_doc *doc, const json_t *root)
     if (given < 0 || (given && load_tokens(t, doc, json) < 0) ||
         (given && build_tries(t, doc, json) < 0))
         return -1;
+    find_skipped(t);
     t->vocabulary = (uint32_t)t->vocab.entries.len;
     for (size_t i = 0; i < t->added.len; i++)
         if (t->added.data[i].id >= t->vocabulary)

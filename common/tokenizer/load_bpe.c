@@ -110,7 +110,7 @@ load_affix(const struct json_doc *doc, const json_t *model, const char *key, cha
     if (json_get_bytes(doc, model, key, JSON_MAY, &s, n) < 0)
         return -1;
     if (s && *n > 0)
-        *out = mem_strndup(s, *n);
+        *out = mem_dup(s, *n);
     return 0;
 }
 

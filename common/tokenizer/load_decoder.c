@@ -1,58 +1,41 @@
 #include "base/mem.h"
-#include "text/classes.h"
+#include "tokenizer/component.h"
 #include "tokenizer/decoder.h"
 
 /* The decoder member of tokenizer.json, compiled into steps. */
 
-enum { NESTING_MOST = 16, STEPS_MOST = 64 };
+enum { DECODERS_MOST = 64 };
 
 static struct decoder_step *
-add_step(struct decoder *d, enum decoder_kind kind)
+add_step(struct decoder *d, int kind)
 {
-    vec_push(&d->steps, ((struct decoder_step){.kind = kind}));
+    vec_push(&d->steps, ((struct decoder_step){.kind = (enum decoder_kind)kind}));
     return &d->steps.data[d->steps.len - 1];
 }
 
 static int
-load_character(const struct json_doc *doc, const json_t *json, const char *key, uint32_t *out)
+load_plain(void *owner, const struct json_doc *doc, const json_t *json, int kind)
 {
-    const char *s = NULL;
-    size_t n = 0, used = 0;
-    if (json_get_bytes(doc, json, key, JSON_NEED, &s, &n) < 0)
-        return -1;
-    if (n > 0)
-        *out = text_peek(s, &used);
-    return n > 0 && used == n ? 0 : json_fail(doc, json, key, "expected one character");
-}
-
-static int
-load_text(struct decoder_step *step, const struct json_doc *doc, const json_t *json,
-          const char *key)
-{
-    const char *s = NULL;
-    if (json_get_bytes(doc, json, key, JSON_NEED, &s, &step->length) < 0)
-        return -1;
-    step->content = mem_strndup(s, step->length);
+    (void)doc, (void)json;
+    add_step(owner, kind);
     return 0;
 }
 
 static int
-load_replace(struct decoder *d, const struct json_doc *doc, const json_t *json)
+load_replace(void *owner, const struct json_doc *doc, const json_t *json, int kind)
 {
-    struct decoder_step *step = add_step(d, DECODE_REPLACE);
-    return json_only_keys(doc, json, "type|pattern|content") < 0 ||
-                   load_text(step, doc, json, "content") < 0
+    struct decoder_step *step = add_step(owner, kind);
+    return component_text(doc, json, "content", &step->content, &step->length) < 0
                ? -1
                : matcher_load(&step->pattern, doc, json);
 }
 
 static int
-load_strip(struct decoder *d, const struct json_doc *doc, const json_t *json)
+load_strip(void *owner, const struct json_doc *doc, const json_t *json, int kind)
 {
     int64_t start = 0, stop = 0;
-    struct decoder_step *step = add_step(d, DECODE_STRIP);
-    if (json_only_keys(doc, json, "type|content|start|stop") < 0 ||
-        load_character(doc, json, "content", &step->character) < 0 ||
+    struct decoder_step *step = add_step(owner, kind);
+    if (component_character(doc, json, "content", &step->character) < 0 ||
         json_get_int(doc, json, "start", JSON_NEED, 0, INT32_MAX, &start) < 0 ||
         json_get_int(doc, json, "stop", JSON_NEED, 0, INT32_MAX, &stop) < 0)
         return -1;
@@ -62,73 +45,68 @@ load_strip(struct decoder *d, const struct json_doc *doc, const json_t *json)
 }
 
 static int
-load_metaspace(struct decoder *d, const struct json_doc *doc, const json_t *json)
+load_metaspace(void *owner, const struct json_doc *doc, const json_t *json, int kind)
 {
-    int prepend = 2;
+    enum { NEVER = 1, ALWAYS };
+    int prepend = ALWAYS;
     bool space = true, split = true;
-    struct decoder_step *step = add_step(d, DECODE_METASPACE);
-    if (json_only_keys(doc, json,
-                       "type|replacement|add_prefix_space|prepend_scheme|split|str_rep") < 0 ||
-        load_character(doc, json, "replacement", &step->character) < 0 ||
+    struct decoder_step *step = add_step(owner, kind);
+    if (component_character(doc, json, "replacement", &step->character) < 0 ||
         json_get_bool(doc, json, "add_prefix_space", JSON_MAY, &space) < 0 ||
         json_get_bool(doc, json, "split", JSON_MAY, &split) < 0 ||
         json_get_choice(doc, json, "prepend_scheme", JSON_MAY, "first|never|always", &prepend) < 0)
         return -1;
-    step->prepended = space && prepend != 1;
-    return 0;
-}
-
-static int load_any(struct decoder *d, const struct json_doc *doc, const json_t *json, int depth);
-
-static int
-load_sequence(struct decoder *d, const struct json_doc *doc, const json_t *json, int depth)
-{
-    const json_t *list = NULL, *item = NULL;
-    if (json_only_keys(doc, json, "type|decoders") < 0 ||
-        json_get_array(doc, json, "decoders", JSON_NEED, &list) < 0)
-        return -1;
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (json_at_object(doc, list, i, &item) < 0 || load_any(d, doc, item, depth + 1) < 0)
-            return -1;
+    step->prepended = space && prepend != NEVER;
     return 0;
 }
 
 static int
-load_any(struct decoder *d, const struct json_doc *doc, const json_t *json, int depth)
+load_suffix(void *owner, const struct json_doc *doc, const json_t *json, int kind)
 {
-    int type = 0;
-    bool flag = false;
-    if (depth > NESTING_MOST || d->steps.len >= STEPS_MOST)
-        return json_fail(doc, json, NULL, "more decoders than supported");
-    if (json_get_choice(doc, json, "type", JSON_NEED,
-                        "ByteLevel|Replace|ByteFallback|Fuse|Strip|Metaspace|BPEDecoder|Sequence",
-                        &type) < 0)
-        return -1;
-    switch (type) {
-    case DECODE_BYTE_LEVEL:
-        add_step(d, DECODE_BYTE_LEVEL);
-        return json_only_keys(doc, json, "type|add_prefix_space|trim_offsets|use_regex") < 0 ||
-                       json_get_bool(doc, json, "add_prefix_space", JSON_MAY, &flag) < 0
-                   ? -1
-                   : 0;
-    case DECODE_REPLACE: return load_replace(d, doc, json);
-    case DECODE_BYTE_FALLBACK:
-    case DECODE_FUSE:
-        add_step(d, (enum decoder_kind)type);
-        return json_only_keys(doc, json, "type");
-    case DECODE_STRIP: return load_strip(d, doc, json);
-    case DECODE_METASPACE: return load_metaspace(d, doc, json);
-    case DECODE_SUFFIX:
-        return json_only_keys(doc, json, "type|suffix") < 0
-                   ? -1
-                   : load_text(add_step(d, DECODE_SUFFIX), doc, json, "suffix");
-    default: return load_sequence(d, doc, json, depth);
-    }
+    struct decoder_step *step = add_step(owner, kind);
+    return component_text(doc, json, "suffix", &step->content, &step->length);
 }
+
+static int
+load_wordpiece(void *owner, const struct json_doc *doc, const json_t *json, int kind)
+{
+    struct decoder_step *step = add_step(owner, kind);
+    return component_text(doc, json, "prefix", &step->content, &step->length) < 0 ||
+                   json_get_bool(doc, json, "cleanup", JSON_NEED, &step->cleanup) < 0
+               ? -1
+               : 0;
+}
+
+static int
+load_ctc(void *owner, const struct json_doc *doc, const json_t *json, int kind)
+{
+    struct decoder_step *step = add_step(owner, kind);
+    return component_text(doc, json, "pad_token", &step->content, &step->length) < 0 ||
+                   component_text(doc, json, "word_delimiter_token", &step->delimiter,
+                                  &step->delimiter_length) < 0 ||
+                   json_get_bool(doc, json, "cleanup", JSON_NEED, &step->cleanup) < 0
+               ? -1
+               : 0;
+}
+
+static const struct component kinds[] = {
+    {"ByteLevel", "type|add_prefix_space|trim_offsets|use_regex", load_plain, DECODE_BYTE_LEVEL},
+    {"Replace", "type|pattern|content", load_replace, DECODE_REPLACE},
+    {"ByteFallback", "type", load_plain, DECODE_BYTE_FALLBACK},
+    {"Fuse", "type", load_plain, DECODE_FUSE},
+    {"Strip", "type|content|start|stop", load_strip, DECODE_STRIP},
+    {"Metaspace", "type|replacement|add_prefix_space|prepend_scheme|split|str_rep", load_metaspace,
+     DECODE_METASPACE},
+    {"BPEDecoder", "type|suffix", load_suffix, DECODE_SUFFIX},
+    {"WordPiece", "type|prefix|cleanup", load_wordpiece, DECODE_WORDPIECE},
+    {"CTC", "type|pad_token|word_delimiter_token|cleanup", load_ctc, DECODE_CTC},
+};
+static const struct components decoders = {"decoders", DECODERS_MOST, kinds,
+                                           sizeof kinds / sizeof *kinds};
 
 int
 decoder_load(struct decoder *d, const struct json_doc *doc, const json_t *json)
 {
     d->present = json;
-    return json ? load_any(d, doc, json, 0) : 0;
+    return json ? component_load(&decoders, d, doc, json) : 0;
 }

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "tokenizer/component.h"
 #include "tokenizer/internal.h"
 
 /*
@@ -7,7 +8,13 @@
  * text. Templates for pairs of texts are of no use here and not looked at.
  */
 
-enum { NESTING_MOST = 16 };
+enum { PROCESSORS_MOST = 64 };
+
+/* What the processors so far put around a text. */
+struct around {
+    struct tokenizer *t;
+    bool apart; /* into an encoding of its own, which a further processor would wrap */
+};
 
 /* Puts ids before what is there: a later processor wraps the earlier ones. */
 static void
@@ -20,6 +27,13 @@ put_before(struct ids *list, const struct ids *ids)
         vec_push(&joined, list->data[i]);
     vec_release(list);
     *list = joined;
+}
+
+static void
+put_behind(struct ids *list, const struct ids *ids)
+{
+    for (size_t i = 0; i < ids->len; i++)
+        vec_push(list, ids->data[i]);
 }
 
 static int
@@ -61,14 +75,23 @@ template_item(const struct json_doc *doc, const json_t *item, const json_t *toke
     return 0;
 }
 
+/* Hugging Face takes the parts of a template that came before for texts to be joined. */
 static int
-load_template(struct tokenizer *t, const struct json_doc *doc, const json_t *json)
+check_alone(const struct around *a, const struct json_doc *doc, const json_t *json)
+{
+    return a->apart ? json_fail(doc, json, NULL, "not supported behind a template") : 0;
+}
+
+static int
+load_template(void *owner, const struct json_doc *doc, const json_t *json, int kind)
 {
     const json_t *single = NULL, *tokens = NULL, *item = NULL;
+    struct around *a = owner;
     struct ids before = {0}, behind = {0};
     bool text = false;
     int rc = -1;
-    if (json_only_keys(doc, json, "type|single|pair|special_tokens") < 0 ||
+    (void)kind;
+    if (check_alone(a, doc, json) < 0 ||
         json_get_array(doc, json, "single", JSON_NEED, &single) < 0 ||
         json_get_object(doc, json, "special_tokens", JSON_NEED, &tokens) < 0)
         goto out;
@@ -80,9 +103,9 @@ load_template(struct tokenizer *t, const struct json_doc *doc, const json_t *jso
         json_fail(doc, json, "single", "the text's place is missing");
         goto out;
     }
-    put_before(&t->prefix, &before);
-    for (size_t i = 0; i < behind.len; i++)
-        vec_push(&t->suffix, behind.data[i]);
+    a->apart = json_array_size(single) > 1;
+    put_before(&a->t->prefix, &before);
+    put_behind(&a->t->suffix, &behind);
     rc = 0;
 out:
     vec_release(&before);
@@ -104,45 +127,35 @@ pair_id(const struct json_doc *doc, const json_t *json, const char *key, uint32_
 
 /* RobertaProcessing and BertProcessing: cls before, sep behind. */
 static int
-load_cls_sep(struct tokenizer *t, const struct json_doc *doc, const json_t *json)
+load_cls_sep(void *owner, const struct json_doc *doc, const json_t *json, int kind)
 {
+    struct around *a = owner;
     uint32_t cls = 0, sep = 0;
-    if (json_only_keys(doc, json, "type|sep|cls|trim_offsets|add_prefix_space") < 0 ||
-        pair_id(doc, json, "cls", &cls) < 0 || pair_id(doc, json, "sep", &sep) < 0)
+    (void)kind;
+    if (check_alone(a, doc, json) < 0 || pair_id(doc, json, "cls", &cls) < 0 ||
+        pair_id(doc, json, "sep", &sep) < 0)
         return -1;
-    struct ids one = {&cls, 1, 1};
-    put_before(&t->prefix, &one);
-    vec_push(&t->suffix, sep);
+    put_before(&a->t->prefix, &(struct ids){&cls, 1, 1});
+    put_behind(&a->t->suffix, &(struct ids){&sep, 1, 1});
     return 0;
 }
 
+/* ByteLevel changes offsets only. */
 static int
-load_any(struct tokenizer *t, const struct json_doc *doc, const json_t *json, int depth)
+load_nothing(void *owner, const struct json_doc *doc, const json_t *json, int kind)
 {
-    const json_t *list = NULL, *item = NULL;
-    int type = 0;
-    if (depth > NESTING_MOST)
-        return json_fail(doc, json, NULL, "nested too deep");
-    if (json_get_choice(doc, json, "type", JSON_NEED,
-                        "ByteLevel|TemplateProcessing|RobertaProcessing|BertProcessing|Sequence",
-                        &type) < 0)
-        return -1;
-    switch (type) {
-    case 0: /* changes offsets only */
-        return json_only_keys(doc, json, "type|add_prefix_space|trim_offsets|use_regex");
-    case 1: return load_template(t, doc, json);
-    case 2:
-    case 3: return load_cls_sep(t, doc, json);
-    default: break;
-    }
-    if (json_only_keys(doc, json, "type|processors") < 0 ||
-        json_get_array(doc, json, "processors", JSON_NEED, &list) < 0)
-        return -1;
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (json_at_object(doc, list, i, &item) < 0 || load_any(t, doc, item, depth + 1) < 0)
-            return -1;
+    (void)owner, (void)doc, (void)json, (void)kind;
     return 0;
 }
+
+static const struct component kinds[] = {
+    {"ByteLevel", "type|add_prefix_space|trim_offsets|use_regex", load_nothing, 0},
+    {"TemplateProcessing", "type|single|pair|special_tokens", load_template, 0},
+    {"RobertaProcessing", "type|sep|cls|trim_offsets|add_prefix_space", load_cls_sep, 0},
+    {"BertProcessing", "type|sep|cls|trim_offsets|add_prefix_space", load_cls_sep, 0},
+};
+static const struct components processors = {"processors", PROCESSORS_MOST, kinds,
+                                             sizeof kinds / sizeof *kinds};
 
 static int
 check_ids(const struct tokenizer *t, const struct json_doc *doc, const json_t *json,
@@ -161,7 +174,8 @@ load_post(struct tokenizer *t, const struct json_doc *doc, const json_t *root)
     int given = json_get_object(doc, root, "post_processor", JSON_MAY, &json);
     if (given <= 0)
         return given;
-    return load_any(t, doc, json, 0) < 0 || check_ids(t, doc, json, &t->prefix) < 0 ||
+    struct around around = {.t = t};
+    return component_load(&processors, &around, doc, json) < 0 || check_ids(t, doc, json, &t->prefix) < 0 ||
                    check_ids(t, doc, json, &t->suffix) < 0
                ? -1
                : 0;

@@ -21,7 +21,7 @@ matcher_load(struct matcher *m, const struct json_doc *doc, const json_t *object
     if (literal) {
         if (n == 0)
             return json_fail(doc, pattern, "String", "an empty pattern is not supported");
-        m->literal = mem_strndup(s, n);
+        m->literal = mem_dup(s, n);
         m->length = n;
         return 0;
     }

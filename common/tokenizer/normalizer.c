@@ -3,170 +3,11 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "base/mem.h"
 #include "text/classes.h"
+#include "text/graphemes.h"
 #include "tokenizer/bytelevel.h"
 
-/* ---- loading ---- */
-
-enum { NESTING_MOST = 16, STEPS_MOST = 256 };
-
-static struct normalizer_step *
-add_step(struct normalizer *z, enum normalizer_kind kind)
-{
-    vec_push(&z->steps, ((struct normalizer_step){.kind = kind}));
-    return &z->steps.data[z->steps.len - 1];
-}
-
-static int
-load_text(struct normalizer_step *step, const struct json_doc *doc, const json_t *json,
-          const char *key)
-{
-    const char *s = NULL;
-    if (json_get_bytes(doc, json, key, JSON_NEED, &s, &step->length) < 0)
-        return -1;
-    step->content = mem_strndup(s, step->length);
-    return 0;
-}
-
-static int
-load_strip(struct normalizer *z, const struct json_doc *doc, const json_t *json)
-{
-    struct normalizer_step *step = add_step(z, NORMALIZE_STRIP);
-    return json_only_keys(doc, json, "type|strip_left|strip_right") < 0 ||
-                   json_get_bool(doc, json, "strip_left", JSON_NEED, &step->left) < 0 ||
-                   json_get_bool(doc, json, "strip_right", JSON_NEED, &step->right) < 0
-               ? -1
-               : 0;
-}
-
-static int
-load_bert(struct normalizer *z, const struct json_doc *doc, const json_t *json)
-{
-    bool clean = true, chinese = true, lower = true;
-    if (json_only_keys(doc, json, "type|clean_text|handle_chinese_chars|strip_accents|lowercase") <
-            0 ||
-        json_get_bool(doc, json, "clean_text", JSON_NEED, &clean) < 0 ||
-        json_get_bool(doc, json, "handle_chinese_chars", JSON_NEED, &chinese) < 0 ||
-        json_get_bool(doc, json, "lowercase", JSON_NEED, &lower) < 0)
-        return -1;
-    bool accents = lower;
-    if (json_get_bool(doc, json, "strip_accents", JSON_MAY, &accents) < 0)
-        return -1;
-    if (clean)
-        add_step(z, NORMALIZE_BERT_CLEAN);
-    if (chinese)
-        add_step(z, NORMALIZE_BERT_CHINESE);
-    if (accents)
-        add_step(z, NORMALIZE_BERT_ACCENTS);
-    if (lower)
-        add_step(z, NORMALIZE_LOWERCASE);
-    return 0;
-}
-
-static int
-load_any(struct normalizer *z, const struct json_doc *doc, const json_t *json, int depth);
-
-static int
-load_sequence(struct normalizer *z, const struct json_doc *doc, const json_t *json, int depth)
-{
-    const json_t *list = NULL, *item = NULL;
-    if (json_only_keys(doc, json, "type|normalizers") < 0 ||
-        json_get_array(doc, json, "normalizers", JSON_NEED, &list) < 0)
-        return -1;
-    for (size_t i = 0; i < json_array_size(list); i++)
-        if (json_at_object(doc, list, i, &item) < 0 || load_any(z, doc, item, depth + 1) < 0)
-            return -1;
-    return 0;
-}
-
-enum type {
-    TYPE_NFC,
-    TYPE_NFD,
-    TYPE_NFKC,
-    TYPE_NFKD,
-    TYPE_LOWERCASE,
-    TYPE_STRIP_ACCENTS,
-    TYPE_NMT,
-    TYPE_BYTE_LEVEL,
-    TYPE_STRIP,
-    TYPE_REPLACE,
-    TYPE_PREPEND,
-    TYPE_BERT,
-    TYPE_SEQUENCE
-};
-#define TYPES                                                                       \
-    "NFC|NFD|NFKC|NFKD|Lowercase|StripAccents|Nmt|ByteLevel|Strip|Replace|Prepend|" \
-    "BertNormalizer|Sequence"
-
-static int
-load_simple(struct normalizer *z, const struct json_doc *doc, const json_t *json, int type)
-{
-    static const enum normalizer_kind kinds[] = {
-        [TYPE_NFC] = NORMALIZE_FORM,
-        [TYPE_NFD] = NORMALIZE_FORM,
-        [TYPE_NFKC] = NORMALIZE_FORM,
-        [TYPE_NFKD] = NORMALIZE_FORM,
-        [TYPE_LOWERCASE] = NORMALIZE_LOWERCASE,
-        [TYPE_STRIP_ACCENTS] = NORMALIZE_STRIP_ACCENTS,
-        [TYPE_NMT] = NORMALIZE_NMT,
-        [TYPE_BYTE_LEVEL] = NORMALIZE_BYTE_LEVEL,
-    };
-    static const enum text_form forms[] = {[TYPE_NFC] = FORM_NFC,
-                                           [TYPE_NFD] = FORM_NFD,
-                                           [TYPE_NFKC] = FORM_NFKC,
-                                           [TYPE_NFKD] = FORM_NFKD};
-    if (json_only_keys(doc, json, "type") < 0)
-        return -1;
-    struct normalizer_step *step = add_step(z, kinds[type]);
-    if (type <= TYPE_NFKD)
-        step->form = forms[type];
-    return 0;
-}
-
-static int
-load_any(struct normalizer *z, const struct json_doc *doc, const json_t *json, int depth)
-{
-    int type = 0;
-    if (depth > NESTING_MOST || z->steps.len >= STEPS_MOST)
-        return json_fail(doc, json, NULL, "too many normalizers");
-    if (json_get_choice(doc, json, "type", JSON_NEED, TYPES, &type) < 0)
-        return -1;
-    if (type <= TYPE_BYTE_LEVEL)
-        return load_simple(z, doc, json, type);
-    if (type == TYPE_STRIP)
-        return load_strip(z, doc, json);
-    if (type == TYPE_BERT)
-        return load_bert(z, doc, json);
-    if (type == TYPE_SEQUENCE)
-        return load_sequence(z, doc, json, depth);
-    if (type == TYPE_PREPEND)
-        return json_only_keys(doc, json, "type|prepend") < 0
-                   ? -1
-                   : load_text(add_step(z, NORMALIZE_PREPEND), doc, json, "prepend");
-    struct normalizer_step *step = add_step(z, NORMALIZE_REPLACE);
-    return json_only_keys(doc, json, "type|pattern|content") < 0 ||
-                   load_text(step, doc, json, "content") < 0 ||
-                   matcher_load(&step->pattern, doc, json) < 0
-               ? -1
-               : 0;
-}
-
-int
-normalizer_load(struct normalizer *z, const struct json_doc *doc, const json_t *json)
-{
-    return json ? load_any(z, doc, json, 0) : 0;
-}
-
-void
-normalizer_release(struct normalizer *z)
-{
-    for (size_t i = 0; i < z->steps.len; i++) {
-        matcher_release(&z->steps.data[i].pattern);
-        free(z->steps.data[i].content);
-    }
-    vec_release(&z->steps);
-}
+/* Runs the steps; at each, how many bytes still come from the text's first character. */
 
 void
 normalizer_scratch_release(struct normalizer_scratch *s)
@@ -176,29 +17,6 @@ normalizer_scratch_release(struct normalizer_scratch *s)
     regex_scratch_free(s->regex);
     s->regex = NULL;
 }
-
-bool
-normalizer_cuts_left(const struct normalizer *z)
-{
-    for (size_t i = 0; i < z->steps.len; i++) {
-        const struct normalizer_step *step = &z->steps.data[i];
-        switch (step->kind) {
-        case NORMALIZE_FORM:
-        case NORMALIZE_LOWERCASE:
-        case NORMALIZE_PREPEND:
-        case NORMALIZE_BYTE_LEVEL:
-        case NORMALIZE_BERT_CHINESE: break;
-        case NORMALIZE_REPLACE:
-            if (step->length == 0)
-                return true;
-            break;
-        default: return true;
-        }
-    }
-    return false;
-}
-
-/* ---- running ---- */
 
 /* What Nmt makes of a code point: itself, a space, or nothing (-1). */
 static int32_t
@@ -220,7 +38,9 @@ bert_clean_point(uint32_t c, unsigned class)
     bool space = c == '\t' || c == '\n' || c == '\r' || (class & CLASS_SPACE);
     if (c == 0 || c == 0xFFFD)
         return -1;
-    if (!(c == '\t' || c == '\n' || c == '\r') && (class & CLASS_OTHER))
+    bool other = (class & CLASS_OTHER) &&
+                 utf8proc_category((utf8proc_int32_t)c) != UTF8PROC_CATEGORY_CN;
+    if (!(c == '\t' || c == '\n' || c == '\r') && other)
         return -1;
     return space ? ' ' : (int32_t)c;
 }
@@ -284,39 +104,134 @@ run_strip(const struct normalizer_step *step, const char **text, size_t *n)
     }
 }
 
+/* What is put in comes, as Hugging Face counts, from where the character before it does. */
 static int
 run_replace(const struct normalizer_step *step, struct regex_scratch *regex, const char *s,
-            size_t n, struct str *out)
+            size_t n, struct str *out, size_t *origin)
 {
     struct match_cursor cursor = {0};
-    size_t done = 0, begin = 0, end = 0;
-    int found;
-    while (n > 0 && (found = matcher_next(&step->pattern, regex, s, n, &cursor, &begin, &end))) {
-        if (found < 0)
-            return -1;
+    size_t done = 0, begin = 0, end = 0, from_first = 0;
+    int found = 0;
+    while (n > 0 &&
+           (found = matcher_next(&step->pattern, regex, s, n, &cursor, &begin, &end)) > 0) {
+        if (done < *origin)
+            from_first = out->len + (begin < *origin ? begin : *origin) - done;
         str_add(out, s + done, begin - done);
         str_add(out, step->content, step->length);
+        if (end <= *origin)
+            from_first = out->len;
         done = end;
     }
+    if (done < *origin)
+        from_first = out->len + *origin - done;
     str_add(out, s + done, n - done);
-    return 0;
+    *origin = from_first;
+    return found < 0 ? -1 : 0;
+}
+
+/* The end of the grapheme cluster at s[at]; mostly both sides are ASCII. */
+static size_t
+cluster_end(const char *s, size_t n, size_t at)
+{
+    bool ascii = (unsigned char)s[at] < 0x80 && (at + 1 == n || (unsigned char)s[at + 1] < 0x80);
+    return ascii && s[at] != '\r' ? at + 1 : grapheme_end(s, n, at);
+}
+
+/*
+ * Hugging Face looks short clusters up as a whole, others by their characters, and
+ * takes the shortest key that a cluster begins with for all of it.
+ */
+static void
+run_precompiled(const struct charsmap *map, const char *s, size_t n, struct str *out)
+{
+    enum { CLUSTER_MOST = 5 };
+    const char *to = NULL;
+    size_t to_n = 0;
+    for (size_t at = 0, end, used; at < n; at = end) {
+        end = cluster_end(s, n, at);
+        if (end - at <= CLUSTER_MOST && charsmap_shortest(map, s + at, end - at, &to, &to_n)) {
+            str_add(out, to, to_n);
+            continue;
+        }
+        for (; at < end; at += used) {
+            text_peek(s + at, &used);
+            if (charsmap_shortest(map, s + at, used, &to, &to_n))
+                str_add(out, to, to_n);
+            else
+                str_add(out, s + at, used);
+        }
+    }
+}
+
+static void
+run_bert_accents(const char *s, size_t n, struct str *out)
+{
+    struct str apart = {0};
+    if (text_normalize(FORM_NFD, s, n, &apart))
+        run_points(NORMALIZE_BERT_ACCENTS, apart.data, apart.len, out);
+    else
+        run_points(NORMALIZE_BERT_ACCENTS, s, n, out);
+    str_release(&apart);
+}
+
+/* A step that makes each part of the text into something else, from s into `out`. */
+static void
+run_parts(const struct normalizer_step *step, const char *s, size_t n, struct str *out)
+{
+    switch (step->kind) {
+    case NORMALIZE_FORM:
+        if (!text_normalize(step->form, s, n, out))
+            str_add(out, s, n);
+        break;
+    case NORMALIZE_LOWERCASE: text_lowercase(s, n, out); break;
+    case NORMALIZE_BYTE_LEVEL: bytes_to_chars(s, n, out); break;
+    case NORMALIZE_BERT_ACCENTS: run_bert_accents(s, n, out); break;
+    case NORMALIZE_PRECOMPILED: run_precompiled(step->map, s, n, out); break;
+    default: run_points(step->kind, s, n, out);
+    }
+}
+
+/* What the bytes of the first character have become in `out`. */
+static size_t
+follow_first(const struct normalizer_step *step, const char *s, size_t origin,
+             const struct str *out)
+{
+    struct str image = {0};
+    size_t used;
+    run_parts(step, s, origin, &image);
+    size_t n = image.len;
+    str_release(&image);
+    /* Precompiled does not count what it takes away at the very beginning */
+    if (n == 0 && step->kind == NORMALIZE_PRECOMPILED && out->len)
+        text_peek(out->data, &used), n = used;
+    while (n < out->len && ((unsigned char)out->data[n] & 0xC0) == 0x80)
+        n++; /* composed with what follows it */
+    return n;
 }
 
 /* One step, from *text into `out`; a step that changes nothing leaves *text. */
 static int
 run_step(const struct normalizer_step *step, struct normalizer_scratch *s, const char **text,
-         size_t *n, struct str *out)
+         size_t *n, struct str *out, size_t *origin)
 {
+    size_t old = *n;
     str_clear(out);
     switch (step->kind) {
+    case NORMALIZE_STRIP: {
+        const char *begin = *text;
+        run_strip(step, text, n);
+        size_t cut = old == 0 ? 0 : (size_t)(*text - begin);
+        *origin -= *origin < cut ? *origin : cut;
+        return 0;
+    }
     case NORMALIZE_FORM:
         if (!text_normalize(step->form, *text, *n, out))
             return 0;
+        if (*origin)
+            *origin = follow_first(step, *text, *origin, out);
         break;
-    case NORMALIZE_LOWERCASE: text_lowercase(*text, *n, out); break;
-    case NORMALIZE_STRIP: run_strip(step, text, n); return 0;
     case NORMALIZE_REPLACE:
-        if (run_replace(step, s->regex, *text, *n, out) < 0)
+        if (run_replace(step, s->regex, *text, *n, out, origin) < 0)
             return -1;
         break;
     case NORMALIZE_PREPEND:
@@ -324,18 +239,12 @@ run_step(const struct normalizer_step *step, struct normalizer_scratch *s, const
             return 0;
         str_add(out, step->content, step->length);
         str_add(out, *text, *n);
+        *origin += *origin ? step->length : 0;
         break;
-    case NORMALIZE_BYTE_LEVEL: bytes_to_chars(*text, *n, out); break;
-    case NORMALIZE_BERT_ACCENTS: {
-        struct str apart = {0};
-        if (text_normalize(FORM_NFD, *text, *n, &apart))
-            run_points(step->kind, apart.data, apart.len, out);
-        else
-            run_points(step->kind, *text, *n, out);
-        str_release(&apart);
-        break;
-    }
-    default: run_points(step->kind, *text, *n, out);
+    default:
+        run_parts(step, *text, *n, out);
+        if (*origin)
+            *origin = follow_first(step, *text, *origin, out);
     }
     *text = out->data ? out->data : "";
     *n = out->len;
@@ -344,8 +253,9 @@ run_step(const struct normalizer_step *step, struct normalizer_scratch *s, const
 
 int
 normalizer_run(const struct normalizer *z, struct normalizer_scratch *s, const char **text,
-               size_t *n)
+               size_t *n, size_t *origin)
 {
+    size_t none = 0;
     if (z->steps.len && !s->regex)
         s->regex = regex_scratch_new();
     for (size_t i = 0; i < z->steps.len; i++) {
@@ -353,7 +263,7 @@ normalizer_run(const struct normalizer *z, struct normalizer_scratch *s, const c
         struct str *out = &s->buffer[0];
         if (old >= out->data && out->data && old < out->data + out->cap)
             out = &s->buffer[1];
-        if (run_step(&z->steps.data[i], s, text, n, out) < 0)
+        if (run_step(&z->steps.data[i], s, text, n, out, origin ? origin : &none) < 0)
             return -1;
     }
     return 0;

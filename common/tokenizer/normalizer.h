@@ -8,6 +8,7 @@
 #include "base/vec.h"
 #include "json/json.h"
 #include "text/normalize.h"
+#include "tokenizer/charsmap.h"
 #include "tokenizer/match.h"
 
 /* The "normalizer" of tokenizer.json: steps that rewrite the text, one after another. */
@@ -22,7 +23,8 @@ enum normalizer_kind {
     NORMALIZE_BYTE_LEVEL,
     NORMALIZE_BERT_CLEAN,
     NORMALIZE_BERT_CHINESE,
-    NORMALIZE_BERT_ACCENTS /* NFD, then Mn away */
+    NORMALIZE_BERT_ACCENTS, /* NFD, then Mn away */
+    NORMALIZE_PRECOMPILED   /* a charsmap, for each grapheme cluster */
 };
 
 struct normalizer_step {
@@ -32,6 +34,7 @@ struct normalizer_step {
     struct matcher pattern;
     char *content; /* Replace, Prepend */
     size_t length;
+    struct charsmap *map; /* Precompiled; owned */
 };
 
 struct normalizer {
@@ -49,11 +52,12 @@ int normalizer_load(struct normalizer *z, const struct json_doc *doc, const json
 void normalizer_release(struct normalizer *z);
 void normalizer_scratch_release(struct normalizer_scratch *s);
 
-/* *text, *n become the normalized text, which lives in s (or is the old one). 0 or -1. */
+/*
+ * *text, *n become the normalized text, which lives in s (or is the old one). *origin
+ * (NULL: of no interest): how many bytes of the text, at its beginning, come from the
+ * very first character of the whole document; kept up with. 0 or -1.
+ */
 int normalizer_run(const struct normalizer *z, struct normalizer_scratch *s, const char **text,
-                   size_t *n);
-
-/* Can it take away the beginning of a text? */
-bool normalizer_cuts_left(const struct normalizer *z);
+                   size_t *n, size_t *origin);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "text/classes.h"
+#include "text/scripts.h"
 #include "tokenizer/bytelevel.h"
 
 /*
@@ -29,15 +30,22 @@ pretokenizer_scratch_release(struct pretokenizer_scratch *s)
     s->regex = NULL;
 }
 
-static int run_step(const struct run *r, size_t step, const char *text, size_t n, bool first);
+static int run_step(const struct run *r, size_t step, const char *text, size_t n, size_t origin);
+
+/* What of the first `origin` bytes lies at or behind `begin`. */
+static size_t
+origin_behind(size_t origin, size_t begin)
+{
+    return origin > begin ? origin - begin : 0;
+}
 
 static int
-run_scan(const struct run *r, size_t k, const char *text, size_t n, bool first)
+run_scan(const struct run *r, size_t k, const char *text, size_t n, size_t origin)
 {
     const struct pattern *scan = r->p->steps.data[k].scan;
     for (size_t at = 0, end; at < n; at = end) {
         end = scan->next(r->p->classes, text, at, n);
-        if (run_step(r, k + 1, text + at, end - at, first && at == 0) < 0)
+        if (run_step(r, k + 1, text + at, end - at, origin_behind(origin, at)) < 0)
             return -1;
     }
     return 0;
@@ -121,6 +129,33 @@ length_spans(const struct run *r, size_t k, const char *text, size_t n, size_t *
     }
 }
 
+static unsigned
+joined_script(uint32_t c)
+{
+    unsigned script = c == ' ' ? (unsigned)SCRIPT_UNKNOWN : text_script(c);
+    bool kana = script == SCRIPT_HIRAGANA || script == SCRIPT_KATAKANA || c == 0x30FC;
+    return kana ? (unsigned)SCRIPT_HAN : script;
+}
+
+/* Spaces and what is unassigned belong to the run before; at the beginning, to none. */
+static void
+script_spans(const struct run *r, size_t k, const char *text, size_t n, size_t *done)
+{
+    size_t begin = n, used;
+    unsigned last = SCRIPT_UNKNOWN;
+    for (size_t at = 0; at < n; at += used) {
+        unsigned script = joined_script(text_peek(text + at, &used));
+        if (script == SCRIPT_UNKNOWN || script == last)
+            continue;
+        if (begin < n)
+            add_match(r->s, k, done, begin, at);
+        begin = at;
+        last = script;
+    }
+    if (begin < n)
+        add_match(r->s, k, done, begin, n);
+}
+
 /* Joins spans as the behavior says, in place; the flag becomes "to be removed". */
 static void
 join_spans(struct pretokenizer_scratch *s, size_t k, enum split_behavior behavior)
@@ -159,7 +194,7 @@ join_spans(struct pretokenizer_scratch *s, size_t k, enum split_behavior behavio
 }
 
 static int
-run_split(const struct run *r, size_t k, const char *text, size_t n, bool first)
+run_split(const struct run *r, size_t k, const char *text, size_t n, size_t origin)
 {
     const struct pretokenizer_step *step = &r->p->steps.data[k];
     struct pretokenizer_scratch *s = r->s;
@@ -171,6 +206,8 @@ run_split(const struct run *r, size_t k, const char *text, size_t n, bool first)
         word_spans(r, k, text, n, &done);
     else if (step->kind == PRETOKENIZE_LENGTH)
         length_spans(r, k, text, n, &done);
+    else if (step->kind == PRETOKENIZE_SCRIPTS)
+        script_spans(r, k, text, n, &done);
     else if (match_spans(r, k, text, n, &done) < 0)
         return -1;
     if (done < n)
@@ -181,8 +218,8 @@ run_split(const struct run *r, size_t k, const char *text, size_t n, bool first)
     for (size_t i = 0; i < s->spans[k].len; i++) {
         struct pretokenizer_span span = s->spans[k].data[i];
         if (!span.match && span.begin < span.end &&
-            run_step(r, k + 1, text + span.begin, span.end - span.begin, first && span.begin == 0) <
-                0)
+            run_step(r, k + 1, text + span.begin, span.end - span.begin,
+                     origin_behind(origin, span.begin)) < 0)
             return -1;
     }
     return 0;
@@ -190,64 +227,85 @@ run_split(const struct run *r, size_t k, const char *text, size_t n, bool first)
 
 /* ---- steps that rewrite ---- */
 
-static void
-metaspace(const struct pretokenizer_step *step, const char *text, size_t n, bool first,
+/* Each of these returns what the first `origin` bytes have become. */
+
+static size_t
+metaspace(const struct pretokenizer_step *step, const char *text, size_t n, size_t origin,
           struct str *out)
 {
-    size_t used = 0;
+    size_t used = 0, from_first = 0;
     bool marked = n > 0 && (*text == ' ' || text_peek(text, &used) == step->character);
-    if (!marked && (step->prepend == PREPEND_ALWAYS || (step->prepend == PREPEND_FIRST && first)))
+    if (!marked && (step->prepend == PREPEND_ALWAYS || (step->prepend == PREPEND_FIRST && origin)))
         str_add_utf8(out, step->character);
     for (size_t i = 0; i < n; i++) {
         if (text[i] == ' ')
             str_add_utf8(out, step->character);
         else
             str_addc(out, text[i]);
+        if (i < origin)
+            from_first = out->len;
     }
+    return from_first;
+}
+
+static size_t
+byte_map(const char *text, size_t n, size_t origin, struct str *out)
+{
+    bytes_to_chars(text, origin, out);
+    size_t from_first = out->len;
+    bytes_to_chars(text + origin, n - origin, out);
+    return from_first;
+}
+
+static size_t
+space_before(const char *text, size_t n, size_t origin, struct str *out)
+{
+    if (n > 0 && *text != ' ') {
+        str_addc(out, ' ');
+        origin += origin > 0;
+    }
+    str_add(out, text, n);
+    return origin;
 }
 
 static int
-run_rewrite(const struct run *r, size_t k, const char *text, size_t n, bool first)
+run_rewrite(const struct run *r, size_t k, const char *text, size_t n, size_t origin)
 {
     const struct pretokenizer_step *step = &r->p->steps.data[k];
     struct str *out = &r->s->text[k];
     str_clear(out);
-    if (step->kind == PRETOKENIZE_METASPACE) {
-        metaspace(step, text, n, first, out);
-    } else if (step->kind == PRETOKENIZE_BYTE_MAP) {
-        bytes_to_chars(text, n, out);
-    } else {
-        if (n > 0 && *text == ' ')
-            return run_step(r, k + 1, text, n, first);
-        str_addc(out, ' ');
-        str_add(out, text, n);
-    }
-    return run_step(r, k + 1, out->data, out->len, first);
+    if (step->kind == PRETOKENIZE_METASPACE)
+        origin = metaspace(step, text, n, origin, out);
+    else if (step->kind == PRETOKENIZE_BYTE_MAP)
+        origin = byte_map(text, n, origin, out);
+    else
+        origin = space_before(text, n, origin, out);
+    return run_step(r, k + 1, out->data, out->len, origin);
 }
 
 static int
-run_step(const struct run *r, size_t k, const char *text, size_t n, bool first)
+run_step(const struct run *r, size_t k, const char *text, size_t n, size_t origin)
 {
     if (k == r->p->steps.len) {
         r->piece(r->arg, text, n);
         return 0;
     }
     switch (r->p->steps.data[k].kind) {
-    case PRETOKENIZE_SCAN: return run_scan(r, k, text, n, first);
+    case PRETOKENIZE_SCAN: return run_scan(r, k, text, n, origin);
     case PRETOKENIZE_SPACE:
     case PRETOKENIZE_BYTE_MAP:
-    case PRETOKENIZE_METASPACE: return run_rewrite(r, k, text, n, first);
-    default: return run_split(r, k, text, n, first);
+    case PRETOKENIZE_METASPACE: return run_rewrite(r, k, text, n, origin);
+    default: return run_split(r, k, text, n, origin);
     }
 }
 
 int
 pretokenizer_run(const struct pretokenizer *p, struct pretokenizer_scratch *s, const char *text,
-                 size_t n, bool first, void (*piece)(void *arg, const char *text, size_t n),
-                 void *arg)
+                 size_t n, size_t origin,
+                 void (*piece)(void *arg, const char *text, size_t n), void *arg)
 {
     struct run r = {p, s, piece, arg};
     if (p->steps.len && !s->regex)
         s->regex = regex_scratch_new();
-    return n ? run_step(&r, 0, text, n, first) : 0;
+    return n ? run_step(&r, 0, text, n, origin < n ? origin : n) : 0;
 }

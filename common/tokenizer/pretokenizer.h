@@ -22,6 +22,7 @@ enum pretokenizer_kind {
     PRETOKENIZE_CLASS,    /* each code point that is `character` or of `mask` is a match */
     PRETOKENIZE_WORDS,    /* runs of \w and of [^\w\s] are matches */
     PRETOKENIZE_LENGTH,   /* `length` code points each */
+    PRETOKENIZE_SCRIPTS,  /* runs of one script; kana counts as Han */
     PRETOKENIZE_SPACE,    /* a space before a piece that has none */
     PRETOKENIZE_BYTE_MAP, /* bytes to characters */
     PRETOKENIZE_METASPACE /* spaces to `character`, one more before the piece */
@@ -55,7 +56,7 @@ struct pretokenizer {
     const uint16_t *classes;
 };
 
-enum { PRETOKENIZER_STEPS = 32 };
+enum { PRETOKENIZER_STEPS = 64 };
 
 struct pretokenizer_span {
     size_t begin, end;
@@ -75,12 +76,12 @@ void pretokenizer_release(struct pretokenizer *p);
 void pretokenizer_keep_byte_map(struct pretokenizer *p);
 void pretokenizer_scratch_release(struct pretokenizer_scratch *s);
 
-/* Does a step ask whether a piece stands at the very beginning of the text? */
-bool pretokenizer_asks_first(const struct pretokenizer *p);
-
-/* Gives the pieces of text[0..n) to `piece` in order. first: it begins the whole text. 0 or -1. */
+/*
+ * Gives the pieces of text[0..n) to `piece` in order. origin: how many bytes of it, at
+ * its beginning, come from the very first character of the whole document. 0 or -1.
+ */
 int pretokenizer_run(const struct pretokenizer *p, struct pretokenizer_scratch *s, const char *text,
-                     size_t n, bool first, void (*piece)(void *arg, const char *text, size_t n),
-                     void *arg);
+                     size_t n, size_t origin,
+                     void (*piece)(void *arg, const char *text, size_t n), void *arg);
 
 #endif

@@ -187,14 +187,14 @@ is_fast(const struct tokenizer *t)
            t->pretokenizer.steps.data[0].kind == PRETOKENIZE_SCAN;
 }
 
-/* A stretch between added tokens; first: it begins the whole text. */
+/* A stretch between added tokens; origin: see pretokenizer_run(). */
 static int
-encode_text(struct encode *e, const char *text, size_t n, bool first)
+encode_text(struct encode *e, const char *text, size_t n, size_t origin)
 {
     const struct tokenizer *t = e->t;
     struct tokenizer_scratch *s = e->s;
     if (!is_fast(t))
-        return pretokenizer_run(&t->pretokenizer, &s->pretokenizer, text, n, first, encode_piece,
+        return pretokenizer_run(&t->pretokenizer, &s->pretokenizer, text, n, origin, encode_piece,
                                 e);
     if (!s->fast)
         s->fast = fast_scratch_new();
@@ -205,11 +205,11 @@ encode_text(struct encode *e, const char *text, size_t n, bool first)
 
 /* A stretch between raw added tokens: normalize, cut at normalized ones, pre-tokenize. */
 static int
-encode_stretch(struct encode *e, const char *text, size_t n, bool first, bool skip)
+encode_stretch(struct encode *e, const char *text, size_t n, size_t origin, bool skip)
 {
     const struct tokenizer *t = e->t;
     struct tokenizer_scratch *s = e->s;
-    if (normalizer_run(&t->normalizer, &s->normalizer, &text, &n) < 0)
+    if (normalizer_run(&t->normalizer, &s->normalizer, &text, &n, &origin) < 0)
         return -1;
     vec_clear(&s->normal);
     added_search(&t->normal, t->added.data, t->pretokenizer.classes, text, n, skip, &s->normal);
@@ -218,7 +218,7 @@ encode_stretch(struct encode *e, const char *text, size_t n, bool first, bool sk
         if (span.token != ADDED_NONE)
             vec_push(e->out, t->added.data[span.token].id);
         else if (encode_text(e, text + span.begin, span.end - span.begin,
-                             first && span.begin == 0) < 0 ||
+                             origin > span.begin ? origin - span.begin : 0) < 0 ||
                  e->rc < 0)
             return -1;
     }
@@ -246,14 +246,17 @@ tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const c
         return err_set(STATUS_INPUT, "the text is not UTF-8 at byte %zu", utf8_valid(text, n));
     if (flags & (ENCODE_POST_PROCESS | ENCODE_POST_PREFIX))
         add_ids(out, &t->prefix);
+    size_t first = 0; /* bytes of the first character */
+    if (n > 0)
+        text_peek(text, &first);
     vec_clear(&s->raw);
     added_search(&t->raw, t->added.data, t->pretokenizer.classes, text, n, skip, &s->raw);
     for (size_t i = 0; i < s->raw.len; i++) {
         struct added_span span = s->raw.data[i];
         if (span.token != ADDED_NONE)
             vec_push(out, t->added.data[span.token].id);
-        else if (encode_stretch(&e, text + span.begin, span.end - span.begin, span.begin == 0,
-                                skip) < 0)
+        else if (encode_stretch(&e, text + span.begin, span.end - span.begin,
+                                span.begin == 0 ? first : 0, skip) < 0)
             return -1;
     }
     if (flags & ENCODE_POST_PROCESS)

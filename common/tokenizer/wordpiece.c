@@ -8,7 +8,7 @@ wordpiece_build(struct wordpiece *w, const struct vocab *vocab, const char *pref
                 size_t prefix_len, uint64_t most_chars)
 {
     w->vocab = vocab;
-    w->prefix = mem_strndup(prefix, prefix_len);
+    w->prefix = mem_dup(prefix, prefix_len + 1);
     w->prefix_len = prefix_len;
     w->most_chars = most_chars;
     for (size_t i = 0; i < vocab->entries.len; i++) {
