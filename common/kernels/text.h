@@ -15,6 +15,28 @@ enum text_scan { TEXT_GPT2, TEXT_LLAMA3, TEXT_QWEN, TEXT_O200K, TEXT_TEKKEN, TEX
 
 enum { TEXT_SCAN_LEAST = 128 }; /* the least `max` of a scan */
 
+/*
+ * A set of bytes: byte b is in it when bit (b / 16 % 8) of low[b % 16] is set, of
+ * high[b % 16] for b >= 128.
+ */
+struct text_set {
+    uint8_t low[16], high[16];
+};
+
+static inline void
+text_set_add(struct text_set *set, uint8_t byte)
+{
+    uint8_t *half = byte < 128 ? set->low : set->high;
+    half[byte % 16] = (uint8_t)(half[byte % 16] | 1u << byte / 16 % 8);
+}
+
+static inline bool
+text_set_has(const struct text_set *set, uint8_t byte)
+{
+    const uint8_t *half = byte < 128 ? set->low : set->high;
+    return half[byte % 16] >> byte / 16 % 8 & 1;
+}
+
 struct text_kernels {
     const char *name; /* "ref", "avx2", "avx512" */
 
@@ -26,6 +48,9 @@ struct text_kernels {
      * piece it stops at (perhaps the first one: 0 ends) is the caller's.
      */
     size_t (*scan[TEXT_SCANS])(const char *text, size_t at, size_t n, uint32_t *ends, size_t max);
+
+    /* The first place of text[at..n) whose byte is in the set; n when there is none. */
+    size_t (*find)(const struct text_set *set, const char *text, size_t at, size_t n);
 };
 
 /*

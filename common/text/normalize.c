@@ -1,6 +1,7 @@
 #include "text/normalize.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <utf8proc.h>
 
 #include "base/mem.h"
@@ -116,17 +117,35 @@ build(void)
     }
 }
 
+/* The end of the ASCII text at `at`, in steps of 32 bytes: it is stable in every form. */
+static size_t
+ascii_end(const char *s, size_t n, size_t at)
+{
+    for (; at + 32 <= n; at += 32) {
+        uint64_t w[4];
+        memcpy(w, s + at, sizeof w);
+        if ((w[0] | w[1] | w[2] | w[3]) & 0x8080808080808080u)
+            break;
+    }
+    return at;
+}
+
 /* The end of the stable stretch that begins at `at`; *last is where its last code point begins. */
 static size_t
 stable_end(unsigned bit, const char *s, size_t n, size_t at, size_t *last)
 {
     *last = at;
     while (at < n) {
-        size_t used;
-        if (!(stable[text_peek(s + at, &used)] & bit))
-            break;
-        *last = at;
-        at += used;
+        size_t used, ascii = ascii_end(s, n, at);
+        if (ascii > at) {
+            at = ascii;
+            *last = at - 1;
+        }
+        for (size_t step = at + 16; at < n && at < step; at += used) {
+            if (!(stable[text_peek(s + at, &used)] & bit))
+                return at;
+            *last = at;
+        }
     }
     return at;
 }

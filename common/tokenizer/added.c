@@ -2,12 +2,13 @@
 
 #include "text/classes.h"
 
-/* Few texts hold added tokens: the search rejects a place by its first byte. */
+/* Few texts hold added tokens: only places with a byte that begins one are looked at. */
 
 void
 added_trie_init(struct added_trie *t)
 {
-    *t = (struct added_trie){.empty = true};
+    const struct text_kernels *k = text_kernels();
+    *t = (struct added_trie){.empty = true, .find = (k ? k : &text_ref)->find};
     vec_push(&t->nodes, ((struct added_node){0}));
 }
 
@@ -41,6 +42,7 @@ added_trie_add(struct added_trie *t, const char *text, size_t n, uint32_t token)
                 t->nodes.data[node].child = next;
             } else {
                 t->first[byte] = next;
+                text_set_add(&t->set, byte);
             }
         }
         node = next;
@@ -120,9 +122,9 @@ added_search(const struct added_trie *t, const struct added_token *tokens, const
              const char *text, size_t n, bool skip_special, struct added_spans *out)
 {
     size_t done = 0;
-    for (size_t at = 0; !t->empty && at < n;) {
+    for (size_t at = 0; !t->empty && (at = t->find(&t->set, text, at, n)) < n;) {
         uint32_t token = 0;
-        size_t end = t->first[(uint8_t)text[at]] ? longest_at(t, text, at, n, &token) : 0;
+        size_t end = longest_at(t, text, at, n, &token);
         if (!end) {
             at++;
             continue;

@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "base/vec.h"
+#include "kernels/text.h"
 
 /*
  * Added tokens and their search in a text: the leftmost, of those the longest, as
@@ -32,6 +33,8 @@ struct added_node {
 struct added_trie {
     VEC(struct added_node) nodes;
     uint32_t first[256]; /* the root's children */
+    struct text_set set; /* the bytes that tokens begin with, and what finds them */
+    size_t (*find)(const struct text_set *set, const char *text, size_t at, size_t n);
     bool empty;
 };
 

@@ -92,6 +92,13 @@ copy_ids(const struct run *r, const uint32_t *ends, size_t count, const struct g
             to += span_count(slot);
             continue;
         }
+        slot = &r->cache->slots[g->slot[i] ^ 2];
+        slot += span_differs(slot, g->key[i]) != 0;
+        if (!span_differs(slot, g->key[i])) {
+            memcpy(to, slot->ids, sizeof slot->ids);
+            to += span_count(slot);
+            continue;
+        }
         out->len = (size_t)(to - out->data);
         encode_miss(r, r->text + ends[i], ends[i + 1] - ends[i]);
         vec_reserve(out, SPAN_SHORT_IDS * GROUP);

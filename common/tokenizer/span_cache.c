@@ -16,11 +16,10 @@ _Static_assert(sizeof(struct span_slot) == 32 && sizeof(struct span_line) == 64,
 void
 span_cache_init(struct span_cache *c)
 {
-    *c = (struct span_cache){.memory = mem_alloc(SLOT_BYTES + LINE_BYTES + HUGE_PAGE)};
+    *c = (struct span_cache){.memory = mem_zalloc(SLOT_BYTES + LINE_BYTES + HUGE_PAGE)};
     uintptr_t begin = ((uintptr_t)c->memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
     c->slots = (struct span_slot *)begin;
     madvise(c->slots, SLOT_BYTES + LINE_BYTES, MADV_HUGEPAGE); /* a wish: may fail */
-    memset(c->slots, 0, SLOT_BYTES + LINE_BYTES);
     c->lines = (struct span_line *)(begin + SLOT_BYTES);
 }
 
@@ -48,9 +47,10 @@ static void
 put_short(struct span_cache *c, const char *piece, size_t n, const uint32_t *ids, size_t count)
 {
     struct span_key key = span_key(piece, n, n);
-    struct span_slot *slot = &c->slots[span_line_of(key)];
-    if (slot[0].key.high)
-        slot += slot[1].key.high ? c->turn++ & 1 : 1;
+    uint32_t first = span_line_of(key), way = 0;
+    while (way < SPAN_WAYS && c->slots[first ^ way].key.high)
+        way++;
+    struct span_slot *slot = &c->slots[first ^ (way < SPAN_WAYS ? way : c->turn++ % SPAN_WAYS)];
     slot->key.low = key.low;
     slot->key.high = key.high | (uint64_t)count << 60;
     memcpy(slot->ids, ids, count * sizeof *ids);

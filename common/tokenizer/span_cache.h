@@ -16,7 +16,8 @@
 enum {
     SPAN_SHORT = 15,     /* bytes of a key in a half line */
     SPAN_SHORT_IDS = 4,
-    SPAN_LINE_BITS = 17, /* lines of two slots: 8 MiB */
+    SPAN_LINE_BITS = 19, /* lines of two slots: 8 MiB */
+    SPAN_WAYS = 4, /* slots that a key may take: its line, then the neighbour */
     SPAN_LONG = 30,
     SPAN_LONG_IDS = 8,
     SPAN_LONG_BITS = 15 /* 2 MiB */
@@ -60,17 +61,27 @@ const struct span_line *span_cache_long(const struct span_cache *c, const char *
 static inline struct span_key
 span_key(const char *piece, size_t n, size_t left)
 {
-    /* bits that a length leaves: of 8 bytes and of the next 7 */
-    static const uint64_t keep[] = {
-        0,
-        0xFF,
-        0xFFFF,
-        0xFFFFFF,
-        0xFFFFFFFF,
-        0xFFFFFFFFFF,
-        0xFFFFFFFFFFFF,
-        0xFFFFFFFFFFFFFF,
-        UINT64_MAX,
+    /* what stays of the 16 bytes there, and the length; the last entry is for longer pieces */
+    static const struct {
+        uint64_t low, high, length;
+    } keep[SPAN_SHORT + 2] = {
+        {0, 0, 0},
+        {0xFF, 0, (uint64_t)1 << 56},
+        {0xFFFF, 0, (uint64_t)2 << 56},
+        {0xFFFFFF, 0, (uint64_t)3 << 56},
+        {0xFFFFFFFF, 0, (uint64_t)4 << 56},
+        {0xFFFFFFFFFF, 0, (uint64_t)5 << 56},
+        {0xFFFFFFFFFFFF, 0, (uint64_t)6 << 56},
+        {0xFFFFFFFFFFFFFF, 0, (uint64_t)7 << 56},
+        {UINT64_MAX, 0, (uint64_t)8 << 56},
+        {UINT64_MAX, 0xFF, (uint64_t)9 << 56},
+        {UINT64_MAX, 0xFFFF, (uint64_t)10 << 56},
+        {UINT64_MAX, 0xFFFFFF, (uint64_t)11 << 56},
+        {UINT64_MAX, 0xFFFFFFFF, (uint64_t)12 << 56},
+        {UINT64_MAX, 0xFFFFFFFFFF, (uint64_t)13 << 56},
+        {UINT64_MAX, 0xFFFFFFFFFFFF, (uint64_t)14 << 56},
+        {UINT64_MAX, 0xFFFFFFFFFFFFFF, (uint64_t)15 << 56},
+        {0, 0, UINT64_MAX}, /* a byte 0xFF is in no UTF-8 */
     };
     unsigned char tail[16];
     struct span_key key;
@@ -85,10 +96,9 @@ span_key(const char *piece, size_t n, size_t left)
     key.low = __builtin_bswap64(key.low);
     key.high = __builtin_bswap64(key.high);
 #endif
-    if (n > SPAN_SHORT) /* 0xFF is in no UTF-8 */
-        return (struct span_key){UINT64_MAX, UINT64_MAX};
-    key.low &= keep[n < 8 ? n : 8];
-    key.high = (key.high & keep[n < 8 ? 0 : n - 8]) | (uint64_t)n << 56;
+    n = n <= SPAN_SHORT ? n : SPAN_SHORT + 1;
+    key.low &= keep[n].low;
+    key.high = (key.high & keep[n].high) | keep[n].length;
     return key;
 }
 

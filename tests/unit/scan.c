@@ -1,6 +1,6 @@
 /*
- * The kernels that cut text at pre-tokenizer patterns against the scanners of
- * tokenizer/pattern.c, piece by piece: hard strings, random ones from alphabets biased
+ * The kernels that find bytes and that cut text at pre-tokenizer patterns, these against
+ * the scanners of tokenizer/pattern.c, piece by piece: hard strings, random ones from alphabets biased
  * to trouble, every offset of the blocks, every instruction set that runs here.
  */
 #include "tokenizer/cut.h"
@@ -164,6 +164,32 @@ check_random(const struct pattern *p, const struct text_kernels *k)
     str_release(&s);
 }
 
+/* A set against its definition, at every alignment and length up to three registers. */
+static void
+check_find(const struct text_kernels *k)
+{
+    struct random rng = {rng_key(4711, "find"), 0};
+    size_t wrong = 0;
+    for (int round = 0; round < 20000; round++) {
+        bool member[256] = {false};
+        struct text_set set = {0};
+        size_t members = below(&rng, 6), n = below(&rng, 200), from = below(&rng, n + 1), at;
+        for (size_t i = 0; i < members; i++) {
+            uint8_t byte = (uint8_t)below(&rng, 256);
+            member[byte] = true;
+            text_set_add(&set, byte);
+        }
+        char *text = mem_alloc(n ? n : 1);
+        for (size_t i = 0; i < n; i++)
+            text[i] = (char)below(&rng, 256);
+        for (at = from; at < n && !member[(uint8_t)text[at]];)
+            at++;
+        wrong += k->find(&set, text, from, n) != at;
+        free(text);
+    }
+    is_int((int64_t)wrong, 0, "%s: the first byte of a set", k->name);
+}
+
 int
 main(void)
 {
@@ -173,6 +199,7 @@ main(void)
             skip(isas[i], "does not run here");
             continue;
         }
+        check_find(k);
         for (int j = 0; j < PATTERNS; j++) {
             check_hard(pattern_by_name(patterns[j]), k);
             check_random(pattern_by_name(patterns[j]), k);

@@ -66,4 +66,34 @@ flatten(uint64_t bits, uint32_t at, uint32_t *ends)
 
 #include "kernels/text_scan.inc"
 
-const struct text_kernels text_avx2 = {.name = "avx2", .scan = TEXT_SCAN_TABLE};
+/* A look-up by the low nibble gives the bits of all high nibbles, one by the high nibble its bit. */
+static inline __m256i
+in_set(__m256i v, __m256i low, __m256i high, __m256i bit)
+{
+    __m256i other = _mm256_xor_si256(v, _mm256_set1_epi8((char)0x80));
+    /* a shuffle gives 0 for bytes with the top bit: each table sees its half only */
+    __m256i bits = _mm256_or_si256(_mm256_shuffle_epi8(low, v), _mm256_shuffle_epi8(high, other));
+    __m256i row = _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(7));
+    __m256i mine = _mm256_shuffle_epi8(bit, row);
+    return _mm256_cmpeq_epi8(_mm256_and_si256(bits, mine), mine);
+}
+
+static size_t
+find(const struct text_set *set, const char *text, size_t at, size_t n)
+{
+    const __m128i *tables = (const __m128i *)(const void *)set;
+    __m256i low = _mm256_broadcastsi128_si256(_mm_loadu_si128(tables));
+    __m256i high = _mm256_broadcastsi128_si256(_mm_loadu_si128(tables + 1));
+    __m256i bit = _mm256_set1_epi64x((long long)0x8040201008040201);
+    for (; at + 32 <= n; at += 32) {
+        __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(text + at));
+        uint32_t found = (uint32_t)_mm256_movemask_epi8(in_set(v, low, high, bit));
+        if (found)
+            return at + (size_t)__builtin_ctz(found);
+    }
+    while (at < n && !text_set_has(set, (uint8_t)text[at]))
+        at++;
+    return at;
+}
+
+const struct text_kernels text_avx2 = {.name = "avx2", .scan = TEXT_SCAN_TABLE, .find = find};

@@ -43,4 +43,28 @@ flatten(uint64_t bits, uint32_t at, uint32_t *ends)
 
 #include "kernels/text_scan.inc"
 
-const struct text_kernels text_avx512 = {.name = "avx512", .scan = TEXT_SCAN_TABLE};
+/* A look-up by the low nibble gives the bits of all high nibbles, one by the high nibble its bit. */
+static size_t
+find(const struct text_set *set, const char *text, size_t at, size_t n)
+{
+    const __m128i *tables = (const __m128i *)(const void *)set;
+    __m512i low = _mm512_broadcast_i32x4(_mm_loadu_si128(tables));
+    __m512i high = _mm512_broadcast_i32x4(_mm_loadu_si128(tables + 1));
+    __m512i bit = _mm512_set1_epi64((long long)0x8040201008040201);
+    __m512i seven = _mm512_set1_epi8(7), top = _mm512_set1_epi8((char)0x80);
+    for (; at < n; at += 64) {
+        __mmask64 in = n - at < 64 ? ((__mmask64)1 << (n - at)) - 1 : UINT64_MAX;
+        __m512i v = _mm512_maskz_loadu_epi8(in, text + at);
+        /* a shuffle gives 0 for bytes with the top bit: each table sees its half only */
+        __m512i bits = _mm512_or_si512(_mm512_shuffle_epi8(low, v),
+                                       _mm512_shuffle_epi8(high, _mm512_xor_si512(v, top)));
+        __m512i mine = _mm512_shuffle_epi8(
+            bit, _mm512_and_si512(_mm512_srli_epi16(v, 4), seven));
+        __mmask64 found = _mm512_mask_test_epi8_mask(in, bits, mine);
+        if (found)
+            return at + (size_t)__builtin_ctzll(found);
+    }
+    return n;
+}
+
+const struct text_kernels text_avx512 = {.name = "avx512", .scan = TEXT_SCAN_TABLE, .find = find};

@@ -69,4 +69,12 @@ flatten(uint64_t bits, uint32_t at, uint32_t *ends)
 
 #include "kernels/text_scan.inc"
 
-const struct text_kernels text_ref = {.name = "ref", .scan = TEXT_SCAN_TABLE};
+static size_t
+find(const struct text_set *set, const char *text, size_t at, size_t n)
+{
+    while (at < n && !text_set_has(set, (uint8_t)text[at]))
+        at++;
+    return at;
+}
+
+const struct text_kernels text_ref = {.name = "ref", .scan = TEXT_SCAN_TABLE, .find = find};
