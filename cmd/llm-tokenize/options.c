@@ -213,8 +213,6 @@ check_learning(void)
     }
     if (kind == FOR_WORDS)
         die(STATUS_USAGE, "--pattern sentencepiece is not supported yet");
-    if (options.train == TRAIN_UNIGRAM)
-        die(STATUS_USAGE, "--train unigram is not supported yet; --train bpe is");
 }
 
 char *

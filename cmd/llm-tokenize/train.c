@@ -68,7 +68,7 @@ release(struct training *t)
 int
 train_tokenizer(void)
 {
-    struct training t = {.kind = &train_bpe};
+    struct training t = {.kind = options.train == TRAIN_BPE ? &train_bpe : &train_unigram};
     struct sink sink = {add_text, NULL, &t};
     struct account total = {0};
     struct outfile out;

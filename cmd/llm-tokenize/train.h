@@ -21,6 +21,6 @@ struct trainer_kind {
     void (*free)(void *trainer);                    /* NULL will do */
 };
 
-extern const struct trainer_kind train_bpe;
+extern const struct trainer_kind train_bpe, train_unigram;
 
 #endif

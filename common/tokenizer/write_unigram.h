@@ -1,0 +1,50 @@
+#ifndef TOKENIZER_WRITE_UNIGRAM_H
+#define TOKENIZER_WRITE_UNIGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "base/vec.h"
+#include "json/write.h"
+
+/*
+ * A learned Unigram vocabulary as a tokenizer.json that says what a SentencePiece model
+ * does: ▁ before a text and for every space, no pre-tokenizer, byte fallback. Ids: <unk>,
+ * the bytes <0x00> … <0xFF>, user symbols, pieces from the best, special tokens.
+ *
+ * Hugging Face's Unigram finds every entry of the vocabulary in a text, SentencePiece
+ * neither <unk> nor bytes: they get a score below any other reading of such a text. User
+ * symbols get one above any other reading.
+ */
+enum normal_form { NORMAL_NONE, NORMAL_NFC, NORMAL_NFKC, NORMAL_NMT_NFKC };
+
+struct unigram_vocab_entry {
+    const char *text;
+    size_t length;
+    float score;
+};
+struct unigram_vocab_entries VEC_BODY(struct unigram_vocab_entry);
+
+struct unigram_file {
+    struct unigram_vocab_entries pieces;   /* with ▁ for spaces; best first */
+    struct unigram_vocab_entries symbols;  /* scores are set by unigram_scores */
+    struct unigram_vocab_entries specials; /* scores are not used */
+    bool byte_fallback;
+    enum normal_form form;
+    float below; /* <unk>'s and the bytes' score, by unigram_scores */
+};
+
+/* Sets the scores of symbols, <unk> and bytes from those of the pieces. */
+void unigram_scores(struct unigram_file *f);
+
+void unigram_write(const struct unigram_file *f, struct str *json);
+
+/* Puts the normalizer of a form, without what ▁ needs; null for none. */
+void put_normal_form(struct json_writer *w, const char *key, enum normal_form form);
+
+/* Special tokens as added tokens with ids from first_id on. */
+void put_special_token(struct json_writer *w, uint32_t id, const char *text, size_t n);
+
+#endif
