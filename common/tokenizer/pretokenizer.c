@@ -290,6 +290,8 @@ run_step(const struct run *r, size_t k, const char *text, size_t n, size_t origi
         r->piece(r->arg, text, n);
         return 0;
     }
+    if (origin > n)
+        origin = n;
     switch (r->p->steps.data[k].kind) {
     case PRETOKENIZE_SCAN: return run_scan(r, k, text, n, origin);
     case PRETOKENIZE_SPACE:
@@ -307,5 +309,5 @@ pretokenizer_run(const struct pretokenizer *p, struct pretokenizer_scratch *s, c
     struct run r = {p, s, piece, arg};
     if (p->steps.len && !s->regex)
         s->regex = regex_scratch_new();
-    return n ? run_step(&r, 0, text, n, origin < n ? origin : n) : 0;
+    return n ? run_step(&r, 0, text, n, origin) : 0;
 }
