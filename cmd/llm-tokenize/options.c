@@ -79,7 +79,7 @@ static const struct opt table[] = {
     {.type = OPT_COUNT, .name = "vocab-size", .placeholder = "N", .target = L vocab_size,
      .help = "its tokens: pieces, bytes and special ones"},
     {.type = OPT_STRING, .name = "special-tokens", .placeholder = "LIST",
-     .target = L special_tokens, .fallback = "<|endoftext|>",
+     .target = L special_tokens, .fallback = "<|endoftext|>", .given = L special_tokens_given,
      .help = "its special tokens, apart by commas"},
     {.type = OPT_STRING, .name = "user-symbols", .placeholder = "LIST", .target = L user_symbols,
      .help = "texts that are always one token, apart by commas"},
@@ -114,7 +114,7 @@ static const struct opt table[] = {
      .fallback = "2", .help = "bpe: rarer pairs are not merged"},
     {.type = OPT_COUNT, .name = "max-piece-length", .placeholder = "N",
      .target = L max_piece_length, .fallback = "0",
-     .help = "longest token in characters (0: 16 for unigram, else no limit)"},
+     .help = "longest piece in characters, of byte-level BPE in bytes (0: 16 characters, any bytes)"},
     {.type = OPT_COUNT, .name = "seed-size", .placeholder = "N", .target = L seed_size,
      .fallback = "1000000", .help = "unigram: candidates to begin with"},
     {.type = OPT_REAL, .name = "shrink", .placeholder = "F", .target = L shrink,
@@ -166,25 +166,25 @@ options_sentencepiece_bpe(void)
 }
 
 /* Which kind of training takes which option. */
-enum { FOR_BYTES = 1, FOR_WORDS = 2, FOR_UNIGRAM = 4, FOR_ALL = 7, BPE_LATER = 8 };
+enum { FOR_BYTES = 1, FOR_WORDS = 2, FOR_UNIGRAM = 4, FOR_ALL = 7 };
 static const struct {
     const char *name;
     unsigned kinds;
 } learning[] = {
     {"vocab-size", FOR_ALL},
     {"special-tokens", FOR_ALL},
-    {"user-symbols", FOR_ALL | BPE_LATER},
+    {"user-symbols", FOR_ALL},
     {"character-coverage", FOR_WORDS | FOR_UNIGRAM},
     {"limit-alphabet", FOR_WORDS | FOR_UNIGRAM},
     {"byte-fallback", FOR_WORDS | FOR_UNIGRAM},
-    {"normalization", FOR_ALL | BPE_LATER},
-    {"split-digits", FOR_ALL | BPE_LATER},
+    {"normalization", FOR_ALL},
+    {"split-digits", FOR_ALL},
     {"split-by-whitespace", FOR_WORDS | FOR_UNIGRAM},
     {"split-by-script", FOR_WORDS | FOR_UNIGRAM},
     {"split-by-number", FOR_WORDS | FOR_UNIGRAM},
     {"pattern", FOR_BYTES | FOR_WORDS},
-    {"min-frequency", FOR_BYTES | FOR_WORDS | BPE_LATER},
-    {"max-piece-length", FOR_ALL | BPE_LATER},
+    {"min-frequency", FOR_BYTES | FOR_WORDS},
+    {"max-piece-length", FOR_ALL},
     {"seed-size", FOR_UNIGRAM},
     {"shrink", FOR_UNIGRAM},
     {"sub-iterations", FOR_UNIGRAM},
@@ -208,11 +208,7 @@ check_learning(void)
                 kind == FOR_UNIGRAM ? "unigram"
                 : learning[i].kinds & FOR_WORDS ? "bpe without --pattern sentencepiece"
                                                 : "bpe");
-        if (kind != FOR_UNIGRAM && (learning[i].kinds & BPE_LATER))
-            die(STATUS_USAGE, "--%s is not supported yet with --train bpe", learning[i].name);
     }
-    if (kind == FOR_WORDS)
-        die(STATUS_USAGE, "--pattern sentencepiece is not supported yet");
 }
 
 char *

@@ -22,6 +22,7 @@ enum normalization { NORMALIZATION_NONE, NORMALIZATION_NFC, NORMALIZATION_NFKC,
 struct train_options {
     uint64_t vocab_size;
     const char *special_tokens, *user_symbols; /* lists, apart by commas; NULL: none */
+    bool special_tokens_given;
     double character_coverage;
     uint64_t limit_alphabet; /* 0: no limit */
     bool byte_fallback, split_digits;

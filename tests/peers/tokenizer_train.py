@@ -12,10 +12,11 @@ import pathlib
 import subprocess
 import tempfile
 
+import sentencepiece
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 import _texts
-from _texts import BIN, corpus_texts, diag, fixtures, ok, random_texts, system_texts
+from _texts import BIN, HARD, corpus_texts, diag, fixtures, ok, random_texts, system_texts
 
 
 def write_lines(path, texts):
@@ -28,7 +29,7 @@ def write_lines(path, texts):
 def tool(*arguments):
     p = subprocess.run([str(BIN / "llm-tokenize"), "-q"] + [str(a) for a in arguments], stdout=subprocess.PIPE)
     if p.returncode:
-        diag("llm-tokenize %s: status %d" % (" ".join(map(str, arguments)), p.returncode))
+        ok(False, "llm-tokenize %s: status %d" % (" ".join(map(str, arguments)), p.returncode))
     return p.stdout
 
 
@@ -87,11 +88,65 @@ def byte_level(texts, held_out, folder, size=4000):
     compare("byte-level", file, held_out + random_texts(2000, 5), folder)
 
 
+def options_of_bytes(texts, held_out, folder):
+    """The ids of what other options learn are the peer's; each option does what it says."""
+    lines = write_lines(folder / "texts.jsonl", texts)
+    hard = HARD + held_out[:20] + random_texts(1000, 6)
+    for what, options in {
+            "gpt2 pattern": ["--pattern", "gpt2"],
+            "a regular expression": ["--pattern", r"\p{Han}{1,2}|[\p{Hiragana}ー]+| ?\p{L}+|\p{N}|[^\p{L}\p{N}]+"],
+            "digits, symbols, NFC": ["--split-digits", "yes", "--user-symbols", "<user>,[INST]", "--normalization", "nfc"],
+            "NFKC, frequency, length": ["--normalization", "nfkc", "--min-frequency", 20, "--max-piece-length", 9],
+            "Nmt and NFKC": ["--normalization", "nmt_nfkc"]}.items():
+        file = folder / "option.json"
+        tool("--train", "bpe", "--vocab-size", 1500, "-o", file, *options, lines)
+        compare(what, file, hard, folder)
+    tool("--train", "bpe", "--vocab-size", 1500, "--split-digits", "yes", "--user-symbols", "<user>", "-o", file, lines)
+    t = Tokenizer.from_file(str(file))
+    pieces = t.encode("a 2024<user>x").tokens
+    ok(pieces[-6:-1] == list("2024") + ["<user>"], "digits and symbols are tokens by themselves: %r" % pieces)
+    tool("--train", "bpe", "--vocab-size", 3000, "--max-piece-length", 9, "--min-frequency", 500, "-o", file, lines)
+    t = Tokenizer.from_file(str(file))
+    longest = max(len(p) for p in t.get_vocab() if p != "<|endoftext|>")
+    ok(longest == 9 and t.get_vocab_size() < 3000,
+       "no piece is longer than 9 bytes (%d), rare pairs are left (%d pieces)" % (longest, t.get_vocab_size()))
+
+
+def words(texts, held_out, folder, size=4000):
+    """SentencePiece's way, against SentencePiece's trainer and Hugging Face's encoder."""
+    # SentencePiece learns from lines: both get texts of one line
+    texts, held_out = [t.replace("\n", " ") for t in texts], [t.replace("\n", " ") for t in held_out]
+    lines, file = write_lines(folder / "texts.jsonl", texts), folder / "words.json"
+    tool("--train", "bpe", "--pattern", "sentencepiece", "--vocab-size", size, "-o", file, lines)
+    ours = Tokenizer.from_file(str(file))
+    (folder / "texts.txt").write_text("\n".join(texts))
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(folder / "texts.txt"), model_prefix=str(folder / "peer"), vocab_size=size, model_type="bpe",
+        byte_fallback=True, normalization_rule_name="identity", remove_extra_whitespaces=False,
+        allow_whitespace_only_pieces=True, max_sentence_length=10**7, minloglevel=2)
+    peer = sentencepiece.SentencePieceProcessor(model_file=str(folder / "peer.model"))
+    x = bytes_per_token(ours, held_out)
+    y = sum(len(t.encode()) for t in held_out) / sum(len(i) for i in peer.encode(held_out))
+    ok(x >= y * 0.995, "words: %.4f bytes per token on other text, SentencePiece's %.4f" % (x, y))
+    hard = HARD + random_texts(2000, 7)
+    compare("words", file, held_out + hard, folder)
+    for what, options in {
+            "no byte fallback": ["--byte-fallback", "no", "--limit-alphabet", 500],
+            "digits, symbols, NFKC": ["--split-digits", "yes", "--user-symbols", "<user>,[INST]", "--normalization", "nfkc"],
+            "all scripts together": ["--split-by-script", "no", "--split-by-number", "no", "--split-by-whitespace", "no"],
+            "more special tokens": ["--special-tokens", "<|im_start|>,<|im_end|>", "--character-coverage", 0.95],
+            }.items():
+        tool("--train", "bpe", "--pattern", "sentencepiece", "--vocab-size", 3000, "-o", file, *options, lines)
+        compare("words, " + what, file, held_out[:20] + hard, folder)
+
+
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(dir=".")).resolve()
     limit = int(os.environ.get("LLM_PEER_MB", 2)) * 1000000
     texts = corpus_texts("ja", limit) + corpus_texts("en", limit) or system_texts()
     byte_level(texts[::2], texts[1::2][:60], folder)
+    options_of_bytes(texts[::2], texts[1::2][:60], folder)
+    words(texts[::2], texts[1::2][:60], folder)
     print("1..%d" % _texts.count)
 
 

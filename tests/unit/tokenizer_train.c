@@ -96,7 +96,7 @@ limits(void)
 {
     struct bpe_options o = options(1);
     struct str json = {0};
-    o.max_piece_bytes = 3;
+    o.max_piece_length = 3;
     train(&o, false, &json);
     struct tokenizer *t = tokenizer_load_json("short", json.data, json.len);
     size_t longest = 0;
