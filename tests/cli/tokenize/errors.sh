@@ -70,7 +70,7 @@ done <<'O'
 -t tok.json --max-depth 65
 -t tok.json --formt text
 O
-for option in "--filter x" "--minhash 4x4" "--extend tok.json" "--add 5" "--train unigram" \
+for option in "--filter x" "--minhash 4x4" "--extend tok.json" "--add 5" \
     "--format warc" "--format wikixml"; do
     # shellcheck disable=SC2086
     ok "not yet: $option" expect_code 2 llm-tokenize -t tok.json $option -o o.shard a.txt
