@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/sys.h"
 #include "cmd/llm-train/train.h"
+#include "kernels/profile.h"
 
 static bool
 due(int64_t every, uint64_t step)
@@ -29,6 +30,8 @@ end(struct trainer *t, int status, const char *why)
 {
     double measured = (double)sys_memory_peak() - t->memory_before;
 
+    if (options.profile && t->world->rank == 0 && profile_report(t) < 0)
+        return -1;
     if (t->world->rank == 0 && (report_memory(t->predicted_memory, measured) < 0 ||
                                 report_end(&t->report, status, t->step, why) < 0))
         return -1;
@@ -78,13 +81,32 @@ not_read(struct trainer *t)
     return stopped(t);
 }
 
+/* The first step touches all memory for the first time: it is left out. */
+static enum step_result
+timed_step(struct trainer *t, bool *stop)
+{
+    double start = sys_seconds();
+    enum step_result r = trainer_step(t, stop);
+
+    if (!options.profile || r != STEP_DONE)
+        return r;
+    if (t->profile.started) {
+        t->profile.steps++;
+        t->profile.seconds += sys_seconds() - start;
+    } else {
+        t->profile.started = true;
+        profile_reset();
+    }
+    return r;
+}
+
 int
 trainer_run(struct trainer *t)
 {
     bool stop = false;
 
     while (t->step < t->length.steps) {
-        enum step_result r = trainer_step(t, &stop);
+        enum step_result r = timed_step(t, &stop);
         if (r == STEP_DATA_ENDED)
             return end_of_data(t);
         if (r == STEP_NOT_READ)

@@ -16,6 +16,7 @@
 #include "json/write.h"
 #include "kernels/blas.h"
 #include "kernels/check.h"
+#include "kernels/profile.h"
 #include "parallel/mpi_comm.h"
 #include "parallel/place.h"
 #include "parallel/reduce.h"
@@ -36,6 +37,8 @@ pick_kernels(struct trainer *t)
     if (level != kernels_level(t->kernels->name))
         t->kernels = kernels_pick(kernels_level_name(level));
     trainer_agree_or_die(t, t->kernels ? 0 : -1);
+    if (options.profile)
+        t->kernels = profile_kernels(t->kernels);
 }
 
 void

@@ -73,6 +73,7 @@ static const struct opt table[] = {
     OPT(REAL, timeout, .name = "timeout", .placeholder = "S", .fallback = "1800", .min = 0, .max = 1e9, .help = "give up a wait between ranks"),
     {.type = OPT_FLAG, .name = "plan", .target = &options.plan, .help = "print memory and FLOPs, do not run"},
     OPT(STRING, machine, .name = "machine", .placeholder = "FILE", .help = "machine to plan for"),
+    {.type = OPT_FLAG, .name = "profile", .target = &options.profile, .help = "print where the time of the steps went"},
     {.type = OPT_FLAG, .name = "self-check", .target = &options.self_check, .help = "check every kernel thoroughly, then exit"},
     OPT_COMMON,
     OPT_END,

@@ -34,7 +34,7 @@ struct train_options {
     int64_t log_every;
     const char *tensorboard, *time_limit;
     double timeout;
-    bool plan, self_check;
+    bool plan, profile, self_check;
     const char *machine;
 };
 extern struct train_options options;

@@ -54,6 +54,11 @@ struct trainer {
     double deadline;               /* sys_seconds() of --time-limit, or 0 */
     double predicted_memory;       /* bytes of this rank, by the plan */
     double memory_before;          /* resident before anything was taken */
+    struct {
+        uint64_t steps;            /* timed: all but the first */
+        double seconds;
+        bool started;
+    } profile;                     /* --profile */
 };
 
 /* setup.c: from options to a trainer that can step. Collective; dies with an agreed status. */
@@ -84,6 +89,14 @@ void trainer_init_weights(struct trainer *t);
 
 /* validate.c */
 int trainer_validate(struct trainer *t);
+
+/* profile.c: prints and logs --profile's table. Rank 0 alone. 0 or -1. */
+struct profile_figures {
+    uint64_t steps;
+    double thread_seconds; /* of all steps and threads */
+    double peak;           /* FLOP/s of a thread */
+};
+int profile_report(const struct trainer *t);
 
 /* loop.c: steps until the end; the status the run leaves with. */
 int trainer_run(struct trainer *t);
