@@ -226,6 +226,20 @@ charsmap_longest(const struct charsmap *c, const char *text, size_t n, const cha
     return longest;
 }
 
+bool
+charsmap_begins(const struct charsmap *c, const char *text, size_t n)
+{
+    uint32_t base = base_of(ROOT, c->units[ROOT]);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        uint32_t node = base ^ byte;
+        if (!is_child(c->units[node], byte))
+            return false;
+        base = base_of(node, c->units[node]);
+    }
+    return true;
+}
+
 size_t
 charsmap_shortest(const struct charsmap *c, const char *text, size_t n, const char **to,
                   size_t *to_n)

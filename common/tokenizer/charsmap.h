@@ -29,6 +29,9 @@ void charsmap_release(struct charsmap *c);
 size_t charsmap_longest(const struct charsmap *c, const char *text, size_t n, const char **to,
                         size_t *to_n);
 
+/* Does some key begin with text[0..n), or equal it? */
+bool charsmap_begins(const struct charsmap *c, const char *text, size_t n);
+
 /* The first (shortest) key that is a prefix of text[0..n), as Hugging Face looks it up. */
 size_t charsmap_shortest(const struct charsmap *c, const char *text, size_t n, const char **to,
                          size_t *to_n);

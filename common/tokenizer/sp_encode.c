@@ -1,0 +1,174 @@
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "text/classes.h"
+#include "tokenizer/bpe_pairs.h"
+#include "tokenizer/sp_tokenizer.h"
+
+/* Encoding with a SentencePiece model: normalize, then what its algorithm does. */
+
+enum { TEXT_LIMIT = INT32_MAX }; /* places in a normalized text are 32-bit */
+
+struct sp_scratch {
+    struct str text;
+    struct bpe_scratch *bpe;
+    struct unigram_scratch *unigram;
+    struct sp_bpe_scratch *slow;
+};
+
+struct sp_scratch *
+sp_scratch_new(void)
+{
+    struct sp_scratch *s = mem_zalloc(sizeof *s);
+    s->bpe = bpe_scratch_new();
+    s->unigram = unigram_scratch_new();
+    s->slow = sp_bpe_scratch_new();
+    return s;
+}
+
+void
+sp_scratch_free(struct sp_scratch *s)
+{
+    if (!s)
+        return;
+    str_release(&s->text);
+    bpe_scratch_free(s->bpe);
+    unigram_scratch_free(s->unigram);
+    sp_bpe_scratch_free(s->slow);
+    free(s);
+}
+
+/* ---- from texts of pieces to ids ---- */
+
+struct giving {
+    const struct sp *sp;
+    struct ids *out;
+    bool unknown; /* the last one was: the next unknown is part of it */
+};
+
+/* The id of a piece's text: no text is a control piece. */
+static uint32_t
+id_of(const struct sp *sp, const char *text, size_t n)
+{
+    uint32_t id = vocab_find(sp->vocab, text, n);
+    return id == UINT32_MAX || sp->kinds[id] == SP_CONTROL ? sp->unk : id;
+}
+
+static void
+give(void *arg, const char *text, size_t n)
+{
+    struct giving *g = arg;
+    const struct sp *sp = g->sp;
+    uint32_t id = id_of(sp, text, n);
+    bool unknown = id == sp->unk;
+    for (size_t i = 0; unknown && sp->byte_fallback && i < n; i++)
+        vec_push(g->out, sp->byte_pieces[(uint8_t)text[i]]);
+    if (!unknown || (!sp->byte_fallback && !g->unknown))
+        vec_push(g->out, id);
+    g->unknown = unknown;
+}
+
+/* ---- BPE ---- */
+
+/* The end of the word that begins with the ▁ at `at`. */
+static size_t
+word_end(const char *text, size_t at, size_t n)
+{
+    while (n - at >= MARK_LEN && !memcmp(text + at, MARK, MARK_LEN))
+        at += MARK_LEN;
+    const char *next = n > at ? memmem(text + at, n - at, MARK, MARK_LEN) : NULL;
+    return next ? (size_t)(next - text) : n;
+}
+
+/* A stretch without user-defined symbols: words that begin with ▁▁ go the slow way. */
+static void
+encode_words(const struct sp *sp, struct sp_scratch *s, const char *text, size_t n, struct ids *out)
+{
+    while (sp->slow_runs && n > 0) {
+        const char *run = memmem(text, n, MARK MARK, 2 * (size_t)MARK_LEN);
+        if (!run)
+            break;
+        size_t begin = (size_t)(run - text), end = word_end(text, begin, n);
+        struct giving g = {sp, out, false};
+        if (begin > 0)
+            bpe_encode(&sp->bpe, s->bpe, text, begin, out);
+        sp_bpe_encode(&sp->slow, s->slow, run, end - begin, give, &g);
+        text += end;
+        n -= end;
+    }
+    if (n > 0)
+        bpe_encode(&sp->bpe, s->bpe, text, n, out);
+}
+
+static void
+encode_bpe(const struct sp *sp, struct sp_scratch *s, const char *text, size_t n, struct ids *out)
+{
+    struct giving g = {sp, out, false};
+    if (sp->slow_all) {
+        sp_bpe_encode(&sp->slow, s->slow, text, n, give, &g);
+        return;
+    }
+    size_t begin = 0, at = 0;
+    while (sp->normalizer.has_symbols && at < n) {
+        size_t used = 0;
+        if (sp_symbol_begins(&sp->normalizer, (unsigned char)text[at]))
+            used = sp_symbol(&sp->normalizer, text + at, n - at);
+        if (used == 0) {
+            at++;
+            continue;
+        }
+        encode_words(sp, s, text + begin, at - begin, out);
+        vec_push(out, vocab_find(sp->vocab, text + at, used));
+        begin = at += used;
+    }
+    encode_words(sp, s, text + begin, n - begin, out);
+}
+
+/* ---- characters and words ---- */
+
+static void
+encode_characters(const struct sp *sp, const char *text, size_t n, struct ids *out)
+{
+    struct giving g = {sp, out, false};
+    for (size_t at = 0, used; at < n; at += used) {
+        used = sp_symbol(&sp->normalizer, text + at, n - at);
+        if (used == 0)
+            text_peek(text + at, &used);
+        give(&g, text + at, used);
+    }
+}
+
+/* A word begins with each ▁. */
+static void
+encode_by_words(const struct sp *sp, const char *text, size_t n, struct ids *out)
+{
+    struct giving g = {sp, out, false};
+    while (n > 0) {
+        const char *next = memmem(text + 1, n - 1, MARK, MARK_LEN);
+        size_t used = next ? (size_t)(next - text) : n;
+        give(&g, text, used);
+        text += used;
+        n -= used;
+    }
+}
+
+int
+sp_encode(const struct sp *sp, struct sp_scratch *s, const char *text, size_t n, struct ids *out)
+{
+    str_clear(&s->text);
+    sp_normalize(&sp->normalizer, text, n, &s->text);
+    if (s->text.len == 0)
+        return 0;
+    if (s->text.len >= TEXT_LIMIT)
+        return err_set(STATUS_INPUT, "a text of %zu bytes, normalized, is longer than supported",
+                       s->text.len);
+    switch (sp->algorithm) {
+    case SP_UNIGRAM:
+        return unigram_encode(&sp->unigram, s->unigram, s->text.data, s->text.len, out);
+    case SP_BPE: encode_bpe(sp, s, s->text.data, s->text.len, out); break;
+    case SP_WORD: encode_by_words(sp, s->text.data, s->text.len, out); break;
+    case SP_CHAR: encode_characters(sp, s->text.data, s->text.len, out); break;
+    }
+    return 0;
+}
