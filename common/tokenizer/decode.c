@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "tokenizer/bytelevel.h"
 #include "tokenizer/internal.h"
+#include "tokenizer/sp_tokenizer.h"
 
 /* Decoding, whole and streamed. */
 
@@ -34,12 +35,59 @@ check_id(const struct tokenizer *t, uint32_t id)
     return err_set(STATUS_INPUT, "id %u is outside the vocabulary of %u", id, t->vocabulary);
 }
 
+/* ---- SentencePiece models ---- */
+
+static void
+decode_sp_id(const struct tokenizer *t, struct sp_decoding *d, uint32_t id, bool skip_special,
+             struct str *out)
+{
+    const struct added_token *a = added_token(t, id);
+    if (!a)
+        sp_decode_id(t->sp, d, id, out);
+    else if (!skip_special || !a->special)
+        sp_decode_text(t->sp, d, a->content, a->length, out);
+}
+
+void
+decode_sp_piece(const struct tokenizer *t, uint32_t id, struct str *out)
+{
+    size_t n = 0;
+    const char *text = tokenizer_text(t, id, &n);
+    if (id < t->vocab.entries.len && t->sp->kinds[id] == SP_BYTE)
+        str_addc(out, (char)byte_token(text, n));
+    else if (id < t->vocab.entries.len)
+        sp_add_spaced(text, n, out);
+    else
+        str_add(out, text, n);
+}
+
+static int
+decode_sp(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
+          struct str *out)
+{
+    struct sp_decoding d = {0};
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        rc = check_id(t, ids[i]);
+        if (rc == 0)
+            decode_sp_id(t, &d, ids[i], skip_special, out);
+    }
+    if (rc == 0)
+        sp_decode_end(t->sp, &d, out);
+    sp_decoding_release(&d);
+    return rc;
+}
+
+/* ---- whole ---- */
+
 int
 tokenizer_decode(const struct tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
                  struct str *out)
 {
     struct pieces pieces = {0};
     int rc = 0;
+    if (t->sp)
+        return decode_sp(t, ids, n, skip_special, out);
     for (size_t i = 0; i < n && rc == 0; i++) {
         size_t length = 0;
         rc = check_id(t, ids[i]);
@@ -62,6 +110,7 @@ struct tokenizer_stream {
     struct str bytes;  /* STREAM_BYTES: an unfinished character; STREAM_TEXTS: a run of bytes */
     struct ids held;   /* STREAM_NONE: everything */
     size_t strip_left; /* characters that Strip may still take */
+    struct sp_decoding sp;
 };
 
 static const struct decoder_step *
@@ -90,6 +139,7 @@ tokenizer_stream_free(struct tokenizer_stream *s)
         return;
     str_release(&s->bytes);
     vec_release(&s->held);
+    sp_decoding_release(&s->sp);
     free(s);
 }
 
@@ -184,6 +234,10 @@ tokenizer_stream_add(struct tokenizer_stream *s, uint32_t id, struct str *out)
     size_t n = 0;
     if (check_id(s->t, id) < 0)
         return -1;
+    if (s->t->sp) {
+        decode_sp_id(s->t, &s->sp, id, s->skip_special, out);
+        return 0;
+    }
     const char *text = decode_text(s->t, id, &n);
     if (!text || (s->skip_special && decode_skips(s->t, id)))
         return 0;
@@ -200,7 +254,9 @@ int
 tokenizer_stream_end(struct tokenizer_stream *s, struct str *out)
 {
     int rc = 0;
-    if (s->kind == STREAM_BYTES && s->bytes.len)
+    if (s->t->sp)
+        sp_decode_end(s->t->sp, &s->sp, out);
+    else if (s->kind == STREAM_BYTES && s->bytes.len)
         utf8_clean(s->bytes.data, s->bytes.len, out);
     else if (s->kind == STREAM_TEXTS)
         end_run(s, out);

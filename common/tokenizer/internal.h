@@ -15,7 +15,14 @@
 
 /* What the files of common/tokenizer share; nobody else includes this. */
 
-enum model_kind { MODEL_BPE, MODEL_UNIGRAM, MODEL_WORDPIECE, MODEL_WORDLEVEL };
+enum model_kind {
+    MODEL_BPE,
+    MODEL_UNIGRAM,
+    MODEL_WORDPIECE,
+    MODEL_WORDLEVEL,
+    MODEL_SENTENCEPIECE
+};
+
 
 struct tokenizer {
     struct vocab vocab; /* the model's own */
@@ -24,6 +31,7 @@ struct tokenizer {
     struct bpe bpe; /* of these the one that kind names */
     struct unigram unigram;
     struct wordpiece words; /* WordPiece, WordLevel */
+    struct sp *sp; /* a SentencePiece model, which does all by itself; else NULL */
     struct normalizer normalizer;
     struct pretokenizer pretokenizer;
     struct decoder decoder;
@@ -34,6 +42,8 @@ struct tokenizer {
     uint32_t *added_of;            /* by id: index into added + 1; 0: not added */
     uint32_t vocabulary;           /* largest id + 1 */
 
+    struct tokenizer_specials model_ids; /* those of a SentencePiece model, also beside a json */
+    bool add_bos, add_eos; /* of a SentencePiece model's tokenizer_config.json */
     struct tokenizer_specials specials;
     struct decided {
         bool bos, eos, pad, unk; /* a higher authority has spoken */
@@ -50,6 +60,13 @@ int load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *mo
 int load_added(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
 int load_post(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
 
+/* A SentencePiece model; only its ids where tokenizer.json stands beside it. 0 or -1. */
+int load_sp(struct tokenizer *t, const char *name, const char *bytes, size_t n);
+int load_sp_ids(struct tokenizer *t, const char *name, const char *bytes, size_t n);
+
+/* What its tokenizer_config.json adds: tokens, what stands around a text. 0 or -1. */
+int load_sp_config(struct tokenizer *t, const struct json_doc *doc, const json_t *root);
+
 /* Takes the specials from tokenizer_config.json (data NULL: there is none). 0 or -1. */
 int load_config(struct tokenizer *t, const char *name, const char *data, size_t n);
 
@@ -61,6 +78,9 @@ const char *decode_text(const struct tokenizer *t, uint32_t id, size_t *n);
 
 /* Is it left out where special tokens are skipped? */
 bool decode_skips(const struct tokenizer *t, uint32_t id);
+
+/* The bytes that a SentencePiece model's id stands for inside a text, appended. */
+void decode_sp_piece(const struct tokenizer *t, uint32_t id, struct str *out);
 
 static inline const struct added_token *
 added_token(const struct tokenizer *t, uint32_t id)

@@ -10,10 +10,10 @@
 enum { FILE_LIMIT = 256 << 20 };
 
 /* Files that Hugging Face saves with a tokenizer; the first is its description. */
-static const char *const file_names[] = {"tokenizer.json",          "tokenizer_config.json",
-                                         "special_tokens_map.json", "added_tokens.json",
-                                         "chat_template.jinja",     "chat_template.json"};
-enum { FILE_NAMES = sizeof file_names / sizeof *file_names };
+static const char *const file_names[] = {
+    "tokenizer.json",    "tokenizer.model",     "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json", "chat_template.jinja", "chat_template.json"};
+enum { FILE_NAMES = sizeof file_names / sizeof *file_names, FILE_JSON = 0, FILE_MODEL = 1 };
 
 static void
 add_file(struct tokenizer *t, const char *name, struct str *bytes)
@@ -61,34 +61,59 @@ load_parts(struct tokenizer *t, const struct json_doc *doc)
     return load_added(t, doc, root) < 0 ? -1 : load_post(t, doc, root);
 }
 
-static struct tokenizer *
-load_bytes(const char *name, const char *json, size_t n)
+static int
+load_json(struct tokenizer *t, const char *name, const char *json, size_t n)
 {
     struct json_doc doc = {0};
     if (json_doc_parse(&doc, name, json, n) < 0)
-        return NULL;
-    struct tokenizer *t = mem_zalloc(sizeof *t);
-    t->specials = (struct tokenizer_specials){TOKEN_NONE, TOKEN_NONE, TOKEN_NONE, TOKEN_NONE};
+        return -1;
     int rc = load_parts(t, &doc);
     json_doc_release(&doc);
-    if (rc < 0) {
-        tokenizer_free(t);
-        return NULL;
-    }
+    return rc;
+}
+
+static struct tokenizer *
+new_tokenizer(void)
+{
+    static const struct tokenizer_specials none = {TOKEN_NONE, TOKEN_NONE, TOKEN_NONE, TOKEN_NONE};
+    struct tokenizer *t = mem_zalloc(sizeof *t);
+    t->specials = t->model_ids = none;
     return t;
 }
 
 struct tokenizer *
 tokenizer_load_json(const char *name, const char *json, size_t n)
 {
-    struct tokenizer *t = load_bytes(name, json, n);
-    if (!t)
-        return NULL;
+    struct tokenizer *t = new_tokenizer();
     struct str copy = {0};
+    if (load_json(t, name, json, n) < 0) {
+        tokenizer_free(t);
+        return NULL;
+    }
     str_add(&copy, json, n);
-    add_file(t, file_names[0], &copy);
+    add_file(t, file_names[FILE_JSON], &copy);
     guess_specials(t);
     return t;
+}
+
+/* ---- files ---- */
+
+/*
+ * A SentencePiece model begins with the field of its first piece, a newline, and a
+ * length: so may a JSON text, but for its name.
+ */
+static bool
+is_sentencepiece(const char *path, const char *data, size_t n)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t at = 0;
+    if (n < 3 || data[0] != '\n')
+        return false;
+    if (strstr(name, ".model"))
+        return true;
+    while (at < n && strchr(" \t\r\n", data[at]))
+        at++;
+    return at < n && data[at] != '{';
 }
 
 /* Descriptions of other kinds are recognized, to be refused by name. */
@@ -100,25 +125,47 @@ refuse_others(const char *path, const char *data, size_t n)
         at++;
     if (at < n && (data[at] == '{' || (unsigned char)data[at] == 0xEF))
         return 0;
-    if (str_ends(path, ".model") || (n > 2 && data[0] == '\n'))
-        return err_set(STATUS_INPUT, "%s: a SentencePiece model is not supported yet", path);
     if (str_ends(path, ".tiktoken"))
         return err_set(STATUS_INPUT, "%s: a tiktoken file is not supported yet", path);
-    return err_set(STATUS_INPUT, "%s: not a tokenizer.json", path);
+    return err_set(STATUS_INPUT, "%s: neither a tokenizer.json nor a SentencePiece model", path);
+}
+
+/* By its content; *name becomes the name that such a file has in a directory. */
+static int
+load_description(struct tokenizer *t, const char *path, const char *data, size_t n,
+                 const char **name)
+{
+    *name = file_names[FILE_MODEL];
+    if (is_sentencepiece(path, data, n))
+        return load_sp(t, path, data, n);
+    *name = file_names[FILE_JSON];
+    return refuse_others(path, data, n) < 0 ? -1 : load_json(t, path, data, n);
+}
+
+/* What a file beside the description says. A tokenizer.model of another kind says nothing. */
+static int
+use_beside(struct tokenizer *t, const char *path, const char *name, const struct str *bytes)
+{
+    const char *data = bytes->data ? bytes->data : "";
+    if (!strcmp(name, "tokenizer_config.json"))
+        return load_config(t, path, data, bytes->len);
+    if (!strcmp(name, file_names[FILE_MODEL]) && is_sentencepiece(path, data, bytes->len))
+        return load_sp_ids(t, path, data, bytes->len);
+    return 0;
 }
 
 /* What stands beside the description, if it does. */
 static int
 load_beside(struct tokenizer *t, const char *dir)
 {
-    for (size_t i = 1; i < FILE_NAMES; i++) {
+    for (size_t i = t->sp ? FILE_MODEL + 1 : FILE_JSON + 1; i < FILE_NAMES; i++) {
         char *path = file_join(dir, file_names[i]);
         struct str bytes = {0};
         int rc = 0;
         if (file_exists(path)) {
             rc = file_load(path, FILE_LIMIT, &bytes);
-            if (rc == 0 && i == 1)
-                rc = load_config(t, path, bytes.data ? bytes.data : "", bytes.len);
+            if (rc == 0)
+                rc = use_beside(t, path, file_names[i], &bytes);
             if (rc == 0)
                 add_file(t, file_names[i], &bytes);
         }
@@ -143,29 +190,40 @@ static struct tokenizer *
 load_file(const char *path, const char *dir)
 {
     struct str bytes = {0};
-    struct tokenizer *t = NULL;
+    const char *name = NULL;
     if (file_load(path, FILE_LIMIT, &bytes) < 0)
         return NULL;
-    if (refuse_others(path, bytes.data ? bytes.data : "", bytes.len) == 0)
-        t = load_bytes(path, bytes.data, bytes.len);
-    if (t) {
-        add_file(t, file_names[0], &bytes);
-        if (load_beside(t, dir) < 0) {
-            tokenizer_free(t);
-            t = NULL;
-        } else {
-            guess_specials(t);
-        }
+    struct tokenizer *t = new_tokenizer();
+    int rc = load_description(t, path, bytes.data ? bytes.data : "", bytes.len, &name);
+    if (rc == 0) {
+        add_file(t, name, &bytes);
+        rc = load_beside(t, dir);
     }
+    if (rc == 0)
+        guess_specials(t);
     str_release(&bytes);
-    return t;
+    if (rc == 0)
+        return t;
+    tokenizer_free(t);
+    return NULL;
+}
+
+/* In a directory tokenizer.json, else tokenizer.model. */
+static char *
+description_in(const char *dir)
+{
+    char *json = file_join(dir, file_names[FILE_JSON]);
+    char *model = file_join(dir, file_names[FILE_MODEL]);
+    bool take_model = !file_exists(json) && file_exists(model);
+    free(take_model ? json : model);
+    return take_model ? model : json;
 }
 
 struct tokenizer *
 tokenizer_load(const char *path)
 {
     bool is_dir = file_is_dir(path);
-    char *file = is_dir ? file_join(path, file_names[0]) : mem_strdup(path);
+    char *file = is_dir ? description_in(path) : mem_strdup(path);
     char *dir = is_dir ? mem_strdup(path) : directory_of(path);
     struct tokenizer *t = load_file(file, dir);
     free(file);

@@ -57,16 +57,16 @@ drain(const struct sp *sp, struct sp_decoding *d, bool all, struct str *out)
     }
 }
 
-static void
-add_spaced(const struct sp *sp, struct sp_decoding *d, const char *s, size_t n, struct str *out)
+void
+sp_add_spaced(const char *s, size_t n, struct str *out)
 {
     const char *end = s + n, *mark;
     while (s < end && (mark = memmem(s, (size_t)(end - s), MARK, MARK_LEN))) {
-        append(sp, d, s, (size_t)(mark - s), out);
-        append(sp, d, " ", 1, out);
+        str_add(out, s, (size_t)(mark - s));
+        str_addc(out, ' ');
         s = mark + MARK_LEN;
     }
-    append(sp, d, s, (size_t)(end - s), out);
+    str_add(out, s, (size_t)(end - s));
 }
 
 void
@@ -104,7 +104,8 @@ sp_decode_id(const struct sp *sp, struct sp_decoding *d, uint32_t id, struct str
         n -= MARK_LEN;
         d->dropped = !z->remove_extra_whitespaces;
     }
-    add_spaced(sp, d, text, n, out);
+    sp_add_spaced(text, n, sp->has_denormalizer ? &d->text : out);
+    d->begun |= n > 0;
 }
 
 void

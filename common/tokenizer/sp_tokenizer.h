@@ -63,6 +63,9 @@ struct sp_decoding {
     bool dropped;     /* the dummy space is gone */
 };
 
+/* Appends a text with each ▁ as a space. */
+void sp_add_spaced(const char *s, size_t n, struct str *out);
+
 void sp_decode_id(const struct sp *sp, struct sp_decoding *d, uint32_t id, struct str *out);
 
 /* Text that is no piece of the model, as an added token's. */

@@ -59,6 +59,7 @@ load_config(struct tokenizer *t, const char *name, const char *data, size_t n)
         return -1;
     struct tokenizer_specials *s = &t->specials;
     int rc = json_root_object(&doc, &root) < 0 ||
+                     (t->sp && load_sp_config(t, &doc, root) < 0) ||
                      config_token(t, &doc, root, "bos_token", &s->bos, &t->decided.bos) < 0 ||
                      config_token(t, &doc, root, "eos_token", &s->eos, &t->decided.eos) < 0 ||
                      config_token(t, &doc, root, "pad_token", &s->pad, &t->decided.pad) < 0 ||
@@ -88,14 +89,24 @@ guess_specials(struct tokenizer *t)
     static const char *const eos[] = {"</s>", "<|end_of_text|>", "<|endoftext|>", "<eos>", NULL};
     static const char *const pad[] = {"<pad>", "<|pad|>", "[PAD]", NULL};
     struct tokenizer_specials *s = &t->specials;
+    const struct tokenizer_specials *model = &t->model_ids;
     if (!t->decided.bos)
-        s->bos = t->prefix.len ? t->prefix.data[0] : well_known(t, bos);
+        s->bos = model->bos != TOKEN_NONE ? model->bos
+                 : t->prefix.len          ? t->prefix.data[0]
+                                          : well_known(t, bos);
     if (!t->decided.eos)
-        s->eos = t->suffix.len ? t->suffix.data[t->suffix.len - 1] : well_known(t, eos);
+        s->eos = model->eos != TOKEN_NONE ? model->eos
+                 : t->suffix.len          ? t->suffix.data[t->suffix.len - 1]
+                                          : well_known(t, eos);
     if (!t->decided.pad)
-        s->pad = well_known(t, pad);
+        s->pad = model->pad != TOKEN_NONE ? model->pad : well_known(t, pad);
     if (!t->decided.unk)
-        s->unk = t->unk;
+        s->unk = model->unk != TOKEN_NONE ? model->unk : t->unk;
+    /* a SentencePiece model has no post-processor: its configuration says what it would do */
+    if (t->add_bos && s->bos != TOKEN_NONE)
+        vec_push(&t->prefix, s->bos);
+    if (t->add_eos && s->eos != TOKEN_NONE)
+        vec_push(&t->suffix, s->eos);
 }
 
 const struct tokenizer_specials *

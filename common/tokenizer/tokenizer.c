@@ -10,6 +10,7 @@
 #include "text/classes.h"
 #include "tokenizer/fast.h"
 #include "tokenizer/internal.h"
+#include "tokenizer/sp_tokenizer.h"
 
 /* The public interface: encoding and what is known of each id. */
 
@@ -18,6 +19,7 @@ enum { TEXT_LIMIT = 1 << 30 }; /* places in a piece are 32-bit */
 struct tokenizer_scratch {
     struct bpe_scratch *bpe;
     struct unigram_scratch *unigram;
+    struct sp_scratch *sp;
     struct normalizer_scratch normalizer;
     struct pretokenizer_scratch pretokenizer;
     struct added_spans raw, normal;
@@ -47,6 +49,9 @@ tokenizer_free(struct tokenizer *t)
     bpe_release(&t->bpe);
     wordpiece_release(&t->words);
     unigram_release(&t->unigram);
+    if (t->sp)
+        sp_release(t->sp);
+    free(t->sp);
     vocab_release(&t->vocab);
     normalizer_release(&t->normalizer);
     pretokenizer_release(&t->pretokenizer);
@@ -57,8 +62,11 @@ tokenizer_free(struct tokenizer *t)
 struct tokenizer_scratch *
 tokenizer_scratch_new(const struct tokenizer *t)
 {
-    (void)t;
     struct tokenizer_scratch *s = mem_zalloc(sizeof *s);
+    if (t->sp) {
+        s->sp = sp_scratch_new();
+        return s;
+    }
     s->bpe = bpe_scratch_new();
     s->unigram = unigram_scratch_new();
     return s;
@@ -71,6 +79,7 @@ tokenizer_scratch_free(struct tokenizer_scratch *s)
         return;
     bpe_scratch_free(s->bpe);
     unigram_scratch_free(s->unigram);
+    sp_scratch_free(s->sp);
     normalizer_scratch_release(&s->normalizer);
     pretokenizer_scratch_release(&s->pretokenizer);
     vec_release(&s->raw);
@@ -111,6 +120,8 @@ bool
 tokenizer_is_special(const struct tokenizer *t, uint32_t id)
 {
     const struct added_token *a = added_token(t, id);
+    if (!a && t->sp && id < t->vocab.entries.len)
+        return t->sp->kinds[id] == SP_CONTROL;
     return a && a->special;
 }
 
@@ -119,6 +130,23 @@ tokenizer_files(const struct tokenizer *t, const struct tokenizer_file **files)
 {
     *files = t->files.data;
     return t->files.len;
+}
+
+/* SHARD.md's kind of an id. */
+enum fingerprint_kind { ORDINARY, BYTE_PIECE, SPECIAL };
+
+static enum fingerprint_kind
+fingerprint_kind(const struct tokenizer *t, uint32_t id, bool byte_pieces)
+{
+    size_t n = 0;
+    const char *text = decode_text(t, id, &n);
+    bool of_model = t->sp && id < t->vocab.entries.len;
+    if (!text || tokenizer_is_special(t, id) || id == t->unk ||
+        (of_model && t->sp->kinds[id] == SP_UNUSED))
+        return SPECIAL;
+    if (of_model)
+        return t->sp->kinds[id] == SP_BYTE ? BYTE_PIECE : ORDINARY;
+    return byte_pieces && byte_token(text, n) >= 0 ? BYTE_PIECE : ORDINARY;
 }
 
 /* SHARD.md: kind and decoded bytes of every id: two descriptions of one vocabulary agree. */
@@ -133,16 +161,15 @@ tokenizer_fingerprint(const struct tokenizer *t, uint8_t out[16])
     for (uint32_t id = 0; id < t->vocabulary; id++) {
         size_t n = 0;
         const char *text = decode_text(t, id, &n);
-        uint8_t kind = 0, length[4];
-        if (!text || tokenizer_is_special(t, id) || id == t->unk)
-            kind = 2;
-        else if (byte_pieces && byte_token(text, n) >= 0)
-            kind = 1;
+        uint8_t kind = fingerprint_kind(t, id, byte_pieces), length[4];
         hasher_add(h, &kind, 1);
-        if (kind == 2)
+        if (kind == SPECIAL)
             continue;
         str_clear(&piece);
-        decoder_piece(&t->decoder, text, n, &piece);
+        if (t->sp)
+            decode_sp_piece(t, id, &piece);
+        else
+            decoder_piece(&t->decoder, text, n, &piece);
         store_u32(length, (uint32_t)piece.len);
         hasher_add(h, length, sizeof length);
         hasher_add(h, piece.data ? piece.data : "", piece.len);
@@ -209,6 +236,8 @@ encode_stretch(struct encode *e, const char *text, size_t n, size_t origin, bool
 {
     const struct tokenizer *t = e->t;
     struct tokenizer_scratch *s = e->s;
+    if (t->sp)
+        return sp_encode(t->sp, s->sp, text, n, e->out);
     if (normalizer_run(&t->normalizer, &s->normalizer, &text, &n, &origin) < 0)
         return -1;
     vec_clear(&s->normal);
