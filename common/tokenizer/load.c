@@ -127,7 +127,7 @@ refuse_others(const char *path, const char *data, size_t n)
         return 0;
     if (str_ends(path, ".tiktoken"))
         return err_set(STATUS_INPUT, "%s: a tiktoken file is not supported yet", path);
-    return err_set(STATUS_INPUT, "%s: neither a tokenizer.json nor a SentencePiece model", path);
+    return err_set(STATUS_INPUT, "%s: not a tokenizer.json, nor a SentencePiece model", path);
 }
 
 /* By its content; *name becomes the name that such a file has in a directory. */

@@ -5,7 +5,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "text/classes.h"
-#include "tokenizer/bpe_pairs.h"
 #include "tokenizer/sp_tokenizer.h"
 
 /* From a SentencePiece model to the tables that encode with it. */
@@ -51,9 +50,18 @@ one_character(const char *text, size_t n)
 static bool
 only_marks(const char *text, size_t n)
 {
-    for (; n >= MARK_LEN && !memcmp(text, MARK, MARK_LEN); n -= MARK_LEN)
-        text += MARK_LEN;
+    for (; n >= SP_MARK_LEN && !memcmp(text, SP_MARK, SP_MARK_LEN); n -= SP_MARK_LEN)
+        text += SP_MARK_LEN;
     return n == 0;
+}
+
+/* Does ▁ stand behind something else? */
+static bool
+mark_inside(const char *text, size_t n)
+{
+    for (; n >= SP_MARK_LEN && !memcmp(text, SP_MARK, SP_MARK_LEN); n -= SP_MARK_LEN)
+        text += SP_MARK_LEN;
+    return n > 0 && memmem(text, n, SP_MARK, SP_MARK_LEN);
 }
 
 /* Is every character a piece of its own? Else the library may join what has no id. */
@@ -89,6 +97,7 @@ static void
 list_merges(struct sp *sp, struct merges *merges)
 {
     struct ids made = {0};
+    bool words = true; /* begin with ▁: what stands before is apart */
     for (uint32_t id = 0; id < sp->vocab->entries.len; id++) {
         size_t n = 0;
         const char *text = vocab_get(sp->vocab, id, &n);
@@ -96,8 +105,9 @@ list_merges(struct sp *sp, struct merges *merges)
         if (sp->kinds[id] == SP_NORMAL && !one) {
             vec_push(&made, id);
             sp->slow_all |= !characters_known(sp, text, n);
+            words &= !mark_inside(text, n);
         } else if (sp->kinds[id] == SP_UNUSED) {
-            sp->slow_all |= !one;
+            sp->slow_all = true;
         } else if (one && sp->kinds[id] != SP_USER_DEFINED && sp->kinds[id] != SP_NORMAL) {
             sp->slow_all = true;
         }
@@ -114,6 +124,7 @@ list_merges(struct sp *sp, struct merges *merges)
         sp->slow_all |= twin && !only_marks(text, n);
         add_splits(sp, made.data[i], (uint32_t)i, merges);
     }
+    sp->slow_all |= sp->slow_runs && !words;
     vec_release(&made);
 }
 
@@ -135,10 +146,8 @@ build_bpe(struct sp *sp, const struct sp_model *m)
     sp->bpe.byte_fallback = sp->byte_fallback;
     sp->bpe.fuse_unk = true;
     sp->bpe.unk = sp->unk;
-    if (!sp->slow_all) { /* a pair of texts joins to one text: no merge stands twice */
+    if (!sp->slow_all) /* a pair of texts joins to one text: no merge stands twice */
         bpe_build(&sp->bpe, sp->vocab, merges.data, (uint32_t)merges.len);
-        sp->slow_all = sp->slow_runs && !sp->bpe.cut_before_mark;
-    }
     vec_release(&merges);
 }
 

@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "tokenizer/bpe_pairs.h"
 #include "tokenizer/decoder.h"
 #include "tokenizer/sp_model.h"
 #include "tokenizer/sp_tokenizer.h"
@@ -61,10 +60,10 @@ void
 sp_add_spaced(const char *s, size_t n, struct str *out)
 {
     const char *end = s + n, *mark;
-    while (s < end && (mark = memmem(s, (size_t)(end - s), MARK, MARK_LEN))) {
+    while (s < end && (mark = memmem(s, (size_t)(end - s), SP_MARK, SP_MARK_LEN))) {
         str_add(out, s, (size_t)(mark - s));
         str_addc(out, ' ');
-        s = mark + MARK_LEN;
+        s = mark + SP_MARK_LEN;
     }
     str_add(out, s, (size_t)(end - s));
 }
@@ -99,9 +98,9 @@ sp_decode_id(const struct sp *sp, struct sp_decoding *d, uint32_t id, struct str
         return;
     }
     bool cuts = z->add_dummy_prefix || z->remove_extra_whitespaces;
-    if (first && cuts && n >= MARK_LEN && !memcmp(text, MARK, MARK_LEN)) {
-        text += MARK_LEN;
-        n -= MARK_LEN;
+    if (first && cuts && n >= SP_MARK_LEN && !memcmp(text, SP_MARK, SP_MARK_LEN)) {
+        text += SP_MARK_LEN;
+        n -= SP_MARK_LEN;
         d->dropped = !z->remove_extra_whitespaces;
     }
     sp_add_spaced(text, n, sp->has_denormalizer ? &d->text : out);

@@ -3,7 +3,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "text/classes.h"
-#include "tokenizer/bpe_pairs.h"
 #include "tokenizer/sp_tokenizer.h"
 
 /* Encoding with a SentencePiece model: normalize, then what its algorithm does. */
@@ -47,12 +46,14 @@ struct giving {
     bool unknown; /* the last one was: the next unknown is part of it */
 };
 
-/* The id of a piece's text: no text is a control piece. */
+/* The id of a piece's text: no text is a control or byte piece, none is to be UNUSED. */
 static uint32_t
 id_of(const struct sp *sp, const char *text, size_t n)
 {
     uint32_t id = vocab_find(sp->vocab, text, n);
-    return id == UINT32_MAX || sp->kinds[id] == SP_CONTROL ? sp->unk : id;
+    bool found = id != UINT32_MAX &&
+                 (sp->kinds[id] == SP_NORMAL || sp->kinds[id] == SP_USER_DEFINED);
+    return found ? id : sp->unk;
 }
 
 static void
@@ -75,9 +76,9 @@ give(void *arg, const char *text, size_t n)
 static size_t
 word_end(const char *text, size_t at, size_t n)
 {
-    while (n - at >= MARK_LEN && !memcmp(text + at, MARK, MARK_LEN))
-        at += MARK_LEN;
-    const char *next = n > at ? memmem(text + at, n - at, MARK, MARK_LEN) : NULL;
+    while (n - at >= SP_MARK_LEN && !memcmp(text + at, SP_MARK, SP_MARK_LEN))
+        at += SP_MARK_LEN;
+    const char *next = n > at ? memmem(text + at, n - at, SP_MARK, SP_MARK_LEN) : NULL;
     return next ? (size_t)(next - text) : n;
 }
 
@@ -86,7 +87,7 @@ static void
 encode_words(const struct sp *sp, struct sp_scratch *s, const char *text, size_t n, struct ids *out)
 {
     while (sp->slow_runs && n > 0) {
-        const char *run = memmem(text, n, MARK MARK, 2 * (size_t)MARK_LEN);
+        const char *run = memmem(text, n, SP_MARK SP_MARK, 2 * (size_t)SP_MARK_LEN);
         if (!run)
             break;
         size_t begin = (size_t)(run - text), end = word_end(text, begin, n);
@@ -145,7 +146,7 @@ encode_by_words(const struct sp *sp, const char *text, size_t n, struct ids *out
 {
     struct giving g = {sp, out, false};
     while (n > 0) {
-        const char *next = memmem(text + 1, n - 1, MARK, MARK_LEN);
+        const char *next = memmem(text + 1, n - 1, SP_MARK, SP_MARK_LEN);
         size_t used = next ? (size_t)(next - text) : n;
         give(&g, text, used);
         text += used;

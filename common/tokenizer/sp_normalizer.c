@@ -4,7 +4,6 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
-#include "tokenizer/bpe_pairs.h"
 
 /*
  * What a byte asks for. Most texts are runs of PLAIN bytes, copied at once; the
@@ -153,7 +152,7 @@ static void
 add_space(const struct sp_normalizer *z, struct str *out)
 {
     if (z->escape_whitespaces)
-        str_add(out, MARK, MARK_LEN);
+        str_add(out, SP_MARK, SP_MARK_LEN);
     else
         str_addc(out, ' ');
 }
@@ -200,8 +199,8 @@ copy_plain(const struct sp_normalizer *z, const char *text, size_t at, size_t en
 {
     char *p = to;
     bool remove = z->remove_extra_whitespaces, before = *space;
-    size_t mark = z->escape_whitespaces ? MARK_LEN : 1;
-    const char *sign = z->escape_whitespaces ? MARK : "   ";
+    size_t mark = z->escape_whitespaces ? SP_MARK_LEN : 1;
+    const char *sign = z->escape_whitespaces ? SP_MARK : "   ";
     for (; at < end; at++) {
         uint8_t first = z->first[(unsigned char)text[at]];
         if (first != PLAIN) {
@@ -211,7 +210,7 @@ copy_plain(const struct sp_normalizer *z, const char *text, size_t at, size_t en
             if (first & SPACE) {
                 if (before)
                     continue;
-                memcpy(p, sign, MARK_LEN);
+                memcpy(p, sign, SP_MARK_LEN);
                 p += mark;
                 before = remove;
                 continue;
@@ -228,8 +227,8 @@ copy_plain(const struct sp_normalizer *z, const char *text, size_t at, size_t en
 static void
 trim_end(const struct sp_normalizer *z, size_t begin, struct str *out)
 {
-    size_t mark = z->escape_whitespaces ? MARK_LEN : 1;
-    const char *sign = z->escape_whitespaces ? MARK : " ";
+    size_t mark = z->escape_whitespaces ? SP_MARK_LEN : 1;
+    const char *sign = z->escape_whitespaces ? SP_MARK : " ";
     while (out->len - begin >= mark && !memcmp(out->data + out->len - mark, sign, mark))
         out->len -= mark;
     if (out->data)
@@ -251,7 +250,7 @@ sp_normalize(const struct sp_normalizer *z, const char *text, size_t n, struct s
         add_space(z, out);
     while (at < n) {
         size_t end = n - at > STRIDE ? at + STRIDE : n;
-        str_reserve(out, MARK_LEN * (end - at) + MARK_LEN);
+        str_reserve(out, SP_MARK_LEN * (end - at) + SP_MARK_LEN);
         at = copy_plain(z, text, at, end, n, &space, out->data + out->len, &used);
         out->len += used;
         if (at == end)

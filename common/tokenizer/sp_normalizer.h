@@ -10,6 +10,10 @@
 #include "tokenizer/sp_model.h"
 #include "tokenizer/trie.h"
 
+/* U+2581, which stands for a space. */
+#define SP_MARK "\xE2\x96\x81"
+enum { SP_MARK_LEN = 3 };
+
 /*
  * SentencePiece's normalizer: at each place the longest user-defined symbol, which
  * stays as it is, else the charsmap's longest key, else the character; white space at

@@ -12,6 +12,7 @@ import os
 import pathlib
 import random
 import struct
+import sys
 import tempfile
 import zipfile
 
@@ -70,6 +71,8 @@ def random_ids(peer, n, seed):
 
 
 def compare(name, file, texts, seed, n):
+    if sys.argv[1:] and not any(word in name for word in sys.argv[1:]):
+        return
     peer = sentencepiece.SentencePieceProcessor(model_file=str(file))
     hard = compare_ids(name, file, peer, SPECIAL_HARD, "hard")
     compare_ids(name, file, peer, random_texts(n, seed), "random")
@@ -170,7 +173,9 @@ def edited(folder, name, file, edit, more=()):
     return file
 
 
-def changed_models(folder, bpe, unigram):
+def changed_models(folder, made):
+    bpe, unigram = made["bpe-identity"], made["unigram-suffix"]
+
     def unused(text, score):
         return text, score, 5 if len(text) > 1 and hash_of(text) % 5 == 0 else 1
 
@@ -185,6 +190,8 @@ def changed_models(folder, bpe, unigram):
     yield "bpe-ties", edited(folder, "bpe-ties", bpe, ties)
     yield "bpe-added", edited(folder, "bpe-added", bpe, lambda t, s: (t, s, 1),
                               [("ΩΩ", 0., 1), ("qΩ", 0., 1), ("東京都", 0., 1), ("ひら", 0., 1), ("らがな", 0., 1)])
+    for name in "char-symbols-bytes", "word-nfkc":
+        yield name + "-unused", edited(folder, name + "-unused", made[name], unused_characters)
     yield "unigram-unused", edited(folder, "unigram-unused", unigram, unused_characters)
     yield "unigram-ties", edited(folder, "unigram-ties", unigram, ties)
 
@@ -230,7 +237,7 @@ def main():
         made[name] = train(folder, name, lines, **options)
         compare(name, made[name], sample, 100 + i, each)
     compare("denormalizing", denormalizing(folder, lines), sample, 200, each)
-    for i, (name, file) in enumerate(changed_models(folder, made["bpe-identity"], made["unigram-suffix"])):
+    for i, (name, file) in enumerate(changed_models(folder, made)):
         compare(name, file, sample, 300 + i, each)
     print("1..%d" % _texts.count)
 
