@@ -20,6 +20,10 @@ static const struct {
     [DROP_FIELD] = {"without the JSON field", "field"},
     [DROP_UNREADABLE] = {"unreadable", "unreadable"},
     [DROP_FORMAT] = {"of unsupported formats", "format"},
+    [DROP_RECORD] = {"other records", "record"},
+    [DROP_STATUS] = {"HTTP responses without success", "status"},
+    [DROP_NAMESPACE] = {"pages that are no articles", "namespace"},
+    [DROP_REDIRECT] = {"redirects", "redirect"},
     [DROP_CHARSET] = {"in unsupported charsets", "charset"},
 };
 

@@ -18,6 +18,10 @@ enum drop {
     DROP_FIELD,      /* a line without the field, or it is no string */
     DROP_UNREADABLE, /* a member or archive that is corrupt or beyond a limit */
     DROP_FORMAT,     /* a kind of file that is not supported */
+    DROP_RECORD,     /* records of a WARC file that hold no document */
+    DROP_STATUS,     /* HTTP responses that say no success */
+    DROP_NAMESPACE,  /* pages of a wiki that are no articles */
+    DROP_REDIRECT,   /* pages of a wiki that lead to others */
     DROP_CHARSET,    /* a character encoding that is not supported */
     DROPS
 };

@@ -10,25 +10,13 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/utf8.h"
+#include "cmd/llm-tokenize/convert_state.h"
 #include "cmd/llm-tokenize/options.h"
-#include "text/charset_convert.h"
 #include "text/html.h"
 #include "text/language.h"
 #include "text/man.h"
 
 /* A worker's way from bytes to texts. */
-
-/* A worker, and the job on its way through it. */
-struct conversion {
-    const struct converter *c;
-    struct job *job;
-    const struct item *item;
-    int worker;
-    uint64_t line;     /* 0: the item is one document */
-    struct charset_converter *charsets;
-    struct str text;   /* what a markup or field gives */
-    struct str utf8;   /* what a charset or repair gives */
-};
 
 int
 converter_init(struct converter *c, int workers)
@@ -52,14 +40,16 @@ converter_release(struct converter *c)
         charset_converter_free(c->workers[i].charsets);
         str_release(&c->workers[i].text);
         str_release(&c->workers[i].utf8);
+        str_release(&c->workers[i].chunks);
+        str_release(&c->workers[i].body);
     }
     free(c->workers);
     jsonl_field_release(&c->field);
 }
 
 /* Reports a fault with its place; -1 when it stops the run. */
-__attribute__((format(printf, 3, 4))) static int
-fault_or_stop(struct conversion *v, bool stop, const char *fmt, ...)
+int
+conversion_fault(struct conversion *v, bool stop, const char *fmt, ...)
 {
     struct str s = {0};
     va_list ap;
@@ -67,6 +57,8 @@ fault_or_stop(struct conversion *v, bool stop, const char *fmt, ...)
     str_adds(&s, v->item->path);
     if (v->line)
         str_addf(&s, ": line %" PRIu64, v->line);
+    else if (v->item->format == TEXT_WARC || v->item->format == TEXT_WIKIXML)
+        str_addf(&s, ": offset %" PRIu64, v->item->place);
     str_adds(&s, ": ");
     va_start(ap, fmt);
     str_vaddf(&s, fmt, ap);
@@ -80,11 +72,8 @@ fault_or_stop(struct conversion *v, bool stop, const char *fmt, ...)
     return 0;
 }
 
-/* A fault of the text: skipped unless --on-error stop. */
-#define fault(v, ...) fault_or_stop(v, options_stop_on_text_fault(), __VA_ARGS__)
-
-static int
-drop(struct conversion *v, enum drop why)
+int
+conversion_drop(struct conversion *v, enum drop why)
 {
     v->job->account.dropped[why]++;
     return 0;
@@ -95,8 +84,8 @@ static int
 too_long(struct conversion *v)
 {
     v->job->account.documents_in++;
-    drop(v, DROP_UNREADABLE);
-    return fault_or_stop(v, options_stop_on_archive_fault(), "larger than --max-member");
+    conversion_drop(v, DROP_UNREADABLE);
+    return conversion_fault(v, options_stop_on_archive_fault(), "larger than --max-member");
 }
 
 /* Is the text in the sample? A fraction of [0, 1) from its hash and the option's name. */
@@ -106,18 +95,18 @@ in_sample(uint64_t hash)
     return options.sample >= 1 || rng_uniform(rng_key(hash, "sample"), 0) < options.sample;
 }
 
-static int
-deliver(struct conversion *v, const char *text, size_t n)
+int
+conversion_deliver(struct conversion *v, const char *text, size_t n)
 {
     struct document d = {.bytes = n};
 
     if (!n)
-        return drop(v, DROP_EMPTY);
+        return conversion_drop(v, DROP_EMPTY);
     d.hash = hash64(text, n);
     if (!in_sample(d.hash))
-        return drop(v, DROP_SAMPLE);
+        return conversion_drop(v, DROP_SAMPLE);
     if (options.lang && !language_listed(language_guess(text, n), options.lang))
-        return drop(v, DROP_LANGUAGE);
+        return conversion_drop(v, DROP_LANGUAGE);
     v->job->account.documents++;
     v->job->account.bytes += n;
     return v->c->deliver(v->c->arg, v->worker, v->job, &d, text, n);
@@ -133,8 +122,8 @@ skip_mark(const char **text, size_t *n)
 }
 
 /* Makes *text, in charset c, valid UTF-8. 0 or -1. */
-static int
-to_utf8(struct conversion *v, enum charset c, const char **text, size_t *n)
+int
+conversion_utf8(struct conversion *v, enum charset c, const char **text, size_t *n)
 {
     struct charset_faults faults;
 
@@ -142,7 +131,7 @@ to_utf8(struct conversion *v, enum charset c, const char **text, size_t *n)
         return 0;
     str_clear(&v->utf8);
     if (charset_convert(v->charsets, c, *text, *n, &v->utf8, &faults)) {
-        drop(v, DROP_CHARSET);
+        conversion_drop(v, DROP_CHARSET);
         return -1;
     }
     *text = v->utf8.data ? v->utf8.data : "";
@@ -151,37 +140,31 @@ to_utf8(struct conversion *v, enum charset c, const char **text, size_t *n)
     v->job->account.replaced += faults.count;
     if (!faults.count)
         return 0;
-    return fault(v, "byte %zu: not %s (%zu such places, now U+FFFD)", faults.first,
+    return text_fault(v, "byte %zu: not %s (%zu such places, now U+FFFD)", faults.first,
                  c == CHARSET_UTF8 ? "UTF-8" : charset_name(c), faults.count);
 }
 
-/* A charset that is known but not converted. */
-static int
-drop_charset(struct conversion *v, enum charset c)
+int
+conversion_document(struct conversion *v, const char *text, size_t n, enum text_format format,
+                    enum charset said)
 {
-    drop(v, DROP_CHARSET);
-    return fault(v, "charset not supported: %s", charset_name(c));
-}
+    enum charset c = charset_guess_hint(text, n, said);
 
-static int
-convert_whole(struct conversion *v, const char *text, size_t n)
-{
-    enum charset c = charset_guess(text, n);
-
-    v->job->account.documents_in++;
-    if (c == CHARSET_OTHER)
-        return drop_charset(v, c);
-    if (to_utf8(v, c, &text, &n))
+    if (c == CHARSET_OTHER) {
+        conversion_drop(v, DROP_CHARSET);
+        return text_fault(v, "charset not supported");
+    }
+    if (conversion_utf8(v, c, &text, &n))
         return -1;
     skip_mark(&text, &n);
     str_clear(&v->text);
-    if (v->item->format == TEXT_HTML)
+    if (format == TEXT_HTML)
         html_to_text(text, n, &v->text);
-    else if (v->item->format == TEXT_MAN)
+    else if (format == TEXT_MAN)
         man_to_text(text, n, &v->text);
     else
-        return deliver(v, text, n);
-    return deliver(v, v->text.data ? v->text.data : "", v->text.len);
+        return conversion_deliver(v, text, n);
+    return conversion_deliver(v, v->text.data ? v->text.data : "", v->text.len);
 }
 
 static int
@@ -195,20 +178,20 @@ convert_json(struct conversion *v, const char *line, size_t n)
         return 0;
     v->job->account.documents_in++;
     if (status == JSONL_MALFORMED) {
-        drop(v, DROP_JSON);
-        return fault(v, "byte %zu: malformed JSON: %s", r.at, r.fault);
+        conversion_drop(v, DROP_JSON);
+        return text_fault(v, "byte %zu: malformed JSON: %s", r.at, r.fault);
     }
     if (status != JSONL_TEXT) {
-        drop(v, DROP_FIELD);
-        return fault(v, status == JSONL_NO_FIELD ? "no field '%s'" : "field '%s' is not a string",
+        conversion_drop(v, DROP_FIELD);
+        return text_fault(v, status == JSONL_NO_FIELD ? "no field '%s'" : "field '%s' is not a string",
                      options.json_field);
     }
     v->job->account.surrogates += r.surrogates;
-    if (r.surrogates && fault(v, "%zu lone surrogates, now U+FFFD", r.surrogates))
+    if (r.surrogates && text_fault(v, "%zu lone surrogates, now U+FFFD", r.surrogates))
         return -1;
     const char *text = v->text.data;
     size_t size = v->text.len;
-    return to_utf8(v, CHARSET_UTF8, &text, &size) ? -1 : deliver(v, text, size);
+    return conversion_utf8(v, CHARSET_UTF8, &text, &size) ? -1 : conversion_deliver(v, text, size);
 }
 
 static int
@@ -220,7 +203,7 @@ convert_line(struct conversion *v, const char *line, size_t n)
     if (n > options.max_member)
         return too_long(v);
     /* The text of a JSON field is repaired when it was found, UTF-8 is that of its line. */
-    if ((c != CHARSET_UTF8 || !json) && to_utf8(v, c, &line, &n))
+    if ((c != CHARSET_UTF8 || !json) && conversion_utf8(v, c, &line, &n))
         return -1;
     if (n && line[n - 1] == '\r')
         n--;
@@ -229,13 +212,13 @@ convert_line(struct conversion *v, const char *line, size_t n)
     if (json)
         return convert_json(v, line, n);
     v->job->account.documents_in++;
-    return deliver(v, line, n);
+    return conversion_deliver(v, line, n);
 }
 
 static int
 convert_lines(struct conversion *v, const char *p, const char *end)
 {
-    v->line = v->item->first_line;
+    v->line = v->item->place;
     while (p < end) {
         size_t newline, n = charset_line(v->item->charset, p, (size_t)(end - p), &newline);
         if (convert_line(v, p, n))
@@ -253,9 +236,18 @@ convert_item(struct conversion *v)
     size_t n = v->item->to - v->item->from;
 
     v->line = 0;
-    if (v->item->format == TEXT_LINES || v->item->format == TEXT_JSONL)
+    switch (v->item->format) {
+    case TEXT_LINES:
+    case TEXT_JSONL:
         return convert_lines(v, from, from + n);
-    return convert_whole(v, from, n);
+    case TEXT_WARC:
+        return convert_warc_record(v, from, n);
+    case TEXT_WIKIXML:
+        return convert_wiki_page(v, from, n);
+    default:
+        v->job->account.documents_in++;
+        return conversion_document(v, from, n, v->item->format, CHARSET_COUNT);
+    }
 }
 
 int

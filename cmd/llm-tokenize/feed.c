@@ -8,24 +8,12 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "cmd/llm-tokenize/feed_state.h"
 #include "cmd/llm-tokenize/options.h"
-#include "text/charset_convert.h"
 
 /* Reads members and packs them, or stretches of their lines, into jobs. */
 
 enum { HEAD_BYTES = 64 << 10 }; /* what a format is told from */
-
-struct feed {
-    struct input *in;
-    struct jsonl_field field;
-    struct str pending;      /* bytes of the open member that are in no job yet */
-    enum text_format format; /* of the open member */
-    enum charset charset;    /* of its lines */
-    struct charset_converter *charsets;
-    bool open, ended;        /* a member is open; all of it was read */
-    uint64_t line;           /* of pending's first byte */
-    enum drop why;           /* what the member counts as if an error is tolerated */
-};
 
 struct feed *
 feed_open(void)
@@ -42,8 +30,8 @@ feed_open(void)
 }
 
 /* Adds up to n bytes of the member to *to. Bytes, 0 at its end, -1. */
-static ssize_t
-read_some(struct feed *f, struct str *to, size_t n)
+ssize_t
+feed_read(struct feed *f, struct str *to, size_t n)
 {
     str_reserve(to, n);
     ssize_t got = input_read(f->in, to->data + to->len, n);
@@ -58,7 +46,7 @@ static int
 fill_pending(struct feed *f, size_t n)
 {
     while (!f->ended && f->pending.len < n) {
-        ssize_t got = read_some(f, &f->pending, n - f->pending.len);
+        ssize_t got = feed_read(f, &f->pending, n - f->pending.len);
         if (got < 0)
             return -1;
         f->ended = got == 0;
@@ -75,8 +63,8 @@ drop_member(struct feed *f, struct job *j, enum drop why)
     f->open = false;
 }
 
-static int
-too_large(struct feed *f, const char *what)
+int
+feed_too_large(struct feed *f, const char *what)
 {
     return err_set(STATUS_INPUT, "%s: %s larger than --max-member", input_path(f->in), what);
 }
@@ -85,11 +73,14 @@ too_large(struct feed *f, const char *what)
 static int
 check_format(struct feed *f)
 {
-    if (f->format != TEXT_WARC && f->format != TEXT_WIKIXML)
+    if (f->format != TEXT_PARQUET)
         return 0;
     f->why = DROP_FORMAT;
-    return err_set(STATUS_INPUT, "%s: %s input is not supported yet", input_path(f->in),
-                   text_format_name(f->format));
+    return err_set(STATUS_INPUT, "%s: is Parquet, which is not read; this makes JSON lines of it: "
+                   "python3 -c 'import json,sys,pyarrow.parquet as q;"
+                   "[print(json.dumps(r,default=str)) for b in "
+                   "q.ParquetFile(sys.argv[1]).iter_batches() for r in b.to_pylist()]' FILE",
+                   input_path(f->in));
 }
 
 /* A file of lines has the charset that its beginning has. 0 or -1. */
@@ -149,9 +140,12 @@ open_member(struct feed *f, struct job *j)
     if (r <= 0)
         return r;
     str_clear(&f->pending);
-    f->ended = false;
+    f->ended = f->closed = f->survives = false;
     f->open = true;
     f->line = 1;
+    f->at = 0;
+    f->offset = 0;
+    f->charset = CHARSET_UTF8;
     if (input_is_shard(f->in))
         return err_set(STATUS_INPUT, "%s: is a shard; --decode?", input_path(f->in));
     if (fill_pending(f, HEAD_BYTES))
@@ -167,10 +161,10 @@ open_member(struct feed *f, struct job *j)
     return 1;
 }
 
-static void
-add_item(struct feed *f, struct job *j, size_t from)
+void
+feed_add_item(struct feed *f, struct job *j, size_t from, uint64_t place)
 {
-    struct item item = {f->format, from, j->raw.len, f->charset, f->line,
+    struct item item = {f->format, from, j->raw.len, f->charset, place,
                         mem_strdup(input_path(f->in))};
 
     j->account.bytes_in += j->raw.len - from;
@@ -186,14 +180,14 @@ take_whole(struct feed *f, struct job *j)
 
     str_add(&j->raw, f->pending.data ? f->pending.data : "", f->pending.len);
     while (!f->ended && got > 0 && j->raw.len - from <= options.max_member)
-        got = read_some(f, &j->raw, JOB_BYTES);
+        got = feed_read(f, &j->raw, JOB_BYTES);
     if (got >= 0 && j->raw.len - from > options.max_member)
-        got = too_large(f, "the member is");
+        got = feed_too_large(f, "the member is");
     if (got < 0) {
         j->raw.len = from;
         return -1;
     }
-    add_item(f, j, from);
+    feed_add_item(f, j, from, 0);
     f->open = false;
     return 0;
 }
@@ -224,13 +218,13 @@ take_lines(struct feed *f, struct job *j)
         if (whole || f->ended)
             break;
         if (f->pending.len > options.max_member)
-            return too_large(f, "a line is");
+            return feed_too_large(f, "a line is");
     }
     size_t n = f->ended ? f->pending.len : whole;
     size_t from = j->raw.len;
     if (n) {
         str_add(&j->raw, f->pending.data, n);
-        add_item(f, j, from);
+        feed_add_item(f, j, from, f->line);
         f->line += count_lines(f->charset, f->pending.data, n);
         f->pending.len -= n;
         memmove(f->pending.data, f->pending.data + n, f->pending.len);
@@ -243,13 +237,26 @@ take_lines(struct feed *f, struct job *j)
 static bool
 tolerate(struct feed *f, struct job *j)
 {
-    f->open = false;
+    f->open = f->survives;
+    f->survives = false;
     if (err_status() != STATUS_INPUT || options_stop_on_archive_fault())
         return false;
     j->account.dropped[f->why]++;
     job_add_fault(j, mem_strdup(err_text()));
     err_clear();
     return true;
+}
+
+/* The next part of the open member goes into the job. 0 or -1. */
+static int
+take(struct feed *f, struct job *j)
+{
+    f->why = DROP_UNREADABLE;
+    if (is_in_lines(f->format))
+        return take_lines(f, j);
+    if (f->format == TEXT_WARC)
+        return feed_warc_record(f, j);
+    return f->format == TEXT_WIKIXML ? feed_wiki_page(f, j) : take_whole(f, j);
 }
 
 struct job *
@@ -264,14 +271,15 @@ feed_next(struct feed *f, bool *failed)
         if (r == 0)
             break;
         if (r > 0 && f->open)
-            r = is_in_lines(f->format) ? take_lines(f, j) : take_whole(f, j);
+            r = take(f, j);
         if (r < 0 && !tolerate(f, j)) {
             *failed = true;
             job_free(j);
             return NULL;
         }
     }
-    if (r == 0 && !j->items.len && !j->account.documents_in && !j->faults.len) {
+    if (r == 0 && !j->items.len && !j->account.documents_in && !j->account.bytes_in &&
+        !j->faults.len) {
         job_free(j);
         return NULL;
     }

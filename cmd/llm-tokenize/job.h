@@ -15,12 +15,12 @@
 
 enum { JOB_BYTES = 512 << 10 };
 
-/* A whole file, or whole lines of one. */
+/* A whole file, or whole lines, a record or a page of one. */
 struct item {
     enum text_format format; /* never TEXT_AUTO */
     size_t from, to;         /* in job.raw */
     enum charset charset;    /* of a stretch of lines */
-    uint64_t first_line;     /* of a stretch of lines, from 1 */
+    uint64_t place;          /* a stretch of lines: its first line, from 1; a record: its offset */
     char *path;
 };
 

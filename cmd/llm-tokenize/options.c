@@ -154,9 +154,6 @@ refuse_unsupported(void)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (opt_given(&tool, names[i]))
             die(STATUS_USAGE, "--%s is not supported yet", names[i]);
-    if (options.format == TEXT_WARC || options.format == TEXT_WIKIXML)
-        die(STATUS_USAGE, "--format %s is not supported yet",
-            text_format_name((enum text_format)options.format));
 }
 
 bool

@@ -10,7 +10,7 @@
 /* Tells what kind of text a file holds. */
 
 static const char *const names[] = {"auto", "text", "lines", "jsonl",   "html",
-                                    "man",  "warc", "wikixml", "xml", "binary"};
+                                    "man",  "warc", "wikixml", "xml", "parquet", "binary"};
 
 const char *
 text_format_name(enum text_format f)
@@ -162,10 +162,12 @@ text_detect(const char *head, size_t n, const char *name, const struct jsonl_fie
 {
     const char *end = head + n, *p = head + charset_mark(head, n);
 
-    if (has_suffix(name, ".jsonl") || has_suffix(name, ".ndjson"))
-        return TEXT_JSONL;
     if (begins(p, end, "WARC/1."))
         return TEXT_WARC;
+    if (has_suffix(name, ".jsonl") || has_suffix(name, ".ndjson"))
+        return TEXT_JSONL;
+    if (n >= 4 && !memcmp(head, "PAR1", 4) && is_binary(p, end))
+        return TEXT_PARQUET;
     if (is_binary(p, end))
         return TEXT_BINARY;
     if (is_jsonl(p, end, field))

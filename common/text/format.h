@@ -16,6 +16,7 @@ enum text_format {
     TEXT_WARC,
     TEXT_WIKIXML,
     TEXT_XML,   /* XML other than XHTML: recognized, not read */
+    TEXT_PARQUET, /* recognized, not read */
     TEXT_BINARY /* not text */
 };
 

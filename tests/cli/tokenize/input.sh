@@ -73,9 +73,9 @@ err_like "with its place" '^llm-tokenize: cut.jsonl.gz: gzip: truncated$'
 ok "unless told to skip" expect_code 0 llm-tokenize -t tok.json --on-error skip cut.jsonl.gz plain.txt -o t.shard
 like "which counts it" "$(tail -n 1 err)" 'out: documents 1,.*1 unreadable'
 ok "no half-made file" [ ! -e no.shard ]
-printf 'WARC/1.0\r\nWARC-Type: conversion\r\n' >x.warc
-ok "WARC is refused" expect_code 3 llm-tokenize -t tok.json x.warc -o t.shard
-err_like "clearly" '^llm-tokenize: x.warc: warc input is not supported yet$'
+printf 'PAR1\0\0\1\2PAR1' >x.parquet
+ok "Parquet is refused" expect_code 3 llm-tokenize -t tok.json x.parquet -o t.shard
+err_like "with the way to convert it" "^llm-tokenize: x.parquet: is Parquet.*python3 -c .*pyarrow"
 head -c 3000 /dev/zero | tr '\0' x >long.txt
 ok "--max-member" expect_code 3 llm-tokenize -t tok.json --max-member 2K long.txt -o t.shard
 err_like "names itself" '^llm-tokenize: long.txt: the member is larger than --max-member$'
