@@ -11,6 +11,7 @@
 #include "base/threads.h"
 #include "base/utf8.h"
 #include "base/version.h"
+#include "cmd/llm-tokenize/filelist.h"
 #include "cmd/version.h"
 #include "text/language.h"
 
@@ -47,6 +48,10 @@ static const struct opt table[] = {
      .help = "write documents, bytes and tokens of each source as JSON; from text or shards"},
 
     {.type = OPT_GROUP, .help = "Input"},
+    {.type = OPT_STRING, .name = "files-from", .placeholder = "FILE", .target = O files_from,
+     .help = "read the inputs that FILE names, too, a name a line (-: standard input)"},
+    {.type = OPT_FLAG, .name = "null", .target = O null,
+     .help = "the names of --files-from end with NUL, as find -print0 writes them"},
     {.type = OPT_LIST, .name = "include", .placeholder = "GLOB", .target = O include,
      .help = "read only paths and member paths that match (repeatable)"},
     {.type = OPT_LIST, .name = "exclude", .placeholder = "GLOB", .target = O exclude,
@@ -279,11 +284,11 @@ split_source(void)
 static void
 take_operands(int n, char **operands)
 {
-    static const char *const standard_input[] = {"-"};
-
-    options.operands = n ? (const char *const *)operands : standard_input;
-    options.operand_count = n ? (size_t)n : 1;
-    if (!n && isatty(STDIN_FILENO))
+    options.operands = filelist(operands, (size_t)n, options.files_from, options.null,
+                                &options.operand_count);
+    if (!options.operands)
+        die_err();
+    if (!n && !options.files_from && isatty(STDIN_FILENO))
         note("reading standard input");
 }
 

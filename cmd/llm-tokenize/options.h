@@ -40,6 +40,8 @@ struct options {
     const char *tokenizer, *output;
     const char *source;
     char *source_name, *source_language; /* --source taken apart */
+    const char *files_from;
+    bool null;
     struct opt_list include, exclude;
     const char *lang;
     double sample;

@@ -105,3 +105,37 @@ is "--count of text" "$(llm-tokenize -q -t tok.json --count --source s:en plain.
     '{"source":"s","language":"en","documents":1,"bytes":15,"tokens":'"$N}"
 is "--count without a tokenizer" "$(llm-tokenize -q --count plain.txt)" \
     '{"source":"default","language":"","documents":1,"bytes":15,"tokens":null}'
+
+# lists of files
+mkdir -p many/d
+for i in $(seq -w 0 9999); do echo "document $i" >"many/$((10#$i % 7))-$i.txt"; done
+printf 'odd' >'many/d/a
+b.txt'
+find many -maxdepth 1 -name '*.txt' | sort -t- -k2 >list
+(ulimit -n 24; llm-tokenize -q -t tok.json --files-from list -o many.shard)
+is "--files-from: 10,000 files, in the list's order, few descriptors" \
+    "$(llm-tokenize -q -t tok.json --decode --format text many.shard | sha256sum)" "$(seq -f 'document %04.0f' 0 9999 | sha256sum)"
+mapfile -t names <list
+llm-tokenize -q -t tok.json --threads 1 "${names[@]}" -o same.shard
+same "the same as operands" many.shard same.shard
+is "a directory of them, twice the same" "$(llm-tokenize -q -t tok.json many | sha256sum)" \
+    "$(llm-tokenize -q -t tok.json --threads 3 many | sha256sum)"
+is "--null" "$(find many/d -name '*.txt' -print0 | llm-tokenize -q --count --null --files-from - plain.txt | jq .documents)" 2
+ok "a NUL without it" expect_code 3 bash -c "find many/d -name '*.txt' -print0 | llm-tokenize --count --files-from -"
+err_like "is told" 'a NUL in a name \(--null\?\)$'
+printf '\n\n' >none
+ok "a list of nothing" expect_code 3 llm-tokenize --count --files-from none
+ok "a list that is not there" expect_code 1 llm-tokenize --count --files-from nothing
+ok "standard input twice" expect_code 2 llm-tokenize --count --files-from - -
+echo nothing >>list
+ok "a missing file in the list" expect_code 1 llm-tokenize -t tok.json --files-from list -o no.shard
+err_like "is named" '^llm-tokenize: nothing: No such file or directory$'
+
+# JSON lines in any compression, nested fields
+for i in 1 2 3; do printf '{"a":{"b":{"text":"d%d"}},"text":"no"}\n' $i; done >n.jsonl
+texts --json-field a.b.text n.jsonl >want
+for c in gzip bzip2 xz zstd; do
+    $c -c n.jsonl >n.jsonl.$c
+    texts --json-field a.b.text n.jsonl.$c >got
+    same "jsonl in $c" want got
+done

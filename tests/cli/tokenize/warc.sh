@@ -112,7 +112,7 @@ is "and the next ones are read" "$(texts --on-error skip --max-member 4K long.wa
 # memory: many records, in one stream
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do cat a.warc; done >b
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do cat b; done >c
-many() { for i in $(seq "${1:-100}"); do cat c; done; }
+many() { for _ in $(seq "$1"); do cat c; done; }
 peak() { # MB
     many "$1" | python3 -c 'import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True)
