@@ -37,6 +37,25 @@ text_set_has(const struct text_set *set, uint8_t byte)
     return half[byte % 16] >> byte / 16 % 8 & 1;
 }
 
+/*
+ * Short pieces of text as fixed-size keys: the bytes, then zeros, and in the last of the
+ * 16 bytes the length. All longer ones have one key, which no valid UTF-8 has.
+ */
+enum { TEXT_KEY_MOST = 15, TEXT_KEY_READ = 16, TEXT_KEYS = 64 };
+#define TEXT_KEY_MIX1 0x9E3779B97F4A7C15u
+#define TEXT_KEY_MIX2 0xD6E8FEB86659FD93u
+struct text_keys {
+    uint64_t low[TEXT_KEYS], high[TEXT_KEYS];
+    uint64_t hash[TEXT_KEYS];
+};
+
+/* Where a key belongs in a table of 2^bits places: the top bits of text_key_hash(). */
+static inline uint64_t
+text_key_hash(uint64_t low, uint64_t high)
+{
+    return (low ^ high * TEXT_KEY_MIX1) * TEXT_KEY_MIX2;
+}
+
 struct text_kernels {
     const char *name; /* "ref", "avx2", "avx512" */
 
@@ -51,6 +70,12 @@ struct text_kernels {
 
     /* The first place of text[at..n) whose byte is in the set; n when there is none. */
     size_t (*find)(const struct text_set *set, const char *text, size_t at, size_t n);
+
+    /*
+     * The keys of the pieces text[ends[i]..ends[i + 1]), i < count <= TEXT_KEYS, none empty,
+     * and their hashes. TEXT_KEY_READ bytes can be read at the beginning of each.
+     */
+    void (*keys)(const char *text, const uint32_t *ends, size_t count, struct text_keys *keys);
 };
 
 /*

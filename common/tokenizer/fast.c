@@ -1,5 +1,8 @@
 #include "tokenizer/fast.h"
 
+#include <stdbool.h>
+#include <string.h>
+
 #include "base/mem.h"
 #include "tokenizer/cut.h"
 #include "tokenizer/span_cache.h"
@@ -9,17 +12,12 @@
  * cache lines asked for, while the ids of the group before are copied.
  */
 
-enum { BATCH = 4096, GROUP = 64 };
-
-struct group {
-    struct span_key key[GROUP];
-    uint32_t slot[GROUP];
-};
+enum { BATCH = 2048, GROUP = TEXT_KEYS };
 
 struct fast_scratch {
     struct span_cache cache;
     uint32_t ends[1 + BATCH]; /* ends[0]: where the first piece begins */
-    struct group groups[2];
+    struct text_keys keys[2];
 };
 
 struct fast_scratch *
@@ -41,6 +39,7 @@ fast_scratch_free(struct fast_scratch *s)
 
 /* What every look-up needs. */
 struct run {
+    const struct text_kernels *kernels;
     struct span_cache *cache;
     const struct bpe *bpe;
     struct bpe_scratch *misses;
@@ -49,15 +48,34 @@ struct run {
     struct ids *out;
 };
 
+/* The keys of pieces so near the end of the text that a key's bytes are not all there. */
 static void
-make_keys(const struct run *r, const uint32_t *ends, size_t count, struct group *g)
+make_last_keys(const struct run *r, const uint32_t *ends, size_t count, struct text_keys *keys,
+               size_t i)
 {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t begin = ends[i];
-        g->key[i] = span_key(r->text + begin, ends[i + 1] - begin, r->n - begin);
-        g->slot[i] = span_line_of(g->key[i]);
-        __builtin_prefetch(&r->cache->slots[g->slot[i]]);
+    for (; i < count; i++) {
+        char bytes[TEXT_KEY_READ] = {0};
+        uint32_t length = ends[i + 1] - ends[i], piece[2] = {0, length};
+        struct text_keys key;
+        memcpy(bytes, r->text + ends[i], length < sizeof bytes ? length : sizeof bytes);
+        text_ref.keys(bytes, piece, 1, &key);
+        keys->low[i] = key.low[0];
+        keys->high[i] = key.high[0];
+        keys->hash[i] = key.hash[0];
     }
+}
+
+static void
+make_keys(const struct run *r, const uint32_t *ends, size_t count, struct text_keys *keys)
+{
+    size_t inner = count;
+    while (inner > 0 && r->n - ends[inner - 1] < TEXT_KEY_READ)
+        inner--;
+    r->kernels->keys(r->text, ends, inner, keys);
+    if (inner < count)
+        make_last_keys(r, ends, count, keys, inner);
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch(&r->cache->slots[span_slot_of(keys->hash[i])]);
 }
 
 static __attribute__((noinline)) void
@@ -78,27 +96,30 @@ encode_miss(const struct run *r, const char *piece, size_t n)
     span_cache_put(r->cache, piece, n, out->data + begin, out->len - begin);
 }
 
+/* Takes the ids of one of two slots that begin at `slot`, if one is the key's. */
+static inline bool
+take_ids(const struct span_slot *slot, uint64_t low, uint64_t high, uint32_t **to)
+{
+    slot += span_differs(slot, low, high) != 0;
+    if (span_differs(slot, low, high))
+        return false;
+    memcpy(*to, slot->ids, sizeof slot->ids);
+    *to += span_count(slot);
+    return true;
+}
+
 static void
-copy_ids(const struct run *r, const uint32_t *ends, size_t count, const struct group *g)
+copy_ids(const struct run *r, const uint32_t *ends, size_t count, const struct text_keys *keys)
 {
     struct ids *out = r->out;
+    const struct span_slot *slots = r->cache->slots;
     vec_reserve(out, SPAN_SHORT_IDS * GROUP);
     uint32_t *to = out->data + out->len;
     for (size_t i = 0; i < count; i++) {
-        const struct span_slot *slot = &r->cache->slots[g->slot[i]];
-        slot += span_differs(slot, g->key[i]) != 0;
-        if (__builtin_expect(!span_differs(slot, g->key[i]), 1)) {
-            memcpy(to, slot->ids, sizeof slot->ids);
-            to += span_count(slot);
+        uint32_t slot = span_slot_of(keys->hash[i]);
+        if (__builtin_expect(take_ids(slots + slot, keys->low[i], keys->high[i], &to), 1) ||
+            take_ids(slots + (slot ^ 2), keys->low[i], keys->high[i], &to))
             continue;
-        }
-        slot = &r->cache->slots[g->slot[i] ^ 2];
-        slot += span_differs(slot, g->key[i]) != 0;
-        if (!span_differs(slot, g->key[i])) {
-            memcpy(to, slot->ids, sizeof slot->ids);
-            to += span_count(slot);
-            continue;
-        }
         out->len = (size_t)(to - out->data);
         encode_miss(r, r->text + ends[i], ends[i + 1] - ends[i]);
         vec_reserve(out, SPAN_SHORT_IDS * GROUP);
@@ -109,14 +130,14 @@ copy_ids(const struct run *r, const uint32_t *ends, size_t count, const struct g
 
 /* The ids of the `count` pieces between ends[0..count]. */
 static void
-look_up(const struct run *r, struct group groups[2], const uint32_t *ends, size_t count)
+look_up(const struct run *r, struct text_keys keys[2], const uint32_t *ends, size_t count)
 {
     size_t before = 0, now = count < GROUP ? count : GROUP;
-    make_keys(r, ends, now, &groups[0]);
+    make_keys(r, ends, now, &keys[0]);
     for (size_t i = 0; before < count; i++) {
         size_t next = count - now < GROUP ? count - now : GROUP;
-        make_keys(r, ends + now, next, &groups[(i + 1) % 2]);
-        copy_ids(r, ends + before, now - before, &groups[i % 2]);
+        make_keys(r, ends + now, next, &keys[(i + 1) % 2]);
+        copy_ids(r, ends + before, now - before, &keys[i % 2]);
         before = now;
         now += next;
     }
@@ -127,11 +148,11 @@ fast_encode(const struct pattern *p, const struct text_kernels *k, const uint16_
             const struct bpe *b, struct bpe_scratch *misses, struct fast_scratch *s,
             const char *text, size_t n, struct ids *out)
 {
-    struct run r = {&s->cache, b, misses, text, n, out};
+    struct run r = {k, &s->cache, b, misses, text, n, out};
     for (size_t at = 0; at < n; at = s->ends[0]) {
         s->ends[0] = (uint32_t)at;
         size_t count = cut_pieces(p, k, classes, text, at, n, s->ends + 1, BATCH);
-        look_up(&r, s->groups, s->ends, count);
+        look_up(&r, s->keys, s->ends, count);
         s->ends[0] = s->ends[count];
     }
 }

@@ -1,5 +1,6 @@
 #include "tokenizer/span_cache.h"
 
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/hash.h"
@@ -10,7 +11,7 @@ enum {
     SLOT_BYTES = 2 * sizeof(struct span_slot) << SPAN_LINE_BITS,
     LINE_BYTES = sizeof(struct span_line) << SPAN_LONG_BITS
 };
-_Static_assert(sizeof(struct span_slot) == 32 && sizeof(struct span_line) == 64, "cache lines");
+_Static_assert(sizeof(struct span_slot) == 32 && sizeof(struct span_line) == 128, "cache lines");
 
 /* Look-ups jump all over the tables: large pages, asked for before the first touch, spare TLB. */
 void
@@ -46,13 +47,17 @@ span_cache_long(const struct span_cache *c, const char *piece, size_t n)
 static void
 put_short(struct span_cache *c, const char *piece, size_t n, const uint32_t *ids, size_t count)
 {
-    struct span_key key = span_key(piece, n, n);
-    uint32_t first = span_line_of(key), way = 0;
-    while (way < SPAN_WAYS && c->slots[first ^ way].key.high)
+    char bytes[TEXT_KEY_READ] = {0};
+    uint32_t ends[2] = {0, (uint32_t)n};
+    struct text_keys key;
+    memcpy(bytes, piece, n);
+    text_ref.keys(bytes, ends, 1, &key);
+    uint32_t first = span_slot_of(key.hash[0]), way = 0;
+    while (way < SPAN_WAYS && c->slots[first ^ way].high)
         way++;
     struct span_slot *slot = &c->slots[first ^ (way < SPAN_WAYS ? way : c->turn++ % SPAN_WAYS)];
-    slot->key.low = key.low;
-    slot->key.high = key.high | (uint64_t)count << 60;
+    slot->low = key.low[0];
+    slot->high = key.high[0] | (uint64_t)count << 60;
     memcpy(slot->ids, ids, count * sizeof *ids);
 }
 

@@ -64,6 +64,7 @@ flatten(uint64_t bits, uint32_t at, uint32_t *ends)
     }
 }
 
+#include "kernels/text_keys.inc"
 #include "kernels/text_scan.inc"
 
 /* A look-up by the low nibble gives the bits of all high nibbles, one by the high nibble its bit. */
@@ -96,4 +97,9 @@ find(const struct text_set *set, const char *text, size_t at, size_t n)
     return at;
 }
 
-const struct text_kernels text_avx2 = {.name = "avx2", .scan = TEXT_SCAN_TABLE, .find = find};
+const struct text_kernels text_avx2 = {
+    .name = "avx2",
+    .scan = TEXT_SCAN_TABLE,
+    .find = find,
+    .keys = make_keys,
+};

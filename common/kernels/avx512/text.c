@@ -67,4 +67,42 @@ find(const struct text_set *set, const char *text, size_t at, size_t n)
     return n;
 }
 
-const struct text_kernels text_avx512 = {.name = "avx512", .scan = TEXT_SCAN_TABLE, .find = find};
+/* Eight pieces a step; the arrays have room for a whole last step. */
+static void
+make_keys(const char *text, const uint32_t *ends, size_t count, struct text_keys *keys)
+{
+    __m512i all = _mm512_set1_epi64(-1), bits64 = _mm512_set1_epi64(64);
+    __m512i mix1 = _mm512_set1_epi64((long long)TEXT_KEY_MIX1);
+    __m512i mix2 = _mm512_set1_epi64((long long)TEXT_KEY_MIX2);
+    for (size_t i = 0; i < count; i += 8) {
+        __mmask8 in = count - i < 8 ? (__mmask8)((1u << (count - i)) - 1) : 0xFF;
+        __m256i begin = _mm256_maskz_loadu_epi32(in, ends + i);
+        __m256i end = _mm256_maskz_loadu_epi32(in, ends + i + 1);
+        __m512i at = _mm512_cvtepu32_epi64(begin);
+        __m512i length = _mm512_cvtepu32_epi64(_mm256_sub_epi32(end, begin));
+        __m512i low = _mm512_mask_i64gather_epi64(all, in, at, text, 1);
+        __m512i high = _mm512_mask_i64gather_epi64(all, in, at, text + 8, 1);
+        /* shifts by 64 give 0 */
+        __m512i bits = _mm512_slli_epi64(length, 3);
+        __m512i low_bits = _mm512_min_epu64(bits, bits64);
+        __m512i high_bits = _mm512_sub_epi64(bits, low_bits);
+        __mmask8 fits = _mm512_cmple_epu64_mask(length, _mm512_set1_epi64(TEXT_KEY_MOST));
+        __m512i keep = _mm512_srlv_epi64(all, _mm512_sub_epi64(bits64, low_bits));
+        low = _mm512_maskz_and_epi64(fits, low, keep);
+        keep = _mm512_srlv_epi64(all, _mm512_sub_epi64(bits64, high_bits));
+        high = _mm512_or_si512(_mm512_and_si512(high, keep), _mm512_slli_epi64(length, 56));
+        high = _mm512_mask_mov_epi64(all, fits, high);
+        __m512i hash = _mm512_xor_si512(low, _mm512_mullo_epi64(high, mix1));
+        hash = _mm512_mullo_epi64(hash, mix2);
+        _mm512_storeu_si512(keys->low + i, low);
+        _mm512_storeu_si512(keys->high + i, high);
+        _mm512_storeu_si512(keys->hash + i, hash);
+    }
+}
+
+const struct text_kernels text_avx512 = {
+    .name = "avx512",
+    .scan = TEXT_SCAN_TABLE,
+    .find = find,
+    .keys = make_keys,
+};

@@ -67,6 +67,7 @@ flatten(uint64_t bits, uint32_t at, uint32_t *ends)
         *ends++ = at + (uint32_t)__builtin_ctzll(bits);
 }
 
+#include "kernels/text_keys.inc"
 #include "kernels/text_scan.inc"
 
 static size_t
@@ -77,4 +78,9 @@ find(const struct text_set *set, const char *text, size_t at, size_t n)
     return at;
 }
 
-const struct text_kernels text_ref = {.name = "ref", .scan = TEXT_SCAN_TABLE, .find = find};
+const struct text_kernels text_ref = {
+    .name = "ref",
+    .scan = TEXT_SCAN_TABLE,
+    .find = find,
+    .keys = make_keys,
+};
