@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/die.h"
 
@@ -110,6 +111,22 @@ mem_aligned(size_t size)
     if (!mem_add(size ? size : 1, 63, &rounded))
         die(STATUS_FAILED, "out of memory (%zu bytes)", size);
     return check(aligned_alloc(64, rounded & ~(size_t)63), size);
+}
+
+void *
+mem_large(size_t size)
+{
+    enum { HUGE_PAGE = 2 << 20 };
+    size_t rounded;
+
+    if (size < HUGE_PAGE)
+        return memset(mem_aligned(size), 0, size);
+    if (!mem_add(size, HUGE_PAGE - 1, &rounded))
+        die(STATUS_FAILED, "out of memory (%zu bytes)", size);
+    rounded &= ~(size_t)(HUGE_PAGE - 1);
+    void *p = check(aligned_alloc(HUGE_PAGE, rounded), size);
+    madvise(p, rounded, MADV_HUGEPAGE); /* a wish: may fail */
+    return memset(p, 0, size);
 }
 
 bool

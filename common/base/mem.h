@@ -22,6 +22,12 @@ char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Aligned to 64 bytes; released with free(). */
 void *mem_aligned(size_t size);
 
+/*
+ * Zero-filled, and in large pages where the system has them: for tables that look-ups
+ * jump about in. Released with free().
+ */
+void *mem_large(size_t size);
+
 /* *out = a * b, or a + b; false when it does not fit. For sizes read from files. */
 bool mem_mul(size_t a, size_t b, size_t *out);
 bool mem_add(size_t a, size_t b, size_t *out);

@@ -20,22 +20,32 @@
 /* Both libraries: an unknown character is ten worse than the worst token. */
 #define UNKNOWN_PENALTY 10
 
-enum { CACHED_BYTES = 32, CACHED_IDS = 6, CACHE_SETS = 1 << 15, CACHE_WAYS = 2 };
+enum { CACHED_CODES = 16, KEY_WORDS = CACHED_CODES / 4, CACHED_IDS = 6 };
+enum { CACHE_BITS = 15, CACHE_WAYS = 2 };
+enum { AHEAD = 16 }; /* stretches that are looked up before the first of them is used */
 
 /* A stretch of text and its best path: one cache line. */
 struct cached {
-    uint64_t text[CACHED_BYTES / 8]; /* zeros behind its end */
-    float limit;                     /* valid from scores not further from zero */
-    uint8_t length;                  /* 0: empty */
-    uint8_t count;                   /* of ids; 0: one unknown character */
-    uint16_t unused;
+    uint64_t key[KEY_WORDS]; /* codes of the characters, zeros behind them */
+    float limit;             /* valid from scores not further from zero */
+    uint32_t count;          /* of ids */
     uint32_t ids[CACHED_IDS];
+};
+
+/* A stretch that was found and whose set of the cache is on its way from memory. */
+struct stretch {
+    size_t begin, end;  /* in the text */
+    size_t first, size; /* its codes */
+    uint64_t key[KEY_WORDS];
+    struct cached *set; /* NULL: too long for the cache, or an unknown character */
 };
 
 struct unigram_scratch {
     struct places places;
     struct path path;
-    struct cached *cache; /* [CACHE_SETS][CACHE_WAYS] */
+    struct codes VEC_BODY(uint16_t) codes; /* of the stretches looked up ahead */
+    struct stretch ahead[AHEAD];
+    struct cached *cache; /* [1 << CACHE_BITS][CACHE_WAYS] */
 };
 
 /* ---- tables ---- */
@@ -78,53 +88,84 @@ score_double(struct unigram *u)
     u->tables->unk_score = low - UNKNOWN_PENALTY;
 }
 
-/* The character at s, whatever it is: as its bytes stand. */
+/* The place of a pair's bit. */
 static inline uint32_t
-char_bytes(const char *s, size_t n)
+pair_bit(const struct unigram_tables *t, uint32_t a, uint32_t b)
 {
-    uint32_t c = 0;
-    for (size_t i = 0; i < n; i++)
-        c = c << 8 | (unsigned char)s[i];
-    return c;
+    if ((a | b) < COMMON_CODES)
+        return a * COMMON_CODES | b;
+    return COMMON_CODES * COMMON_CODES + ((a * 0x9E3779B1u + b * 0x85EBCA77u) >> t->pair_shift);
 }
 
-static inline uint32_t
-pair_hash(uint32_t a, uint32_t b, uint32_t shift)
+static inline bool
+side_by_side(const struct unigram_tables *t, uint32_t a, uint32_t b)
 {
-    return (uint32_t)(((uint64_t)a << 32 | b) * UINT64_C(0x9E3779B97F4A7C15) >> shift);
+    uint32_t bit = pair_bit(t, a, b);
+    return t->pairs[bit / 64] >> bit % 64 & 1;
 }
 
-static void
-add_pairs(struct unigram_tables *t, const struct trie_key *key)
+/* Fills an empty table with 1 << bits places by hash; how many of them are set then. */
+static size_t
+set_pairs(struct unigram_tables *t, const struct trie_key *keys, size_t n, uint32_t bits)
 {
-    uint32_t before = 0;
-    for (uint32_t at = 0, length; at < key->length; at += length) {
-        length = (uint32_t)char_length((unsigned char)key->text[at]);
-        if (length > key->length - at)
-            length = key->length - at;
-        uint32_t c = char_bytes(key->text + at, length);
-        if (at > 0 && before < 0x80 && c < 0x80) {
-            t->ascii_pairs[before][c / 64] |= UINT64_C(1) << c % 64;
-        } else if (at > 0) {
-            uint32_t h = pair_hash(before, c, t->pair_shift);
-            t->pairs[h / 64] |= UINT64_C(1) << h % 64;
+    size_t set = 0;
+    free(t->pairs);
+    t->pairs = mem_zarray((COMMON_CODES * COMMON_CODES + ((size_t)1 << bits)) / 64,
+                          sizeof *t->pairs);
+    t->pair_shift = 32 - bits;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t before = 0;
+        for (size_t at = 0, length; at < keys[i].length; at += length) {
+            uint32_t code = char_code(&t->trie, keys[i].text + at, &length);
+            uint32_t bit = pair_bit(t, before, code);
+            if (at > 0 && !(t->pairs[bit / 64] >> bit % 64 & 1)) {
+                t->pairs[bit / 64] |= UINT64_C(1) << bit % 64;
+                set += bit >= COMMON_CODES * COMMON_CODES;
+            }
+            before = code;
         }
-        before = c;
     }
+    return set;
 }
 
+/* A small table stays in the processor's cache, a large one has fewer bits by chance. */
 static void
 build_pairs(struct unigram_tables *t, const struct trie_key *keys, size_t n)
 {
-    size_t characters = 0, bits = 1 << 16;
-    for (size_t i = 0; i < n; i++)
-        characters += keys[i].length / 3;
-    t->pair_shift = 64 - 16;
-    for (; bits < 8 * characters && bits < 1 << 22; bits *= 2)
-        t->pair_shift--;
-    t->pairs = mem_zarray(bits / 64, sizeof *t->pairs);
-    for (size_t i = 0; i < n; i++)
-        add_pairs(t, &keys[i]);
+    uint32_t bits = 12;
+    while (set_pairs(t, keys, n, bits) > (size_t)1 << (bits - 4) && bits < 22)
+        bits++;
+}
+
+static void
+fill_scores(struct unigram_tables *t, size_t n)
+{
+    t->singles = mem_array(n + 1, sizeof *t->singles);
+    for (size_t id = 0; id < n; id++)
+        t->singles[id] = (float)t->scores[id];
+    for (size_t i = 0; i < t->trie.count; i++)
+        if (t->trie.nodes[i].value != CHAR_TRIE_NONE)
+            t->trie.nodes[i].score = t->singles[t->trie.nodes[i].value];
+}
+
+struct keys VEC_BODY(struct trie_key);
+
+/* The tokens found in text, and all scores. */
+static int
+take_tokens(struct unigram *u, const double *scores, const uint8_t *kinds, struct keys *keys)
+{
+    for (uint32_t id = 0; id < u->vocab->entries.len; id++) {
+        size_t length = 0;
+        const char *text = vocab_get(u->vocab, id, &length);
+        if (!text)
+            continue;
+        if (!isfinite(scores[id]))
+            return err_set(STATUS_INPUT, "the score of id %u is not finite", id);
+        u->tables->scores[id] = scores[id];
+        if (length > 0 && in_text(u, kinds, id))
+            vec_push(keys, ((struct trie_key){text, (uint32_t)length, id}));
+    }
+    return 0;
 }
 
 int
@@ -133,39 +174,32 @@ unigram_build(struct unigram *u, const struct vocab *vocab, const double *scores
 {
     size_t n = vocab->entries.len;
     struct unigram_tables *t = mem_zalloc(sizeof *t);
-    VEC(struct trie_key) keys = {0};
+    struct keys keys = {0};
     u->vocab = vocab;
     u->tables = t;
     t->scores = mem_zarray(n + 1, sizeof *t->scores);
-    for (uint32_t id = 0; id < n; id++) {
-        size_t length = 0;
-        const char *text = vocab_get(vocab, id, &length);
-        if (!text)
-            continue;
-        if (!isfinite(scores[id])) {
-            vec_release(&keys);
-            return err_set(STATUS_INPUT, "the score of id %u is not finite", id);
-        }
-        t->scores[id] = scores[id];
-        if (length > 0 && in_text(u, kinds, id))
-            vec_push(&keys, ((struct trie_key){text, (uint32_t)length, id}));
+    int rc = take_tokens(u, scores, kinds, &keys);
+    if (rc == 0)
+        rc = char_trie_build(&t->trie, keys.data, keys.len);
+    if (rc == 0) {
+        if (u->single)
+            score_single(u, kinds);
+        else
+            score_double(u);
+        fill_scores(t, n);
+        build_pairs(t, keys.data, keys.len);
     }
-    trie_build(&u->trie, keys.data, keys.len);
-    build_pairs(t, keys.data, keys.len);
     vec_release(&keys);
-    if (u->single)
-        score_single(u, kinds);
-    else
-        score_double(u);
-    return 0;
+    return rc;
 }
 
 void
 unigram_release(struct unigram *u)
 {
-    trie_release(&u->trie);
     if (u->tables) {
+        char_trie_release(&u->tables->trie);
         free(u->tables->scores);
+        free(u->tables->singles);
         free(u->tables->pairs);
     }
     free(u->tables);
@@ -185,6 +219,7 @@ unigram_scratch_free(struct unigram_scratch *s)
         return;
     vec_release(&s->places);
     vec_release(&s->path);
+    vec_release(&s->codes);
     free(s->cache);
     free(s);
 }
@@ -196,8 +231,8 @@ struct encoding {
     struct unigram_scratch *s;
     const char *text;
     size_t n;
-    double score;              /* of the best path to where we are */
-    size_t unknown, known;     /* text[unknown..known): unknown characters, not given out yet */
+    double score;          /* of the best path to where we are */
+    size_t unknown, known; /* text[unknown..known): unknown characters, not given out yet */
     struct ids *out;
 };
 
@@ -228,43 +263,46 @@ add_unknown(struct encoding *e, size_t start, size_t end)
     e->known = end;
 }
 
-/* The path's tokens; `at`: where its text begins. */
+/* The path's tokens; s: the stretch that it is of. */
 static void
-give_path(struct encoding *e, size_t at)
+give_path(struct encoding *e, const struct stretch *s)
 {
+    size_t at = s->begin, characters = 0;
     for (size_t i = e->s->path.len; i-- > 0;) {
         struct path_token p = e->s->path.data[i];
-        if (p.id == e->u->unk) {
-            add_unknown(e, at + p.start, at + p.end);
+        if (p.id != e->u->unk) {
+            if (e->unknown < e->known)
+                give_unknown(e);
+            vec_push(e->out, p.id);
             continue;
         }
-        if (e->unknown < e->known)
-            give_unknown(e);
-        vec_push(e->out, p.id);
+        for (; characters < p.start; characters++)
+            at += char_length((unsigned char)e->text[at]);
+        size_t end = at + char_length((unsigned char)e->text[at]);
+        if (p.end > p.start + 1) /* the unknown token itself, written out in the text */
+            for (size_t c = p.start + 1; c < p.end; c++)
+                end += char_length((unsigned char)e->text[end]);
+        add_unknown(e, at, end);
     }
 }
 
 static int
-encode_exactly(struct encoding *e, size_t at, size_t end)
+encode_exactly(struct encoding *e, const struct stretch *s)
 {
-    if (unigram_best(e->u, &e->s->places, e->text + at, end - at, &e->score, &e->s->path) < 0)
+    if (unigram_best(e->u, &e->s->places, e->s->codes.data + s->first, s->size, &e->score,
+                     &e->s->path) < 0)
         return -1;
-    give_path(e, at);
+    give_path(e, s);
     return 0;
 }
 
 /* Is the score where a cached path holds? Then it moves on. */
 static inline __attribute__((always_inline)) bool
-follow(struct encoding *e, const struct cached *c, size_t at, bool single)
+follow(struct encoding *e, const struct cached *c, bool single)
 {
     const struct unigram_tables *t = e->u->tables;
     if (fabs(e->score) > (double)c->limit)
         return false;
-    if (c->count == 0) {
-        e->score = add_score(e->score, t->unk_score, single);
-        add_unknown(e, at, at + c->length);
-        return true;
-    }
     if (e->unknown < e->known)
         give_unknown(e);
     vec_reserve(e->out, CACHED_IDS);
@@ -272,74 +310,95 @@ follow(struct encoding *e, const struct cached *c, size_t at, bool single)
     double score = e->score;
     for (size_t i = 0; i < c->count; i++) {
         out[i] = c->ids[i];
-        score = add_score(score, t->scores[c->ids[i]], single);
+        score = add_score(score, token_score(t, c->ids[i], single), single);
     }
     e->score = score;
     e->out->len += c->count;
     return true;
 }
 
-/* The path just estimated, into a slot, if it fits. */
-static bool
-remember(const struct unigram *u, const struct path *path, double limit, struct cached *c)
+/* The path just estimated, into the cache, if it fits. */
+static void
+remember(const struct unigram *u, const struct path *path, double limit, const struct stretch *s)
 {
-    c->limit = (float)(limit > 1e30 ? 1e30 : limit * (1 - 1e-6));
-    c->count = (uint8_t)path->len;
-    if (path->len == 1 && path->data[0].id == u->unk) {
-        c->count = 0;
-        return true;
-    }
+    struct cached c = {.limit = (float)limit, .count = (uint32_t)path->len};
     if (path->len > CACHED_IDS)
-        return false;
+        return;
     for (size_t i = 0; i < path->len; i++) {
-        c->ids[i] = path->data[path->len - 1 - i].id;
-        if (c->ids[i] == u->unk)
-            return false;
+        c.ids[i] = path->data[path->len - 1 - i].id;
+        if (c.ids[i] == u->unk)
+            return;
     }
-    return true;
+    memcpy(c.key, s->key, sizeof c.key);
+    for (size_t way = CACHE_WAYS - 1; way > 0; way--)
+        s->set[way] = s->set[way - 1];
+    s->set[0] = c;
 }
 
-/* A stretch that the cache does not have; set: where it belongs, key: its text. */
+/* A stretch that the cache does not have. */
 static int
-encode_missed(struct encoding *e, size_t at, size_t end, struct cached *set, const uint64_t *key)
+encode_missed(struct encoding *e, const struct stretch *s)
 {
-    struct cached c = {.length = (uint8_t)(end - at)};
     struct path *path = &e->s->path;
     double limit;
-    if (unigram_estimate(e->u, &e->s->places, e->text + at, end - at, path, &limit) < 0)
+    if (unigram_estimate(e->u, &e->s->places, e->s->codes.data + s->first, s->size, path,
+                         &limit) < 0)
         return -1;
-    if (remember(e->u, path, limit, &c)) {
-        memcpy(c.text, key, sizeof c.text);
-        set[1] = set[0];
-        set[0] = c;
-    }
-    if (fabs(e->score) > (double)c.limit)
-        return encode_exactly(e, at, end);
+    limit = limit > 1e30 ? 1e30 : limit * (1 - 1e-6); /* kept as a float */
+    if (s->set)
+        remember(e->u, path, limit, s);
+    if (fabs(e->score) > limit)
+        return encode_exactly(e, s);
     for (size_t i = path->len; i-- > 0;) {
-        double score = path->data[i].id == e->u->unk ? e->u->tables->unk_score
-                                                     : e->u->tables->scores[path->data[i].id];
+        uint32_t id = path->data[i].id;
+        double score = id == e->u->unk ? e->u->tables->unk_score : e->u->tables->scores[id];
         e->score = add_score(e->score, score, e->u->single);
     }
-    give_path(e, at);
+    give_path(e, s);
     return 0;
 }
 
-/* text[at..at + length), zeros behind it. */
-static inline void
-load_key(const struct encoding *e, size_t at, size_t length, uint64_t key[CACHED_BYTES / 8])
+/* An unknown character, in whose place no token is: no rounding can matter. */
+static int
+encode_unknown(struct encoding *e, const struct stretch *s)
 {
-    static const uint8_t masks[2 * CACHED_BYTES] = {
-        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
-    uint64_t mask[CACHED_BYTES / 8];
-    if (e->n - at >= CACHED_BYTES) {
-        memcpy(key, e->text + at, CACHED_BYTES);
-    } else {
-        memset(key, 0, CACHED_BYTES);
-        memcpy(key, e->text + at, length);
+    if (e->u->unk == UINT32_MAX)
+        return unigram_no_unk();
+    if (e->u->single && fabs(e->score) > UNIGRAM_RESET)
+        e->score = 0;
+    e->score = add_score(e->score, e->u->tables->unk_score, e->u->single);
+    add_unknown(e, s->begin, s->end);
+    return 0;
+}
+
+/* The codes of the stretch that begins at `at`; returns where it ends. */
+static inline size_t
+read_stretch(const struct unigram_tables *t, const char *text, size_t at, size_t n,
+             struct codes *codes)
+{
+    size_t length;
+    uint16_t before = char_code(&t->trie, text + at, &length);
+    vec_push(codes, before);
+    for (at += length; before > 0 && at < n; at += length) {
+        uint16_t code = char_code(&t->trie, text + at, &length);
+        if (code == 0 || !side_by_side(t, before, code))
+            return at;
+        vec_push(codes, code);
+        before = code;
     }
-    memcpy(mask, masks + CACHED_BYTES - length, CACHED_BYTES);
-    for (size_t i = 0; i < CACHED_BYTES / 8; i++)
+    return at;
+}
+
+static inline void
+make_key(const uint16_t *codes, size_t size, uint64_t key[KEY_WORDS])
+{
+    static const uint16_t masks[2 * CACHED_CODES] = {
+        0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF,
+        0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF};
+    uint64_t mask[KEY_WORDS];
+    memcpy(key, codes, KEY_WORDS * sizeof *key);
+    memcpy(mask, masks + CACHED_CODES - size, sizeof mask);
+    for (size_t i = 0; i < KEY_WORDS; i++)
         key[i] &= mask[i];
 }
 
@@ -349,61 +408,61 @@ key_set(const uint64_t *key)
     uint64_t h = key[0] * UINT64_C(0x9E3779B97F4A7C15) ^ key[1] * UINT64_C(0xC2B2AE3D27D4EB4F);
     h ^= key[2] * UINT64_C(0x165667B19E3779F9) ^ key[3] * UINT64_C(0xD6E8FEB86659FD93);
     h ^= h >> 32;
-    return h * UINT64_C(0x9FB21C651E98DF25) >> (64 - 15);
+    return h * UINT64_C(0x9FB21C651E98DF25) >> (64 - CACHE_BITS);
 }
 
 static inline bool
-same_key(const struct cached *c, const uint64_t *key, size_t length)
+same_key(const struct cached *c, const uint64_t *key)
 {
-    uint64_t d = c->length ^ length;
-    for (size_t i = 0; i < CACHED_BYTES / 8; i++)
-        d |= c->text[i] ^ key[i];
+    uint64_t d = 0;
+    for (size_t i = 0; i < KEY_WORDS; i++)
+        d |= c->key[i] ^ key[i];
     return d == 0;
 }
 
-/* Where the stretch that begins at `at` ends. */
-static inline size_t
-stretch_end(const struct unigram_tables *t, const char *text, size_t at, size_t n)
+static size_t
+find_stretches(const struct encoding *e, size_t at)
 {
-    size_t length = char_length((unsigned char)text[at]);
-    uint32_t before = char_bytes(text + at, length);
-    for (at += length; at < n; at += length) {
-        length = char_length((unsigned char)text[at]);
-        uint32_t c = char_bytes(text + at, length);
-        if ((before | c) < 0x80) {
-            if (!(t->ascii_pairs[before][c / 64] >> c % 64 & 1))
-                return at;
-        } else {
-            uint32_t h = pair_hash(before, c, t->pair_shift);
-            if (!(t->pairs[h / 64] >> h % 64 & 1))
-                return at;
-        }
-        before = c;
+    struct unigram_scratch *scratch = e->s;
+    size_t count = 0;
+    vec_clear(&scratch->codes);
+    for (; at < e->n && count < AHEAD; count++) {
+        struct stretch *s = &scratch->ahead[count];
+        s->begin = at;
+        s->first = scratch->codes.len;
+        s->end = at = read_stretch(e->u->tables, e->text, at, e->n, &scratch->codes);
+        s->size = scratch->codes.len - s->first;
+        s->set = NULL;
+        vec_reserve(&scratch->codes, CACHED_CODES); /* make_key reads behind the end */
+        if (s->size > CACHED_CODES || scratch->codes.data[s->first] == 0)
+            continue;
+        make_key(scratch->codes.data + s->first, s->size, s->key);
+        s->set = scratch->cache + key_set(s->key) * CACHE_WAYS;
+        for (size_t i = 0; i < CACHE_WAYS; i++)
+            __builtin_prefetch(&s->set[i]);
     }
-    return n;
+    return count;
+}
+
+static inline __attribute__((always_inline)) int
+encode_stretch(struct encoding *e, const struct stretch *s, bool single)
+{
+    if (!s->set)
+        return e->s->codes.data[s->first] == 0 ? encode_unknown(e, s) : encode_missed(e, s);
+    for (size_t i = 0; i < CACHE_WAYS; i++)
+        if (same_key(&s->set[i], s->key))
+            return follow(e, &s->set[i], single) ? 0 : encode_exactly(e, s);
+    return encode_missed(e, s);
 }
 
 static inline __attribute__((always_inline)) int
 encode_text(struct encoding *e, bool single)
 {
-    const struct unigram_tables *t = e->u->tables;
-    for (size_t at = 0, end; at < e->n; at = end) {
-        end = stretch_end(t, e->text, at, e->n);
-        size_t length = end - at;
-        if (length > CACHED_BYTES) {
-            if (encode_exactly(e, at, end) < 0)
+    for (size_t at = 0, count; at < e->n; at = e->s->ahead[count - 1].end) {
+        count = find_stretches(e, at);
+        for (size_t i = 0; i < count; i++)
+            if (encode_stretch(e, &e->s->ahead[i], single) < 0)
                 return -1;
-            continue;
-        }
-        uint64_t key[CACHED_BYTES / 8];
-        load_key(e, at, length, key);
-        struct cached *set = e->s->cache + key_set(key) * CACHE_WAYS;
-        struct cached *c = same_key(&set[0], key, length)   ? &set[0]
-                           : same_key(&set[1], key, length) ? &set[1]
-                                                            : NULL;
-        if (c ? !follow(e, c, at, single) && encode_exactly(e, at, end) < 0
-              : encode_missed(e, at, end, set, key) < 0)
-            return -1;
     }
     return 0;
 }
@@ -413,10 +472,8 @@ unigram_encode(const struct unigram *u, struct unigram_scratch *s, const char *t
                struct ids *out)
 {
     struct encoding e = {.u = u, .s = s, .text = text, .n = n, .out = out};
-    if (!s->cache) {
-        s->cache = mem_aligned(CACHE_SETS * CACHE_WAYS * sizeof *s->cache);
-        memset(s->cache, 0, CACHE_SETS * CACHE_WAYS * sizeof *s->cache);
-    }
+    if (!s->cache)
+        s->cache = mem_large(((size_t)CACHE_WAYS << CACHE_BITS) * sizeof *s->cache);
     if ((u->single ? encode_text(&e, true) : encode_text(&e, false)) < 0)
         return -1;
     if (e.unknown < e.known)

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include "base/vec.h"
-#include "tokenizer/trie.h"
 #include "tokenizer/vocab.h"
 
 /*
@@ -30,14 +29,14 @@ struct unigram {
     bool byte_fallback; /* an unknown character becomes its <0xNN> tokens */
     uint32_t unk;       /* UINT32_MAX: a text with an unknown character is an error */
     uint32_t byte_tokens[256]; /* ids of <0x00> … <0xFF>; UINT32_MAX: none */
-    struct trie trie;
     struct unigram_tables *tables; /* see unigram.c */
 };
 
 /*
  * Builds the tables from vocab (which must outlive u) and, by id, its scores and
  * kinds (NULL: all normal; only read when u->single). The flags, unk and byte_tokens
- * are set by the caller beforehand. 0, or -1: a score that is not finite (STATUS_INPUT).
+ * are set by the caller beforehand. 0, or -1: a score that is not finite, more than
+ * 65,535 different characters (STATUS_INPUT).
  */
 int unigram_build(struct unigram *u, const struct vocab *vocab, const double *scores,
                   const uint8_t *kinds);

@@ -24,13 +24,19 @@ reset_places(struct places *places, size_t n)
         places->data[i].start = NOWHERE;
 }
 
+static inline double
+larger(double a, double b)
+{
+    return a > b ? a : b; /* one instruction; fmax is a call, for the sake of NaN */
+}
+
 static inline __attribute__((always_inline)) void
 offer(struct place *to, double sum, uint32_t start, uint32_t id, enum arithmetic arithmetic)
 {
     bool better = to->start == NOWHERE || sum > to->score;
     if (arithmetic == ESTIMATE) {
         double other = better ? (to->start == NOWHERE ? -HUGE_VAL : to->score) : sum;
-        to->second = to->start == NOWHERE ? -HUGE_VAL : fmax(to->second, other);
+        to->second = to->start == NOWHERE ? -HUGE_VAL : larger(to->second, other);
     }
     if (better) {
         to->score = sum;
@@ -49,45 +55,51 @@ begin_anew(struct place *places, size_t at, size_t frontier)
             places[i].score = (double)((float)places[i].score - offset);
 }
 
-/* *most: the largest absolute value of a sum. */
+/* *most: the largest absolute value of a sum. single: of the tables that are read. */
 static inline __attribute__((always_inline)) int
-forward(const struct unigram *u, struct place *places, const char *text, size_t n, double *most,
-        enum arithmetic arithmetic)
+forward(const struct unigram *u, struct place *places, const uint16_t *codes, size_t n,
+        double *most, enum arithmetic arithmetic, bool single)
 {
     const struct unigram_tables *t = u->tables;
-    const uint64_t *nodes = u->trie.nodes;
+    const struct char_node *nodes = t->trie.nodes;
     size_t frontier = 0;
-    for (size_t at = 0; at < n;) {
+    for (size_t at = 0; at < n; at++) {
         if (arithmetic == SINGLE && fabs(places[at].score) > UNIGRAM_RESET)
             begin_anew(places, at, frontier);
         double score = places[at].score;
-        size_t first = char_length((unsigned char)text[at]);
-        bool alone = false; /* is the character itself a token? */
-        uint64_t node = nodes[0];
-        for (size_t end = at; end < n && trie_step(nodes, &node, (uint8_t)text[end]);) {
+        uint32_t parent = 0, child = codes[at];
+        /* is the character itself a token? */
+        bool alone = nodes[child].parent == 0 && nodes[child].value != CHAR_TRIE_NONE;
+        for (size_t end = at; nodes[child].parent == parent;) {
+            const struct char_node *node = &nodes[child];
             end++;
-            if (!trie_is_key(node))
-                continue;
-            uint32_t id = trie_value(node);
-            double sum = add_score(score, t->scores[id], arithmetic == SINGLE);
-            offer(&places[end], sum, (uint32_t)at, id, arithmetic);
-            alone |= end == at + first;
-            if (arithmetic == ESTIMATE)
-                *most = fmax(*most, fabs(sum));
-            if (arithmetic == SINGLE && frontier < end)
-                frontier = end;
+            if (node->value != CHAR_TRIE_NONE) {
+                double add = single ? (double)node->score : t->scores[node->value];
+                double sum = add_score(score, add, arithmetic == SINGLE);
+                offer(&places[end], sum, (uint32_t)at, node->value, arithmetic);
+                if (arithmetic == ESTIMATE)
+                    *most = larger(*most, fabs(sum));
+                if (arithmetic == SINGLE && frontier < end)
+                    frontier = end;
+            }
+            if (end == n)
+                break;
+            parent = child;
+            child = node->base + codes[end];
         }
-        if (!alone) {
-            double sum = add_score(score, t->unk_score, arithmetic == SINGLE);
-            offer(&places[at + first], sum, (uint32_t)at, u->unk, arithmetic);
-            if (places[at + first].start == at && u->unk == UINT32_MAX)
-                return err_set(STATUS_INPUT, UNIGRAM_NO_UNK_ERROR);
-            if (arithmetic == ESTIMATE)
-                *most = fmax(*most, fabs(sum));
-            if (arithmetic == SINGLE && frontier < at + first)
-                frontier = at + first;
+        if (alone)
+            continue;
+        double sum = add_score(score, t->unk_score, arithmetic == SINGLE);
+        offer(&places[at + 1], sum, (uint32_t)at, u->unk, arithmetic);
+        if (u->unk == UINT32_MAX) {
+            if (places[at + 1].start == at)
+                return unigram_no_unk();
+            sum = HUGE_VAL; /* an estimate must not decide whether this is an error */
         }
-        at += first;
+        if (arithmetic == ESTIMATE)
+            *most = larger(*most, fabs(sum));
+        if (arithmetic == SINGLE && frontier < at + 1)
+            frontier = at + 1;
     }
     return 0;
 }
@@ -104,13 +116,20 @@ backward(const struct place *places, size_t n, struct path *path)
 }
 
 int
-unigram_best(const struct unigram *u, struct places *places, const char *text, size_t n,
+unigram_no_unk(void)
+{
+    return err_set(STATUS_INPUT,
+                   "a character that is not in the vocabulary, which has no unknown token");
+}
+
+int
+unigram_best(const struct unigram *u, struct places *places, const uint16_t *codes, size_t n,
              double *score, struct path *path)
 {
     reset_places(places, n);
     places->data[0] = (struct place){.score = *score};
-    if ((u->single ? forward(u, places->data, text, n, NULL, SINGLE)
-                   : forward(u, places->data, text, n, NULL, DOUBLE)) < 0)
+    if ((u->single ? forward(u, places->data, codes, n, NULL, SINGLE, true)
+                   : forward(u, places->data, codes, n, NULL, DOUBLE, false)) < 0)
         return -1;
     *score = places->data[n].score;
     backward(places->data, n, path);
@@ -137,22 +156,20 @@ safe_distance(double lead, double k, double most, bool single)
 }
 
 int
-unigram_estimate(const struct unigram *u, struct places *places, const char *text, size_t n,
+unigram_estimate(const struct unigram *u, struct places *places, const uint16_t *codes, size_t n,
                  struct path *path, double *limit)
 {
     double most = 0, lead = HUGE_VAL;
-    size_t characters = 0;
     reset_places(places, n);
     places->data[0] = (struct place){.score = 0};
-    if (forward(u, places->data, text, n, &most, ESTIMATE) < 0)
+    if ((u->single ? forward(u, places->data, codes, n, &most, ESTIMATE, true)
+                   : forward(u, places->data, codes, n, &most, ESTIMATE, false)) < 0)
         return -1;
     backward(places->data, n, path);
     for (size_t i = 0; i < path->len; i++) {
         const struct place *p = &places->data[path->data[i].end];
-        lead = fmin(lead, p->score - p->second);
+        lead = p->score - p->second < lead ? p->score - p->second : lead;
     }
-    for (size_t i = 0; i < n; i += char_length((unsigned char)text[i]))
-        characters++;
-    *limit = safe_distance(lead, (double)characters, most, u->single);
+    *limit = safe_distance(lead, (double)n, most, u->single);
     return 0;
 }
