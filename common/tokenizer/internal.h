@@ -23,6 +23,11 @@ enum model_kind {
     MODEL_SENTENCEPIECE
 };
 
+/* Tokens that an extension added; extension.h. */
+struct extension {
+    uint32_t first;
+    struct ids ids, ends; /* what each replaces, joined; where each ends */
+};
 
 struct tokenizer {
     struct vocab vocab; /* the model's own */
@@ -36,6 +41,7 @@ struct tokenizer {
     struct pretokenizer pretokenizer;
     struct decoder decoder;
     struct ids prefix, suffix; /* what the post-processor adds */
+    struct extension extension;
 
     VEC(struct added_token) added;
     struct added_trie raw, normal; /* searched before and behind the normalizer */
@@ -57,6 +63,7 @@ int load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *js
 int load_bpe(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
 int load_unigram(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
 int load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
+int load_extension(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
 int load_added(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
 int load_post(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
 
@@ -69,6 +76,8 @@ int load_sp_config(struct tokenizer *t, const struct json_doc *doc, const json_t
 
 /* Takes the specials from tokenizer_config.json (data NULL: there is none). 0 or -1. */
 int load_config(struct tokenizer *t, const char *name, const char *data, size_t n);
+
+void extension_release(struct extension *e);
 
 /* What the post-processor and the well-known names say about those still undecided. */
 void guess_specials(struct tokenizer *t);

@@ -208,7 +208,7 @@ load_bpe(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
     int rc = -1;
     if (json_only_keys(doc, model,
                        "type|dropout|unk_token|continuing_subword_prefix|end_of_word_suffix|"
-                       "fuse_unk|byte_fallback|ignore_merges|vocab|merges") < 0 ||
+                       "fuse_unk|byte_fallback|ignore_merges|vocab|merges|extension") < 0 ||
         load_vocab(t, doc, model) < 0 || load_flags(t, doc, model) < 0 ||
         load_merges(t, doc, model, &json, &merges) < 0)
         goto out;

@@ -96,8 +96,8 @@ load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
     if (t->kind != MODEL_BPE)
         pretokenizer_keep_byte_map(&t->pretokenizer);
     switch (t->kind) {
-    case MODEL_BPE: return load_bpe(t, doc, model);
-    case MODEL_UNIGRAM: return load_unigram(t, doc, model);
+    case MODEL_BPE: return load_bpe(t, doc, model) < 0 ? -1 : load_extension(t, doc, model);
+    case MODEL_UNIGRAM: return load_unigram(t, doc, model) < 0 ? -1 : load_extension(t, doc, model);
     case MODEL_WORDPIECE: return load_wordpiece(t, doc, model);
     default: return load_wordlevel(t, doc, model);
     }

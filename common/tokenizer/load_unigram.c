@@ -95,7 +95,7 @@ load_unigram(struct tokenizer *t, const struct json_doc *doc, const json_t *mode
     const json_t *vocab = NULL;
     struct unigram *u = &t->unigram;
     int64_t unk = -1;
-    if (json_only_keys(doc, model, "type|unk_id|vocab|byte_fallback") < 0 ||
+    if (json_only_keys(doc, model, "type|unk_id|vocab|byte_fallback|extension") < 0 ||
         json_get_array(doc, model, "vocab", JSON_NEED, &vocab) < 0 ||
         json_get_int(doc, model, "unk_id", JSON_MAY, 0, VOCAB_MAX - 1, &unk) < 0 ||
         json_get_bool(doc, model, "byte_fallback", JSON_MAY, &u->byte_fallback) < 0)

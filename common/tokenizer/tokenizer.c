@@ -46,6 +46,7 @@ tokenizer_free(struct tokenizer *t)
     free(t->added_of);
     vec_release(&t->prefix);
     vec_release(&t->suffix);
+    extension_release(&t->extension);
     bpe_release(&t->bpe);
     wordpiece_release(&t->words);
     unigram_release(&t->unigram);
