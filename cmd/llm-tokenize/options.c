@@ -128,9 +128,9 @@ static const struct opt table[] = {
     {.type = OPT_INT, .name = "sub-iterations", .placeholder = "N", .target = L sub_iterations,
      .fallback = "2", .min = 1, .max = 10, .help = "unigram: EM iterations in a round"},
     {.type = OPT_STRING, .name = "extend", .placeholder = "FILE", .target = O extend,
-     .help = "add tokens to this tokenizer (not supported yet)"},
+     .help = "learn tokens for this tokenizer, write it with them behind its own"},
     {.type = OPT_COUNT, .name = "add", .placeholder = "N", .target = O add,
-     .help = "how many (not supported yet)"},
+     .help = "how many tokens to add"},
     {.type = OPT_CHOICE, .name = "export", .placeholder = "KIND", .target = O export,
      .choices = "sentencepiece", .help = "write the tokenizer as a .model (not supported yet)"},
     OPT_COMMON,
@@ -154,11 +154,17 @@ static const struct opt_tool tool = {
 static void
 refuse_unsupported(void)
 {
-    static const char *const names[] = {"extend", "add", "export", "filter", "minhash"};
+    static const char *const names[] = {"export", "filter", "minhash"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (opt_given(&tool, names[i]))
             die(STATUS_USAGE, "--%s is not supported yet", names[i]);
+}
+
+bool
+options_given(const char *name)
+{
+    return opt_given(&tool, name);
 }
 
 bool
@@ -168,7 +174,7 @@ options_sentencepiece_bpe(void)
 }
 
 /* Which kind of training takes which option. */
-enum { FOR_BYTES = 1, FOR_WORDS = 2, FOR_UNIGRAM = 4, FOR_ALL = 7 };
+enum { FOR_BYTES = 1, FOR_WORDS = 2, FOR_UNIGRAM = 4, FOR_ALL = 7, FOR_EXTEND = 8 };
 static const struct {
     const char *name;
     unsigned kinds;
@@ -176,17 +182,17 @@ static const struct {
     {"vocab-size", FOR_ALL},
     {"special-tokens", FOR_ALL},
     {"user-symbols", FOR_ALL},
-    {"character-coverage", FOR_WORDS | FOR_UNIGRAM},
+    {"character-coverage", FOR_WORDS | FOR_UNIGRAM | FOR_EXTEND},
     {"limit-alphabet", FOR_WORDS | FOR_UNIGRAM},
     {"byte-fallback", FOR_WORDS | FOR_UNIGRAM},
     {"normalization", FOR_ALL},
-    {"split-digits", FOR_ALL},
-    {"split-by-whitespace", FOR_WORDS | FOR_UNIGRAM},
-    {"split-by-script", FOR_WORDS | FOR_UNIGRAM},
-    {"split-by-number", FOR_WORDS | FOR_UNIGRAM},
+    {"split-digits", FOR_ALL | FOR_EXTEND},
+    {"split-by-whitespace", FOR_WORDS | FOR_UNIGRAM | FOR_EXTEND},
+    {"split-by-script", FOR_WORDS | FOR_UNIGRAM | FOR_EXTEND},
+    {"split-by-number", FOR_WORDS | FOR_UNIGRAM | FOR_EXTEND},
     {"pattern", FOR_BYTES | FOR_WORDS},
-    {"min-frequency", FOR_BYTES | FOR_WORDS},
-    {"max-piece-length", FOR_ALL},
+    {"min-frequency", FOR_BYTES | FOR_WORDS | FOR_EXTEND},
+    {"max-piece-length", FOR_ALL | FOR_EXTEND},
     {"seed-size", FOR_UNIGRAM},
     {"shrink", FOR_UNIGRAM},
     {"sub-iterations", FOR_UNIGRAM},
@@ -196,15 +202,18 @@ static const struct {
 static void
 check_learning(void)
 {
-    unsigned kind = options.train == TRAIN_UNIGRAM ? FOR_UNIGRAM
+    unsigned kind = options.extend                 ? FOR_EXTEND
+                    : options.train == TRAIN_UNIGRAM ? FOR_UNIGRAM
                     : options_sentencepiece_bpe()  ? FOR_WORDS
                                                    : FOR_BYTES;
 
     for (size_t i = 0; i < sizeof learning / sizeof *learning; i++) {
         if (!opt_given(&tool, learning[i].name))
             continue;
-        if (options.train < 0)
+        if (options.train < 0 && !options.extend)
             die(STATUS_USAGE, "--%s needs --train", learning[i].name);
+        if (options.extend && !(learning[i].kinds & FOR_EXTEND))
+            die(STATUS_USAGE, "--%s is not for --extend: the base decides", learning[i].name);
         if (!(learning[i].kinds & kind))
             die(STATUS_USAGE, "--%s is not for --train %s", learning[i].name,
                 kind == FOR_UNIGRAM ? "unigram"
@@ -235,10 +244,17 @@ options_split_list(const char *name, const char *text, struct option_items *item
 static void
 check_modes(void)
 {
-    int modes = options.ids + options.decode + options.count + (options.train >= 0);
+    int modes = options.ids + options.decode + options.count + (options.train >= 0) +
+                (options.extend != NULL);
 
     if (modes > 1)
-        die(STATUS_USAGE, "--ids, --decode, --count and --train exclude each other");
+        die(STATUS_USAGE, "--ids, --decode, --count, --train and --extend exclude each other");
+    if (options.extend && options.tokenizer)
+        die(STATUS_USAGE, "--extend names the tokenizer: it takes no --tokenizer");
+    if (options.extend && (!options.add || options.add > OPTIONS_ADD_MOST))
+        die(STATUS_USAGE, "--extend needs --add N, 1 to %d", OPTIONS_ADD_MOST);
+    if (!options.extend && opt_given(&tool, "add"))
+        die(STATUS_USAGE, "--add needs --extend");
     if (options.train >= 0 && options.tokenizer)
         die(STATUS_USAGE, "--train makes a tokenizer: it takes no --tokenizer");
     if (options.train >= 0 && !opt_given(&tool, "vocab-size"))

@@ -67,6 +67,11 @@ struct options {
 
 extern struct options options;
 
+enum { OPTIONS_ADD_MOST = 10000000 };
+
+/* Was the option given? */
+bool options_given(const char *name);
+
 /* The items of a list option, cut at its commas, into *items; they live in the result (freed by
  * the caller). NULL: an empty item (STATUS_USAGE naming --name). text NULL or "": no items. */
 struct option_items VEC_BODY(const char *);

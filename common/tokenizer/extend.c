@@ -139,6 +139,12 @@ extender_free(struct extender *e)
     free(e);
 }
 
+bool
+extender_is_byte_level(const struct extender *e)
+{
+    return e->bytes;
+}
+
 const struct tokenizer *
 extender_base(const struct extender *e)
 {

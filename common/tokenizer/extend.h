@@ -1,6 +1,7 @@
 #ifndef TOKENIZER_EXTEND_H
 #define TOKENIZER_EXTEND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,9 @@ struct extend_options {
 /* NULL: the base cannot be loaded, or is of a kind that cannot be extended. */
 struct extender *extender_new(const struct extend_options *o);
 
+/* Is it byte-level BPE, which has no use for coverage and words? */
+bool extender_is_byte_level(const struct extender *e);
+
 /* The base, owned by e. */
 const struct tokenizer *extender_base(const struct extender *e);
 
@@ -50,8 +54,8 @@ int extender_add(struct extender *e, int worker, const char *text, size_t n);
 
 /*
  * Learns and appends the base's tokenizer.json with the new tokens in it and, for each,
- * the ids it replaces (extension.h). *added: how many there are, fewer than asked when the texts have no more. 0
- * or -1.
+ * the ids it replaces (extension.h). *added: how many there are, fewer than asked when
+ * the texts have no more. 0 or -1.
  */
 int extender_finish(struct extender *e, struct str *json, uint32_t *added);
 void extender_free(struct extender *e);

@@ -70,7 +70,7 @@ done <<'O'
 -t tok.json --max-depth 65
 -t tok.json --formt text
 O
-for option in "--filter x" "--minhash 4x4" "--extend tok.json" "--add 5"; do
+for option in "--filter x" "--minhash 4x4"; do
     # shellcheck disable=SC2086
     ok "not yet: $option" expect_code 2 llm-tokenize -t tok.json $option -o o.shard a.txt
     err_like "says so" '^llm-tokenize: --.* is not supported yet'
