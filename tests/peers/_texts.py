@@ -91,11 +91,11 @@ def random_texts(n, seed):
     return out
 
 
-def system_texts():
+def system_texts(most=150):
     out = []
     for folder in "/usr/share/common-licenses", "/usr/share/doc", "/usr/share/perl":
         for path in sorted(pathlib.Path(folder).rglob("*")):
-            if len(out) < 150 and path.is_file() and path.suffix not in (".gz", ".xz"):
+            if len(out) < most and path.is_file() and path.suffix not in (".gz", ".xz"):
                 try:
                     out.append(path.read_bytes()[:50000].decode())
                 except (UnicodeDecodeError, OSError):
@@ -110,7 +110,9 @@ def corpus_texts(name, limit):
     p = subprocess.Popen(["zstd", "-dcq", str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     out, size = [], 0
     for line in p.stdout:
-        text = json.loads(line)["text"][:100000]
+        text = json.loads(line)["text"]
+        if not LONG:
+            text = text[:100000]
         out.append(text)
         size += len(text.encode())
         if size > limit:

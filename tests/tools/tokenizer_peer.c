@@ -5,6 +5,8 @@
  *     tokenizer_peer TOKENIZER encode FLAGS    text → ids, u32 each
  *     tokenizer_peer TOKENIZER decode SKIP     ids → text
  *     tokenizer_peer TOKENIZER stream SKIP     the same through the streaming decoder
+ *     tokenizer_peer TOKENIZER all FLAGS       text → five frames: ids, and their text by
+ *                                              decode and stream, first with SKIP 0, then 1
  *     tokenizer_peer TOKENIZER time ROUNDS     one frame: MB/s of each round
  */
 #include <stdio.h>
@@ -52,6 +54,23 @@ stream(const struct tokenizer *t, const struct ids *ids, bool skip, struct str *
 }
 
 static void
+all(const struct tokenizer *t, const struct ids *ids)
+{
+    struct str text = {0};
+    write_frame(ids->data ? (const void *)ids->data : "", ids->len * sizeof *ids->data);
+    for (int skip = 0; skip < 2; skip++) {
+        str_clear(&text);
+        if (tokenizer_decode(t, ids->data, ids->len, skip, &text) < 0)
+            die_err();
+        write_frame(text.data ? text.data : "", text.len);
+        str_clear(&text);
+        stream(t, ids, skip, &text);
+        write_frame(text.data ? text.data : "", text.len);
+    }
+    str_release(&text);
+}
+
+static void
 measure(const struct tokenizer *t, struct tokenizer_scratch *s, const struct str *frame, int rounds)
 {
     struct ids ids = {0};
@@ -89,10 +108,13 @@ main(int argc, char **argv)
         str_clear(&text);
         if (!strcmp(argv[2], "time")) {
             measure(t, s, &frame, number);
-        } else if (!strcmp(argv[2], "encode")) {
+        } else if (!strcmp(argv[2], "encode") || !strcmp(argv[2], "all")) {
             if (tokenizer_encode(t, s, frame.data, frame.len, number, &ids) < 0)
                 die_err();
-            write_frame(ids.data ? (const void *)ids.data : "", ids.len * sizeof *ids.data);
+            if (!strcmp(argv[2], "all"))
+                all(t, &ids);
+            else
+                write_frame(ids.data ? (const void *)ids.data : "", ids.len * sizeof *ids.data);
         } else {
             for (size_t i = 0; i + 4 <= frame.len; i += 4)
                 vec_push(&ids, load_u32(frame.data + i));

@@ -7,6 +7,7 @@ tokenizer.json, with ids and decoded texts as computed by Hugging Face's `tokeni
 tests/unit/tokenizer.c compares them; tests/peers/tokenizer.py takes the same
 tokenizers with many more texts.
 """
+import base64
 import json
 import sys
 
@@ -38,6 +39,7 @@ TEXTS = [
     "▁a ▁ b▁", "<0x41> <s> </s> <unk>", "<s>hello</s> <mask> x<mask>", " <mask>  <strip> a<strip> b",
     "wordy <word> a<word>b <word>", "NORM norm Norm Ｎorm", "return argc + len(argv)\n    # the end",
     "!!! ... --- ___", "\ufeffBOM \0 nul", "a" * 110, " " * 100 + "x", "ab" * 60, "東京都東京都東京カタカナがぎぐ" * 3,
+    "<a><e><e><a><a>e e.e aaaa aaaaa! aa! a b  b b", "<s>  </s>  <s> </s> x <s>\n\n\n", "a\0b a\0 b", "１２３ NORMS norms ﬁX",
     "İstanbul ΑΣ ß ẞ", "\u200b\u200d zero", "naïve café e\u0301", "\U0001d400\U00020000 rare",
 ]
 
@@ -84,6 +86,27 @@ def models():
                                     merges=[["e", "▁"]] + char["merges"])
     MODELS["legacy_merges"] = dict(byte, merges=["%s %s" % tuple(p) for p in byte["merges"]])
     del MODELS["legacy_merges"]["type"]
+    MODELS["repeated_merges"] = dict(byte, merges=byte["merges"] + byte["merges"][3:9])
+    MODELS["merges_with_version"] = dict(byte, merges=["#version: 0.2"] + ["%s %s" % tuple(p) for p in byte["merges"]])
+
+    def train_words(model, trainer):
+        t = Tokenizer(model)
+        t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        t.train_from_iterator(CORPUS * 2, trainer(vocab_size=220, show_progress=False,
+                                                  special_tokens=["[UNK]", "[CLS]", "[SEP]"]))
+        return json.loads(t.to_str())["model"]
+
+    MODELS["pieces"] = train_words(m.WordPiece(unk_token="[UNK]"), trainers.WordPieceTrainer)
+    MODELS["short_pieces"] = dict(MODELS["pieces"], max_input_chars_per_word=5)
+    MODELS["words"] = train_words(m.WordLevel(unk_token="[UNK]"), trainers.WordLevelTrainer)
+    for name in "pieces", "words":
+        MODELS["untyped_" + name] = {k: v for k, v in MODELS[name].items() if k != "type"}
+    t = Tokenizer(m.BPE(end_of_word_suffix="</w>", continuing_subword_prefix="@@", unk_token="<unk>"))
+    t.pre_tokenizer = pre_tokenizers.ByteLevel()
+    t.train_from_iterator(CORPUS, trainers.BpeTrainer(
+        vocab_size=900, special_tokens=["<unk>"], end_of_word_suffix="</w>", continuing_subword_prefix="@@",
+        show_progress=False, initial_alphabet=alphabet))
+    MODELS["affixed_bytes"] = json.loads(t.to_str())["model"]
     affixed = {"<unk>": 0}
     for w in ["h", "##e", "##l", "##o", "##o</w>", "##l</w>", "h</w>", "he", "##ll", "##llo</w>", "hello</w>"]:
         affixed[w] = len(affixed)
@@ -120,6 +143,43 @@ def template(before, behind):
     single = [token(t) for t, _ in before] + [{"Sequence": {"id": "A", "type_id": 0}}] + [token(t) for t, _ in behind]
     return {"type": "TemplateProcessing", "single": single,
             "pair": single + [{"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": ids}
+
+
+def charsmap(pairs):
+    """A precompiled charsmap (a Darts double array and its texts), in base64."""
+    units, texts, tree = [1 << 31] * 1024, b"", {}  # the highest bit: nobody's child
+    taken, bases = [False] * 1024, set()
+    for key, text in sorted(pairs.items()):
+        node = tree
+        for byte in key.encode():
+            node = node.setdefault(byte, {})
+        node[0] = len(texts)
+        texts += text.encode() + b"\0"
+
+    def place(node, at):
+        base = next(b for b in range(1, 768) if b not in bases and not any(taken[b ^ label] for label in node))
+        bases.add(base)
+        for label in node:
+            taken[base ^ label] = True
+        units[at] |= (at ^ base) << 10 | (0 in node) << 8
+        for label, below in node.items():
+            units[base ^ label] = below | 1 << 31 if label == 0 else label
+        for label, below in node.items():
+            if label:
+                place(below, base ^ label)
+
+    units[0], taken[0] = 0, True
+    place(tree, 0)
+    array = b"".join(u.to_bytes(4, "little") for u in units)
+    return base64.b64encode(len(array).to_bytes(4, "little") + array + texts).decode()
+
+
+CHARSMAP = {"ﬁ": "fi", "㌔": "キロ", "Ｎ": "N", "１": "1", "\u3000": " ", "\u00a0": " ", "か\u3099": "が", "が": "が", "e\u0301": "é",
+            "ﾊ": "ハ", "\u200b": "", "\u00ad": "", "²": "2", "\r\n": "\n", "\t": " ", "\x01": "", "Å": "Å", "é": "e"}
+
+
+def normalize(*steps):
+    return {"type": "Sequence", "normalizers": list(steps)}
 
 
 def fixtures():
@@ -214,7 +274,70 @@ def fixtures():
     yield chars_with("delimiter", pre_tokenizer={"type": "CharDelimiterSplit", "delimiter": "e"}, decoder=None)
     yield make("affixes", "affixes", pre_tokenizer={"type": "WhitespaceSplit"},
                decoder={"type": "BPEDecoder", "suffix": "</w>"})
+    yield bytes_with("repeated merges", model="repeated_merges")
+    yield bytes_with("merges with a version", model="merges_with_version")
+    yield make("affixed bytes", "affixed_bytes", pre_tokenizer=dict(BYTE, add_prefix_space=True),
+               decoder={"type": "BPEDecoder", "suffix": "</w>"})
+    bert = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None,
+            "lowercase": True}
+    for model in "pieces", "short_pieces", "untyped_pieces", "words", "untyped_words":
+        yield make(model, model, normalizer=bert, pre_tokenizer={"type": "BertPreTokenizer"},
+                   decoder={"type": "WordPiece", "prefix": "##", "cleanup": True},
+                   added_tokens=[added("[UNK]", 0), added("[CLS]", 1), added("[SEP]", 2)],
+                   post_processor={"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["[CLS]", 1]})
+    yield make("pieces of bytes", "pieces", pre_tokenizer=BYTE, decoder={"type": "WordPiece", "prefix": "##", "cleanup": False})
+    yield make("words whitespace", "words", pre_tokenizer={"type": "Whitespace"})
+    precompiled = {"type": "Precompiled", "precompiled_charsmap": charsmap(CHARSMAP)}
+    yield chars_with("precompiled", normalizer=precompiled)
+    yield chars_with("precompiled metaspace", normalizer=normalize(precompiled, {"type": "Replace", "pattern": {
+        "Regex": " {2,}"}, "content": " "}), pre_tokenizer=sequence({"type": "WhitespaceSplit"}, metaspace()))
+    steps = {
+        "strip": {"type": "Strip", "strip_left": True, "strip_right": True}, "NFKC": {"type": "NFKC"},
+        "NFD": {"type": "NFD"}, "NFC": {"type": "NFC"}, "nmt": {"type": "Nmt"}, "bert": bert, "charsmap": precompiled,
+        "cut": {"type": "Replace", "pattern": {"Regex": "^[a-z ]"}, "content": ""},
+        "grow": normalize({"type": "Replace", "pattern": {"Regex": "[a-z ]"}, "content": "yy"}, {"type": "NFKD"},
+                          {"type": "StripAccents"}),
+        "prepend": normalize({"type": "Prepend", "prepend": "x y"}, {"type": "Strip", "strip_left": True,
+                                                                    "strip_right": False})}
+    for name, step in steps.items():
+        for cut, pre in (("", metaspace("first")), (" behind a split", sequence(split(r"\w|\W"), metaspace("first")))):
+            yield chars_with("first %s%s" % (name, cut), normalizer=step, pre_tokenizer=pre, added_tokens=[
+                added("<s>", 1), added("norm", n("chars_fallback"), normalized=True)])
+    yield chars_with("first twice", pre_tokenizer=sequence(metaspace("first", False), split("."), metaspace("first")))
+    yield chars_with("first bytes", normalizer={"type": "NFKC"}, pre_tokenizer=sequence(
+        dict(BYTE_ONLY, add_prefix_space=True), split("."), metaspace("first")))
+    yield chars_with("scripts", pre_tokenizer={"type": "UnicodeScripts"})
+    yield chars_with("scripts metaspace", pre_tokenizer=sequence({"type": "UnicodeScripts"}, metaspace()))
+    for behavior in "Removed", "MergedWithPrevious", "MergedWithNext":
+        yield bytes_with("punctuation " + behavior, pre_tokenizer=sequence(
+            {"type": "Punctuation", "behavior": behavior}, BYTE_ONLY))
+    former = {"type": "Metaspace", "replacement": "▁", "add_prefix_space": True, "str_rep": "▁"}
+    yield chars_with("metaspace former", pre_tokenizer=former, decoder=former)
+    former = dict(former, add_prefix_space=False, prepend_scheme="never")
+    yield chars_with("metaspace former never", pre_tokenizer=former, decoder=former)
+    for cleanup in True, False:
+        for name, decoder in (
+                ("wordpiece", {"type": "WordPiece", "prefix": "▁", "cleanup": cleanup}),
+                ("ctc", {"type": "CTC", "pad_token": "e", "word_delimiter_token": "▁", "cleanup": cleanup}),
+                ("empty ctc", {"type": "CTC", "pad_token": "", "word_delimiter_token": "", "cleanup": cleanup})):
+            yield chars_with("decoder %s %s" % (name, cleanup), pre_tokenizer=metaspace(), decoder=decoder)
+    yield chars_with("decoder of nothing", decoder={"type": "BPEDecoder", "suffix": ""})
+    yield chars_with("decoder sequence", pre_tokenizer=metaspace(), decoder={"type": "Sequence", "decoders": [
+        {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Metaspace", "replacement": "▁"}]},
+        {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 2, "stop": 0}]})
     b = n("bytes")
+    one, b_e = added("<e>", b + 1), MODELS["bytes"]["vocab"]["e"]
+    yield bytes_with("added tokens overlapping", added_tokens=[
+        added("e", b_e, special=False, single_word=True), added("<a>", b), one, added("<a><e>", b + 2), added("aa", b + 3),
+        added("aaa", b + 4, special=False), added("aaaa!", b + 5), added(" b ", b + 6, lstrip=True, rstrip=True),
+        added("<s>", b + 7, lstrip=True), added("</s>", b + 8, rstrip=True), added("\n\n", b + 9, special=False), one,
+        added("", b + 10), added("a\0b", b + 10), added("the", b + 11 if "the" not in MODELS["bytes"]["vocab"] else
+                                                        MODELS["bytes"]["vocab"]["the"], normalized=True, single_word=True)])
+    yield bytes_with("added tokens normalized overlapping", normalizer=normalize({"type": "NFKC"}, {"type": "Lowercase"}),
+                     added_tokens=[added("NORM", b, normalized=True), added("norms", b + 1, normalized=True, special=False),
+                                   added("<S>", b + 2, normalized=True), added("<s>", b + 3), added("１２", b + 4, normalized=True),
+                                   added("ﬁx", b + 5, normalized=True, lstrip=True), added("wORD", b + 6, normalized=True,
+                                                                                         single_word=True)])
     tokens = [added("<s>", b), added("</s>", b + 1), added("<mask>", b + 2, lstrip=True),
               added("<strip>", b + 3, lstrip=True, rstrip=True), added("<word>", b + 4, single_word=True),
               added("norm", b + 5, normalized=True, special=False), added("  ", b + 6, special=False),
