@@ -401,6 +401,9 @@ encode_word(const struct bpe *b, const char *piece, size_t n, struct ids *out)
 {
     if (n > b->longest_word)
         return false;
+    uint32_t bit = word_bit(piece, n);
+    if (!(b->word_filter[bit / 64] >> bit % 64 & 1))
+        return false;
     uint32_t id = vocab_find(&b->words, piece, n);
     if (id != NO_UNIT)
         vec_push(out, id);

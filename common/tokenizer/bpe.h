@@ -52,7 +52,8 @@ struct bpe {
 
     /* ignore_merges: texts (or bytes) of the tokens that merges do not make of them */
     struct vocab words;
-    size_t longest_word;
+    uint64_t *word_filter; /* a bit for what is seen of each at a glance */
+    size_t longest_word;   /* 0: there are none */
 };
 
 /*

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "tokenizer/bpe_joins.h"
 #include "tokenizer/bpe_pairs.h"
 #include "tokenizer/bytelevel.h"
@@ -79,21 +80,25 @@ add_word(struct bpe *b, struct bpe_scratch *s, uint32_t id, const char *text, si
 {
     vec_clear(ids);
     bpe_encode_miss(b, s, text, n, ids);
-    if (n == 0 || (ids->len == 1 && ids->data[0] == id))
+    if (n == 0 || utf8_valid(text, n) != n || (ids->len == 1 && ids->data[0] == id))
         return;
     vocab_add(&b->words, id, text, n);
+    uint32_t bit = word_bit(text, n);
+    b->word_filter[bit / 64] |= (uint64_t)1 << bit % 64;
     if (n > b->longest_word)
         b->longest_word = n;
 }
 
 /*
  * The tokens that merges do not reach: with ignore_merges a piece that is a token is
- * that token, which only of these makes a difference. Most vocabularies have none.
+ * that token, which only of these makes a difference. Pieces are valid UTF-8: most
+ * vocabularies have none.
  */
 static void
 build_words(struct bpe *b)
 {
     struct bpe_scratch *scratch = bpe_scratch_new();
+    b->word_filter = mem_zarray(WORD_BITS / 64, sizeof *b->word_filter);
     struct str bytes = {0};
     struct ids ids = {0};
     uint32_t one, two;
@@ -145,5 +150,6 @@ bpe_release(struct bpe *b)
     free(b->byte_pairs);
     free(b->char_units);
     bpe_joins_release(&b->joins);
+    free(b->word_filter);
     vocab_release(&b->words);
 }

@@ -14,7 +14,7 @@
 enum {
     SHORT_KEY = 15,
     SHORT_IDS = 4,
-    SHORT_SETS = 1 << 14, /* of two slots, one cache line */
+    SHORT_SETS = 1 << 15, /* of two slots, one cache line */
     LONG_KEY = 31,
     LONG_IDS = 8,
     LONG_SLOTS = 1 << 13,

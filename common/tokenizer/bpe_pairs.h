@@ -1,6 +1,8 @@
 #ifndef TOKENIZER_BPE_PAIRS_H
 #define TOKENIZER_BPE_PAIRS_H
 
+#include <string.h>
+
 #include "tokenizer/bpe.h"
 
 /* Look-up of a pair's rank, shared by the files that build and that use the tables. */
@@ -44,6 +46,22 @@ pair_rank(const struct bpe *b, uint32_t left, uint32_t right)
     if (!(b->pair_filter[bit / 64] >> bit % 64 & 1))
         return NO_RANK;
     return pair_find(b, left, right)->rank; /* NO_RANK in an empty slot */
+}
+
+/* ---- words for ignore_merges ---- */
+
+enum { WORD_BITS = 1 << 16 };
+
+/* A word's bit in the filter, from its length and up to eight of its bytes; n > 0. */
+static inline uint32_t
+word_bit(const char *s, size_t n)
+{
+    uint32_t head = (unsigned char)s[0], tail = (unsigned char)s[n - 1];
+    if (n >= 4) {
+        memcpy(&head, s, 4);
+        memcpy(&tail, s + n - 4, 4);
+    }
+    return (uint32_t)(((uint64_t)head << 32 ^ tail ^ n << 28) * 0x9E3779B97F4A7C15u >> 48);
 }
 
 #endif
