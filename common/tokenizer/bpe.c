@@ -6,32 +6,21 @@
 #include "text/classes.h"
 #include "tokenizer/bpe_cache.h"
 #include "tokenizer/bpe_joins.h"
+#include "tokenizer/bpe_merge.h"
 #include "tokenizer/bpe_pairs.h"
 #include "tokenizer/bytelevel.h"
 
 /*
- * Encoding by Byte Pair Encoding (Sennrich et al., ACL 2016). Short pieces: an array
- * of ranks and a scan for the least, which beats any queue up to some dozens of
- * units. Long ones (a Japanese sentence, a whole text of a SentencePiece-style
- * vocabulary): a binary heap of rank and place, O(n log n). Short pieces are kept in
- * a direct-mapped cache of the thread.
+ * Encoding a piece: it is cut where no merge can reach across (bpe_joins.h); what a
+ * short chunk became is kept (bpe_cache.h), the others are merged (bpe_merge.h).
  */
 
-enum {
-    SCAN_MOST = 96, /* units; more go through the heap */
-    CHUNKS = 256    /* that are found at a time */
-};
-
-struct unit {
-    uint32_t id;
-    int32_t before, after; /* neighbours, -1 none */
-};
+enum { CHUNKS = 256 }; /* that are found at a time */
 
 struct bpe_scratch {
     struct bpe_cache cache;
     struct ids units;
-    VEC(struct unit) chain;
-    VEC(uint64_t) heap; /* rank << 32 | place */
+    struct bpe_merger *merger;
     struct str text;
 };
 
@@ -45,6 +34,7 @@ struct bpe_scratch *
 bpe_scratch_new(void)
 {
     struct bpe_scratch *s = mem_zalloc(sizeof *s);
+    s->merger = bpe_merger_new();
     s->cache.sets = zeroed(SHORT_SETS * sizeof *s->cache.sets);
     s->cache.slots = zeroed(LONG_SLOTS * sizeof *s->cache.slots);
     return s;
@@ -58,9 +48,8 @@ bpe_scratch_free(struct bpe_scratch *s)
     free(s->cache.sets);
     free(s->cache.slots);
     vec_release(&s->units);
-    vec_release(&s->chain);
-    vec_release(&s->heap);
     str_release(&s->text);
+    bpe_merger_free(s->merger);
     free(s);
 }
 
@@ -169,158 +158,7 @@ collect_units(const struct bpe *b, struct bpe_scratch *s, const char *piece, siz
         vec_push(&s->units, b->unk);
 }
 
-/* ---- merging ---- */
-
-/* Four ranks at a time, in any compiler's vector registers. */
-typedef int32_t ranks4 __attribute__((vector_size(16)));
-enum { LANES = 4 };
-
-/* The place of the least rank, the leftmost of equals; ranks are padded with NO_RANK. */
-static inline size_t
-least(const int32_t *ranks, size_t n, int32_t *rank)
-{
-    ranks4 low;
-    memcpy(&low, ranks, sizeof low);
-    for (size_t i = LANES; i < n; i += LANES) {
-        ranks4 next;
-        memcpy(&next, ranks + i, sizeof next);
-        ranks4 less = next < low;
-        low = (next & less) | (low & ~less);
-    }
-    int32_t best = low[0];
-    for (int i = 1; i < LANES; i++)
-        best = low[i] < best ? low[i] : best;
-    size_t place = 0;
-    while (ranks[place] != best)
-        place++;
-    *rank = best;
-    return place;
-}
-
-/* The rank of units i and i + 1; `bytes` are the units' bytes, or NULL when they are none. */
-static inline uint32_t
-first_rank(const struct bpe *b, const unsigned char *bytes, const uint32_t *ids, size_t i)
-{
-    if (bytes)
-        return b->byte_pairs[bytes[i] << 8 | bytes[i + 1]];
-    return pair_rank(b, ids[i], ids[i + 1]);
-}
-
-/* Merges ids[0..n), n <= SCAN_MOST, in place; returns how many are left. */
-static size_t
-merge_by_scan(const struct bpe *b, const unsigned char *bytes, uint32_t *ids, size_t n)
-{
-    int32_t ranks[SCAN_MOST + LANES], rank;
-    for (size_t i = 0; i + 1 < n; i++)
-        ranks[i] = (int32_t)first_rank(b, bytes, ids, i);
-    for (size_t i = 0; i < LANES; i++)
-        ranks[n - 1 + i] = NO_RANK;
-    while (n > 1) {
-        size_t i = least(ranks, n - 1, &rank);
-        if (rank == NO_RANK)
-            break;
-        ids[i] = b->results[rank];
-        n--;
-        memmove(ids + i + 1, ids + i + 2, (n - i - 1) * sizeof *ids);
-        /* the padding moves along and keeps its length */
-        memmove(ranks + i, ranks + i + 1, (n - i - 1 + LANES) * sizeof *ranks);
-        if (i > 0)
-            ranks[i - 1] = (int32_t)pair_rank(b, ids[i - 1], ids[i]);
-        if (i + 1 < n)
-            ranks[i] = (int32_t)pair_rank(b, ids[i], ids[i + 1]);
-    }
-    return n;
-}
-
-static void
-heap_sift(uint64_t *heap, size_t n, size_t i)
-{
-    uint64_t item = heap[i];
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && heap[child + 1] < heap[child])
-            child++;
-        if (item <= heap[child])
-            break;
-        heap[i] = heap[child];
-    }
-    heap[i] = item;
-}
-
-static void
-heap_push(struct bpe_scratch *s, uint32_t rank, int32_t place)
-{
-    uint64_t item = (uint64_t)rank << 32 | (uint32_t)place;
-    vec_push(&s->heap, item);
-    size_t i = s->heap.len - 1;
-    while (i > 0 && s->heap.data[(i - 1) / 2] > item) {
-        s->heap.data[i] = s->heap.data[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    s->heap.data[i] = item;
-}
-
-static uint64_t
-heap_pop(struct bpe_scratch *s)
-{
-    uint64_t top = s->heap.data[0];
-    s->heap.data[0] = s->heap.data[--s->heap.len];
-    if (s->heap.len > 0)
-        heap_sift(s->heap.data, s->heap.len, 0);
-    return top;
-}
-
-/* Merges at `place` the unit behind it; queues the pairs this makes. */
-static void
-merge_at(const struct bpe *b, struct bpe_scratch *s, int32_t place, uint32_t result)
-{
-    struct unit *units = s->chain.data;
-    int32_t gone = units[place].after, after = units[gone].after, before = units[place].before;
-    units[place].id = result;
-    units[place].after = after;
-    units[gone].id = NO_UNIT;
-    if (after >= 0) {
-        units[after].before = place;
-        uint32_t rank = pair_rank(b, result, units[after].id);
-        if (rank != NO_RANK)
-            heap_push(s, rank, place);
-    }
-    if (before >= 0) {
-        uint32_t rank = pair_rank(b, units[before].id, result);
-        if (rank != NO_RANK)
-            heap_push(s, rank, before);
-    }
-}
-
-static void
-merge_by_heap(const struct bpe *b, struct bpe_scratch *s, const unsigned char *bytes,
-              const uint32_t *ids, size_t n, struct ids *out)
-{
-    vec_clear(&s->chain);
-    vec_clear(&s->heap);
-    vec_reserve(&s->chain, n);
-    for (size_t i = 0; i < n; i++) {
-        int32_t place = (int32_t)i;
-        vec_push(&s->chain, ((struct unit){ids[i], place - 1, i + 1 < n ? place + 1 : -1}));
-        uint32_t rank = i + 1 < n ? first_rank(b, bytes, ids, i) : NO_RANK;
-        if (rank != NO_RANK)
-            vec_push(&s->heap, (uint64_t)rank << 32 | i);
-    }
-    for (size_t i = s->heap.len / 2; i-- > 0;)
-        heap_sift(s->heap.data, s->heap.len, i);
-    while (s->heap.len > 0) {
-        uint64_t top = heap_pop(s);
-        int32_t place = (int32_t)(uint32_t)top;
-        uint32_t rank = (uint32_t)(top >> 32);
-        const struct unit *u = &s->chain.data[place];
-        /* outdated when either side has changed since */
-        if (u->id == NO_UNIT || u->after < 0 ||
-            pair_rank(b, u->id, s->chain.data[u->after].id) != rank)
-            continue;
-        merge_at(b, s, place, b->results[rank]);
-    }
-    for (int32_t i = 0; i >= 0; i = s->chain.data[i].after)
-        vec_push(out, s->chain.data[i].id);
-}
+/* ---- chunks ---- */
 
 /* One chunk, by merging. */
 static void
@@ -330,18 +168,9 @@ encode_merging(const struct bpe *b, struct bpe_scratch *s, const char *piece, si
     collect_units(b, s, piece, n);
     size_t count = s->units.len;
     const unsigned char *bytes = b->byte_level && count == n ? (const unsigned char *)piece : NULL;
-    if (count > SCAN_MOST) {
-        merge_by_heap(b, s, bytes, s->units.data, count, out);
-        return;
-    }
-    if (count > 1)
-        count = merge_by_scan(b, bytes, s->units.data, count);
-    vec_reserve(out, count);
-    memcpy(out->data + out->len, s->units.data, count * sizeof *out->data);
-    out->len += count;
+    if (count > 0)
+        bpe_merge(b, s->merger, bytes, s->units.data, count, out);
 }
-
-/* ---- chunks ---- */
 
 /* A chunk of n bytes at text; at `padded` the same, with CACHE_PAD readable bytes. */
 static void

@@ -14,11 +14,6 @@
  * where the ByteLevel map is folded into the tables), then the adjacent pair of the
  * lowest rank, the leftmost among equals, is merged until none is left.
  */
-struct pair_slot {
-    uint64_t key; /* left << 32 | right; UINT64_MAX: empty */
-    uint32_t rank, result;
-};
-
 /* Where pieces may be cut; bpe_joins.h. */
 struct bpe_joins {
     uint64_t *bits; /* set of character pairs that merges join */
@@ -37,12 +32,12 @@ struct bpe {
     char *prefix, *suffix; /* continuing_subword_prefix, end_of_word_suffix; NULL: none */
     size_t prefix_len, suffix_len;
 
-    struct pair_slot *pairs; /* open addressing */
-    uint32_t pair_mask;
-    uint64_t *pair_filter; /* a bit for each pair's hash: most pairs are none, found out cheaply */
+    uint64_t *pairs; /* ranks by pair, open addressing; bpe_pairs.h */
+    uint64_t pair_factor;
+    unsigned pair_shift;
+    uint64_t *pair_filter; /* a bit for each pair's hash */
     uint32_t filter_mask;
     uint32_t *results; /* the id that the merge of each rank makes */
-    uint32_t merge_count;
     uint32_t *byte_pairs; /* [256][256]: rank of two bytes' merge; byte_level only */
 
     uint32_t byte_units[256];  /* id of each byte's character; byte_level only */
@@ -65,10 +60,12 @@ struct bpe_merge {
 };
 
 /*
- * Builds the tables from vocab (indexed, which must outlive b) and merges; the
- * flags, prefix and suffix are set by the caller beforehand. Returns the index of a
- * merge that stands twice, or -1.
+ * Builds the tables from vocab (indexed, which must outlive b) and merges, whose ranks
+ * ascend and are below BPE_MERGES_MAX; the flags, prefix and suffix are set by the
+ * caller beforehand. Returns -1, the index of a merge that stands twice, or count when
+ * the merges are made to collide in the table.
  */
+enum { BPE_MERGES_MAX = (1 << 24) - 1 };
 long
 bpe_build(struct bpe *b, const struct vocab *vocab, const struct bpe_merge *merges, uint32_t count);
 void bpe_release(struct bpe *b);

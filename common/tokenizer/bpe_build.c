@@ -1,6 +1,9 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "tokenizer/bpe_joins.h"
@@ -9,30 +12,73 @@
 
 /* The tables of a BPE model, from its vocabulary and merges. */
 
+/* Look-ups jump all over a table: large pages, asked for before the first touch, spare TLB. */
+static void *
+new_table(size_t bytes)
+{
+    enum { HUGE_PAGE = 2 << 20 };
+    if (bytes < HUGE_PAGE)
+        return mem_aligned(bytes);
+    size_t whole = (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+    void *table = aligned_alloc(HUGE_PAGE, whole);
+    if (!table)
+        return mem_aligned(bytes);
+    madvise(table, whole, MADV_HUGEPAGE); /* a wish: may fail */
+    return table;
+}
+
+/*
+ * Puts all merges into a table of 2^log slots. Returns -1, the place of a merge that
+ * stands twice, or count when one comes too far from its home.
+ */
+static long
+fill_pairs(struct bpe *b, const struct bpe_merge *merges, uint32_t count, unsigned log)
+{
+    size_t slots = ((size_t)1 << log) + PAIR_REACH; /* no wrapping; the last one stays empty */
+    free(b->pairs);
+    b->pairs = memset(new_table(slots * sizeof *b->pairs), 0xFF, slots * sizeof *b->pairs);
+    b->pair_shift = PAIR_BITS - log;
+    size_t run = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t h = pair_mix(b, merges[i].left, merges[i].right);
+        uint64_t tag = h << (64 - PAIR_TAG), *home = b->pairs + (h >> b->pair_shift), *slot = home;
+        while (*slot != PAIR_EMPTY && (*slot ^ tag) >> (64 - PAIR_TAG))
+            slot++;
+        if (*slot != PAIR_EMPTY)
+            return i;
+        if (slot - home >= PAIR_REACH - 1)
+            return count;
+        *slot = tag | merges[i].rank;
+    }
+    for (size_t i = 0; i < slots && run < PAIR_REACH; i++)
+        run = b->pairs[i] == PAIR_EMPTY ? 0 : run + 1;
+    return run < PAIR_REACH ? -1 : (long)count;
+}
+
+/* Merges made to collide under one factor would have to do so under all of them. */
 static long
 build_pairs(struct bpe *b, const struct bpe_merge *merges, uint32_t count)
 {
-    uint32_t size = 16;
-    while (size < 2 * (uint64_t)count)
-        size *= 2;
-    b->pairs = mem_array(size, sizeof *b->pairs);
-    b->pair_mask = size - 1;
-    for (uint32_t i = 0; i < size; i++)
-        b->pairs[i] = (struct pair_slot){UINT64_MAX, NO_RANK, 0};
-    b->filter_mask = 8 * size - 1;
-    b->pair_filter = mem_zarray(size / 8, sizeof *b->pair_filter);
+    enum { TRIES = 16 };
+    unsigned log = PAIR_LEAST_LOG;
+    long at = count;
+    while (((uint64_t)3 << log) < (uint64_t)4 * count)
+        log++;
+    for (unsigned i = 0; at == count && i < TRIES; i++) {
+        b->pair_factor = hash_mix(i) | 1;
+        at = fill_pairs(b, merges, count, log + i / 8);
+    }
+    if (at >= 0)
+        return at;
+    size_t words = (size_t)1 << (PAIR_BITS - b->pair_shift + 3 - 6);
+    b->filter_mask = (uint32_t)(64 * words - 1);
+    b->pair_filter = new_table(words * sizeof *b->pair_filter);
+    memset(b->pair_filter, 0, words * sizeof *b->pair_filter);
     uint32_t ranks = count ? merges[count - 1].rank + 1 : 1;
     b->results = mem_zarray(ranks, sizeof *b->results);
-    b->merge_count = count;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t key = pair_key(merges[i].left, merges[i].right);
-        struct pair_slot *slot =
-            &b->pairs[pair_find(b, merges[i].left, merges[i].right) - b->pairs];
-        if (slot->key == key)
-            return i;
-        *slot = (struct pair_slot){key, merges[i].rank, merges[i].result};
         b->results[merges[i].rank] = merges[i].result;
-        uint32_t bit = filter_bit(b, key);
+        uint32_t bit = filter_bit(b, pair_mix(b, merges[i].left, merges[i].right));
         b->pair_filter[bit / 64] |= (uint64_t)1 << bit % 64;
     }
     return -1;

@@ -94,6 +94,8 @@ load_merges(const struct tokenizer *t, const struct json_doc *doc, const json_t 
     if (json_get_array(doc, model, "merges", JSON_NEED, json) < 0)
         return -1;
     size_t n = json_array_size(*json);
+    if (n > BPE_MERGES_MAX)
+        return json_fail(doc, model, "merges", "more than %d are not supported", BPE_MERGES_MAX);
     vec_reserve(out, n + 1);
     bool strings = n > 0 && json_is_string(json_array_get(*json, 0));
     for (size_t i = 0; i < n; i++)
@@ -168,17 +170,18 @@ drop_repeated(struct merges *m)
     qsort(m->data, m->len, sizeof *m->data, order_of_ranks);
 }
 
-static void
+/* -1 when the merges cannot be stored. */
+static int
 build(struct bpe *b, const struct vocab *vocab, struct merges *merges)
 {
     struct bpe flags = *b;
     if (bpe_build(b, vocab, merges->data, (uint32_t)merges->len) < 0)
-        return;
+        return 0;
     b->prefix = b->suffix = NULL; /* still needed */
     bpe_release(b);
     *b = flags;
     drop_repeated(merges);
-    bpe_build(b, vocab, merges->data, (uint32_t)merges->len);
+    return bpe_build(b, vocab, merges->data, (uint32_t)merges->len) < 0 ? 0 : -1;
 }
 
 /*
@@ -217,8 +220,10 @@ load_bpe(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
     if (b->prefix || b->suffix)
         pretokenizer_keep_byte_map(&t->pretokenizer);
     b->byte_level = t->pretokenizer.byte_level;
-    build(b, &t->vocab, &merges);
-    rc = check_unknown(t, doc, model);
+    if (build(b, &t->vocab, &merges) < 0)
+        json_fail(doc, model, "merges", "made to collide in a table: not supported");
+    else
+        rc = check_unknown(t, doc, model);
 out:
     vec_release(&merges);
     return rc;
