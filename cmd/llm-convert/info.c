@@ -143,10 +143,13 @@ info_directory(struct json_writer *w, const char *path)
     struct model_source m;
     uint64_t bytes = 0;
     int result = 0;
-    char *config = file_join(path, "config.json"), *tokenizer = file_join(path, "tokenizer.json");
-    bool only_tokenizer = !checkpoint_is(path) && !file_exists(config) && file_exists(tokenizer);
+    char *config = file_join(path, "config.json"), *json = file_join(path, "tokenizer.json"),
+         *model = file_join(path, "tokenizer.model");
+    bool only_tokenizer = !checkpoint_is(path) && !file_exists(config) &&
+                          (file_exists(json) || file_exists(model));
     free(config);
-    free(tokenizer);
+    free(json);
+    free(model);
     if (only_tokenizer) {
         json_put_string(w, "kind", "tokenizer");
         put_tokenizer_of(w, path);
@@ -277,13 +280,14 @@ info_file(struct json_writer *w, const char *path)
     ssize_t at = 0;
     while (at < n && strchr(" \t\r\n", start[at]) && start[at])
         at++;
-    if (at < n && start[at] == '{')
+    /* a SentencePiece model begins with a piece's field, a newline */
+    if ((at < n && start[at] == '{') || (n > 2 && start[0] == '\n' && strstr(path, ".model")))
         return info_tokenizer(w, path);
     if (str_ends(path, ".safetensors") || (n > 8 && start[8] == '{'))
         return info_safetensors(w, path);
     return err_set(STATUS_INPUT,
                    "%s: neither a shard, a checkpoint, a model, a safetensors file "
-                   "nor a tokenizer.json",
+                   "nor a tokenizer",
                    path);
 }
 
