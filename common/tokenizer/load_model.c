@@ -88,7 +88,7 @@ guess_kind(const json_t *model)
 int
 load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
 {
-    int kind = guess_kind(model);
+    int kind = (int)guess_kind(model);
     if (json_get_choice(doc, model, "type", JSON_MAY, "BPE|Unigram|WordPiece|WordLevel", &kind) < 0)
         return -1;
     t->kind = (enum model_kind)kind;

@@ -199,8 +199,9 @@ read_piece(struct reading *r, struct message *m)
         if (more < 0)
             return -1;
         if (f.number == 1) {
-            rc = get_bytes(m, &f, &text);
-            if (rc == 0 && text.end - text.at > PIECE_LENGTH_MOST)
+            if (get_bytes(m, &f, &text) < 0)
+                return -1;
+            if (text.end - text.at > PIECE_LENGTH_MOST)
                 return fail(m, f.begin, "a piece of more than 65,535 bytes");
             p.text = text.file + text.at;
             p.length = (uint32_t)(text.end - text.at);

@@ -162,7 +162,7 @@ tokenizer_fingerprint(const struct tokenizer *t, uint8_t out[16])
     for (uint32_t id = 0; id < t->vocabulary; id++) {
         size_t n = 0;
         const char *text = decode_text(t, id, &n);
-        uint8_t kind = fingerprint_kind(t, id, byte_pieces), length[4];
+        uint8_t kind = (uint8_t)fingerprint_kind(t, id, byte_pieces), length[4];
         hasher_add(h, &kind, 1);
         if (kind == SPECIAL)
             continue;

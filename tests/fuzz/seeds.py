@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""seeds.py DIR: first inputs of the fuzz targets, DIR/TARGET/NAME."""
+import bz2
+import gzip
+import io
+import json
+import lzma
+import pathlib
+import struct
+import sys
+import tarfile
+import zipfile
+import zlib
+
+SRC = pathlib.Path(__file__).resolve().parents[2]
+OUT = pathlib.Path(sys.argv[1])
+TEXT = "The cat's 123 <s> ▁a  日本語ｶﾞ か\u3099 e\u0301 👩‍👧 🇯🇵 <0x41> \r\n\n end".encode()
+
+
+def put(target, name, data):
+    folder = OUT / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def with_tail(description, text=TEXT):
+    return struct.pack("<H", len(text)) + description + text
+
+
+# ---- protocol buffers -------------------------------------------------------------
+
+def varint(n):
+    n &= (1 << 64) - 1
+    out = b""
+    while n > 127:
+        out += bytes([n & 127 | 128])
+        n >>= 7
+    return out + bytes([n])
+
+
+def field(number, value):
+    if isinstance(value, bytes):
+        return varint(number << 3 | 2) + varint(len(value)) + value
+    if isinstance(value, float):
+        return varint(number << 3 | 5) + struct.pack("<f", value)
+    return varint(number << 3) + varint(value)
+
+
+def charsmap():
+    """A double array of Darts that maps "A" to "a": the root's label is A, its leaf the value 0."""
+    units = [0] * 256
+    units[0] = 0x80 << 10  # offset 0x80
+    units[0x80 ^ ord("A")] = ord("A") | 1 << 8 | 0x01 << 10
+    units[0x80 ^ ord("A") ^ 1] = 1 << 31
+    return struct.pack("<I", 4 * len(units)) + struct.pack("<256I", *units) + b"a\0"
+
+
+def model(kind, fallback=True, mapped=False):
+    pieces = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3)]
+    pieces += [("<0x%02X>" % i, 0.0, 6) for i in range(256)] if fallback else []
+    pieces += [(p, -float(i + 1), 1) for i, p in enumerate(
+        ["▁", "a", "t", "e", "h", "c", "▁t", "he", "▁the", "at", "cat", "▁cat", "日", "本", "日本", "日本語", "語", "1", "12"])]
+    pieces += [("<mask>", 0.0, 4), ("zz", -30.0, 5)]
+    out = b"".join(field(1, field(1, p.encode()) + field(2, s) + field(3, t)) for p, s, t in pieces)
+    out += field(2, field(3, kind) + field(4, len(pieces)) + (field(35, 1) if fallback else b""))
+    normal = field(1, b"nfkc" if mapped else b"identity") + (field(2, charsmap()) if mapped else b"")
+    return out + field(3, normal + field(3, 1) + field(4, int(mapped)) + field(5, 1))
+
+
+# ---- archives ---------------------------------------------------------------------
+
+def tar(files):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as t:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            t.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def zip_of(files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        for name, data in files:
+            z.writestr(name, data)
+    return out.getvalue()
+
+
+def ar(files):
+    out = b"!<arch>\n"
+    for name, data in files:
+        out += b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (name.encode(), 0, 0, 0, b"100644", len(data)) + data
+        out += b"\n" * (len(data) % 2)
+    return out
+
+
+def archives():
+    files = [("a.txt", b"alpha\n"), ("d/b", TEXT), ("../up", b"x")]
+    zstd = bytes.fromhex("28b52ffd2406310000616c7068610a") + b"\x3c\x8b\x3a\x27"
+    plain = {"tar": tar(files), "zip": zip_of(files), "ar": ar(files), "text": TEXT, "zstd": zstd}
+    for name, data in list(plain.items()):
+        plain[name + ".gz"] = gzip.compress(data, mtime=0)
+        plain[name + ".bz2"] = bz2.compress(data)
+        plain[name + ".xz"] = lzma.compress(data)
+    plain["deb"] = ar([("debian-binary", b"2.0\n"), ("data.tar.xz", plain["tar.xz"])])
+    plain["gggg"] = gzip.compress(gzip.compress(gzip.compress(plain["zip.gz"], mtime=0), mtime=0), mtime=0)
+    plain["two"] = plain["text.gz"] + plain["text.gz"]
+    return plain
+
+
+# ---- texts ------------------------------------------------------------------------
+
+WIKI = """{{Infobox|a={{b|[[c]]}}}}'''T''' [[File:x|thumb|a [[b]]]] [[a|b]]<ref name="x">y</ref> {{lang|en|z}} （{{x}}、）
+{| class="a"
+|-
+| b
+|}
+== H ==
+* a
+# b
+<nowiki>[[x]]</nowiki> <math>a_1</math> <pre>
+x</pre> &nbsp; [http://a b] __TOC__<!-- c -->
+"""
+HTML = "<!DOCTYPE html><html><head><title>t</title></head><body><h1>H&eacute;</h1><p class=x>a<br>b<pre> x\n</pre>" \
+       "<table><tr><td>1<td>2</table><ul><li>a</ul><script>x<y</script></body></html>"
+MAN = ".TH X 1\n.SH NAME\nx \\- \\fBbold\\fR\n.PP\n.nf\n a\n.fi\n.ds a b\n\\*a\n.TS\nl l.\na\tb\n.TE\n"
+MDOC = ".Dd x\n.Dt X 1\n.Os\n.Sh NAME\n.Nm x\n.Nd y\n.Bl -tag -width a\n.It Fl a Ar b\nc\n.El\n"
+
+
+def http(body, headers=""):
+    return ("HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=EUC-JP\r\n%s\r\n" % headers).encode() + body
+
+
+def warc(kind, block):
+    return ("WARC/1.0\r\nWARC-Type: %s\r\nContent-Type: application/http; msgtype=response\r\nContent-Length: %d\r\n\r\n"
+            % (kind, len(block))).encode() + block + b"\r\n\r\n"
+
+
+def main():
+    all_ = json.loads((SRC / "tests/unit/data/tokenizer_fixtures.json").read_text(encoding="utf-8"))
+    for i, f in enumerate(all_["fixtures"]):
+        t = dict(f["tokenizer"])
+        if isinstance(t.get("model"), str):
+            t["model"] = all_["models"][t["model"]]
+        put("tokenizer_json", "%02d" % i, with_tail(json.dumps(t, ensure_ascii=False, separators=(",", ":")).encode()))
+        put("encoders", "%02d" % i, bytes([i, i]) + TEXT)
+    put("encoders", "long", b"\0\0" + b"a" * 3000 + " ".encode() * 500 + "漢字".encode() * 300)
+    for kind in 1, 2, 3, 4:
+        for fallback in False, True:
+            for mapped in False, True:
+                put("sp_model", "%d%d%d" % (kind, fallback, mapped), with_tail(model(kind, fallback, mapped)))
+    for name, data in archives().items():
+        put("archive", name, data)
+    for i, line in enumerate(['{"text":"a\\n\\u3042\\ud83d\\ude00"}', '{"a":{"b":"x","c":[1,-2.5e3,{}]},"text":null}', ' {"a":{"b":{"c":{"d":"deep"}}}} ']):
+        for k in range(3):
+            put("jsonl", "%d%d" % (i, k), bytes([k]) + line.encode())
+    page = "<html><p>これは日本語</p></html>".encode("euc_jp")
+    chunks = b"5\r\n" + page[:5] + b"\r\n%x\r\n" % len(page[5:]) + page[5:] + b"\r\n0\r\n\r\n"
+    for name, block in {"plain": http(page), "chunks": http(chunks, "Transfer-Encoding: chunked\r\n"),
+                        "gzip": http(gzip.compress(page, mtime=0), "Content-Encoding: gzip\r\n"),
+                        "deflate": http(zlib.compress(page), "Content-Encoding: deflate\r\n")}.items():
+        put("warc", name, warc("response", block) + warc("conversion", TEXT))
+    for i, codec in enumerate(["utf-8", "utf-16-le", "utf-16-be", "iso2022_jp_ext", "euc_jp", "cp932", "latin-1", "iso8859-2",
+                               "iso8859-9", "iso8859-15", "cp1251", "koi8-r", "euc_kr", "gb18030", "big5"]):
+        for first in i, 200:
+            put("charset", "%s-%d" % (codec, first), bytes([first]) + "これは日本語ｶﾅの文章。caf\u00e9\nline 2\n".encode(codec, "ignore"))
+    wiki = "<page><title>T</title><ns>0</ns><revision><model>wikitext</model><text>%s</text></revision></page>" % \
+        WIKI.replace("&", "&amp;").replace("<", "&lt;")
+    for i, text in enumerate([HTML, MAN, WIKI, wiki]):
+        put("markup", str(i), bytes([i]) + text.encode())
+    put("markup", "mdoc", b"\1" + MDOC.encode())
+
+
+main()
