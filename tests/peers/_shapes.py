@@ -112,7 +112,7 @@ def roberta(texts):
     return t
 
 
-def llama3(texts):
+def cl100k(texts):
     t = bytes_bpe(texts, byte_level([fixtures.LLAMA3]), ignore_merges=True)
     t.add_special_tokens(["<|begin_of_text|>", "<|end_of_text|>"])
     template = processors.TemplateProcessing(
@@ -141,7 +141,7 @@ def deepseek(texts):
     return t
 
 
-def gpt4o(texts):
+def o200k(texts):
     return bytes_bpe(texts, byte_level([fixtures.O200K], "removed", True))
 
 
@@ -184,14 +184,14 @@ def gemma(texts):
     return t
 
 
-def llama2(texts):
+def spm_bpe(texts):
     t = chars_bpe(texts, normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]), None)
     t.add_special_tokens([AddedToken(s, normalized=True) for s in ("<unk>", "<s>", "</s>")])
     around(t, ["<s>"], [])
     return t
 
 
-def llama2_first(texts):
+def spm_bpe_first(texts):
     t = chars_bpe(texts, None, fixtures.metaspace("first", False))
     around(t, ["<s>"], [])
     return t
@@ -283,12 +283,14 @@ def wav2vec(texts):
     return t
 
 
-SHAPES = [gpt2, roberta, llama3, qwen, deepseek, gpt4o, claude, neox, clip, gemma, llama2, llama2_first, mistral_legacy,
+SHAPES = [gpt2, roberta, cl100k, qwen, deepseek, o200k, claude, neox, clip, gemma, spm_bpe, spm_bpe_first, mistral_legacy,
           bert, bert_cased, t5, xlm_roberta, albert, big_bird, word_level, wav2vec]
 
 
-def shapes(texts):
+def shapes(texts, wanted=lambda name: True):
     """Yields (name, what the peer loads)."""
     for make in SHAPES:
+        if not wanted(make.__name__):
+            continue
         made = make(texts)
         yield make.__name__, made[1] if isinstance(made, tuple) else made.to_str()
