@@ -22,7 +22,10 @@
 
 enum { CACHED_CODES = 16, KEY_WORDS = CACHED_CODES / 4, CACHED_IDS = 6 };
 enum { CACHE_BITS = 15, CACHE_WAYS = 2 };
-enum { AHEAD = 16 }; /* stretches that are looked up before the first of them is used */
+enum {
+    WINDOW = 256, /* characters that are cut into stretches at once */
+    AHEAD = 16    /* stretches that are looked up before the first of them is used */
+};
 
 /* A stretch of text and its best path: one cache line. */
 struct cached {
@@ -34,17 +37,23 @@ struct cached {
 
 /* A stretch that was found and whose set of the cache is on its way from memory. */
 struct stretch {
-    size_t begin, end;  /* in the text */
-    size_t first, size; /* its codes */
+    size_t first, size; /* its characters in the window */
     uint64_t key[KEY_WORDS];
     struct cached *set; /* NULL: too long for the cache, or an unknown character */
+};
+
+/* The characters that are being worked on; a stretch that is longer makes it grow. */
+struct window {
+    size_t len, cap;
+    uint16_t *codes;
+    uint32_t *offsets; /* where each begins in the text */
+    uint32_t *ends;    /* of the whole stretches */
 };
 
 struct unigram_scratch {
     struct places places;
     struct path path;
-    struct codes VEC_BODY(uint16_t) codes; /* of the stretches looked up ahead */
-    struct stretch ahead[AHEAD];
+    struct window window;
     struct cached *cache; /* [1 << CACHE_BITS][CACHE_WAYS] */
 };
 
@@ -138,14 +147,22 @@ build_pairs(struct unigram_tables *t, const struct trie_key *keys, size_t n)
 }
 
 static void
-fill_scores(struct unigram_tables *t, size_t n)
+fill_scores(struct unigram_tables *t, uint32_t n)
 {
-    t->singles = mem_array(n + 1, sizeof *t->singles);
-    for (size_t id = 0; id < n; id++)
+    t->scores[n] = -HUGE_VAL;
+    t->largest = fabs(t->unk_score);
+    t->singles = mem_array((size_t)n + 1, sizeof *t->singles);
+    for (uint32_t id = 0; id <= n; id++) {
         t->singles[id] = (float)t->scores[id];
-    for (size_t i = 0; i < t->trie.count; i++)
-        if (t->trie.nodes[i].value != CHAR_TRIE_NONE)
-            t->trie.nodes[i].score = t->singles[t->trie.nodes[i].value];
+        if (id < n)
+            t->largest = fmax(t->largest, fabs(t->scores[id]));
+    }
+    for (size_t i = 0; i < t->trie.count; i++) {
+        struct char_node *node = &t->trie.nodes[i];
+        if (node->value == CHAR_TRIE_NONE)
+            node->value = n;
+        node->score = t->singles[node->value];
+    }
 }
 
 struct keys VEC_BODY(struct trie_key);
@@ -186,7 +203,7 @@ unigram_build(struct unigram *u, const struct vocab *vocab, const double *scores
             score_single(u, kinds);
         else
             score_double(u);
-        fill_scores(t, n);
+        fill_scores(t, (uint32_t)n);
         build_pairs(t, keys.data, keys.len);
     }
     vec_release(&keys);
@@ -219,7 +236,9 @@ unigram_scratch_free(struct unigram_scratch *s)
         return;
     vec_release(&s->places);
     vec_release(&s->path);
-    vec_release(&s->codes);
+    free(s->window.codes);
+    free(s->window.offsets);
+    free(s->window.ends);
     free(s->cache);
     free(s);
 }
@@ -267,29 +286,23 @@ add_unknown(struct encoding *e, size_t start, size_t end)
 static void
 give_path(struct encoding *e, const struct stretch *s)
 {
-    size_t at = s->begin, characters = 0;
+    const uint32_t *offsets = e->s->window.offsets + s->first;
+    vec_reserve(e->out, e->s->path.len);
     for (size_t i = e->s->path.len; i-- > 0;) {
         struct path_token p = e->s->path.data[i];
-        if (p.id != e->u->unk) {
-            if (e->unknown < e->known)
-                give_unknown(e);
+        if (p.id == e->u->unk)
+            add_unknown(e, offsets[p.start], offsets[p.end]);
+        else if (e->unknown < e->known)
+            give_unknown(e);
+        if (p.id != e->u->unk)
             vec_push(e->out, p.id);
-            continue;
-        }
-        for (; characters < p.start; characters++)
-            at += char_length((unsigned char)e->text[at]);
-        size_t end = at + char_length((unsigned char)e->text[at]);
-        if (p.end > p.start + 1) /* the unknown token itself, written out in the text */
-            for (size_t c = p.start + 1; c < p.end; c++)
-                end += char_length((unsigned char)e->text[end]);
-        add_unknown(e, at, end);
     }
 }
 
 static int
 encode_exactly(struct encoding *e, const struct stretch *s)
 {
-    if (unigram_best(e->u, &e->s->places, e->s->codes.data + s->first, s->size, &e->score,
+    if (unigram_best(e->u, &e->s->places, e->s->window.codes + s->first, s->size, &e->score,
                      &e->s->path) < 0)
         return -1;
     give_path(e, s);
@@ -341,7 +354,7 @@ encode_missed(struct encoding *e, const struct stretch *s)
 {
     struct path *path = &e->s->path;
     double limit;
-    if (unigram_estimate(e->u, &e->s->places, e->s->codes.data + s->first, s->size, path,
+    if (unigram_estimate(e->u, &e->s->places, e->s->window.codes + s->first, s->size, path,
                          &limit) < 0)
         return -1;
     limit = limit > 1e30 ? 1e30 : limit * (1 - 1e-6); /* kept as a float */
@@ -367,26 +380,62 @@ encode_unknown(struct encoding *e, const struct stretch *s)
     if (e->u->single && fabs(e->score) > UNIGRAM_RESET)
         e->score = 0;
     e->score = add_score(e->score, e->u->tables->unk_score, e->u->single);
-    add_unknown(e, s->begin, s->end);
+    add_unknown(e, e->s->window.offsets[s->first], e->s->window.offsets[s->first + 1]);
     return 0;
 }
 
-/* The codes of the stretch that begins at `at`; returns where it ends. */
-static inline size_t
-read_stretch(const struct unigram_tables *t, const char *text, size_t at, size_t n,
-             struct codes *codes)
+static void
+grow_window(struct window *w)
 {
-    size_t length;
-    uint16_t before = char_code(&t->trie, text + at, &length);
-    vec_push(codes, before);
-    for (at += length; before > 0 && at < n; at += length) {
-        uint16_t code = char_code(&t->trie, text + at, &length);
-        if (code == 0 || !side_by_side(t, before, code))
-            return at;
-        vec_push(codes, code);
-        before = code;
+    if (w->len + WINDOW + CACHED_CODES < w->cap)
+        return;
+    w->cap = 2 * (w->len + WINDOW + CACHED_CODES);
+    w->codes = mem_grow_array(w->codes, w->cap, sizeof *w->codes);
+    w->offsets = mem_grow_array(w->offsets, w->cap, sizeof *w->offsets);
+    w->ends = mem_grow_array(w->ends, w->cap, sizeof *w->ends);
+}
+
+/* Reads on into the window, from the text's byte `at`; returns where it stopped. */
+static size_t
+read_characters(const struct encoding *e, size_t at)
+{
+    const struct char_trie *trie = &e->u->tables->trie;
+    struct window *w = &e->s->window;
+    grow_window(w);
+    size_t len = w->len, end = len + WINDOW;
+    for (size_t length; len < end && at < e->n; at += length) {
+        w->offsets[len] = (uint32_t)at;
+        w->codes[len++] = char_code(trie, e->text + at, &length);
     }
+    w->offsets[len] = (uint32_t)at;
+    w->len = len;
     return at;
+}
+
+static void
+drop_characters(struct window *w, size_t n)
+{
+    w->len -= n;
+    memmove(w->codes, w->codes + n, w->len * sizeof *w->codes);
+    memmove(w->offsets, w->offsets + n, w->len * sizeof *w->offsets);
+}
+
+/*
+ * The ends of the stretches in the window from the character `from` on; the last of all
+ * ends only with the text. Without branches: cuts are a matter of luck.
+ */
+static size_t
+cut_window(const struct unigram_tables *t, struct window *w, size_t from, bool last)
+{
+    size_t count = 0;
+    for (size_t i = from; i + 1 < w->len; i++) {
+        uint32_t a = w->codes[i], b = w->codes[i + 1];
+        w->ends[count] = (uint32_t)i + 1;
+        count += !((a != 0) & (b != 0) & side_by_side(t, a, b));
+    }
+    if (last && w->len > 0)
+        w->ends[count++] = (uint32_t)w->len;
+    return count;
 }
 
 static inline void
@@ -420,49 +469,63 @@ same_key(const struct cached *c, const uint64_t *key)
     return d == 0;
 }
 
-static size_t
-find_stretches(const struct encoding *e, size_t at)
+/* Finds a stretch's place in the cache and asks the memory for it. */
+static inline void
+look_up(const struct unigram_scratch *scratch, size_t first, size_t end, struct stretch *s)
 {
-    struct unigram_scratch *scratch = e->s;
-    size_t count = 0;
-    vec_clear(&scratch->codes);
-    for (; at < e->n && count < AHEAD; count++) {
-        struct stretch *s = &scratch->ahead[count];
-        s->begin = at;
-        s->first = scratch->codes.len;
-        s->end = at = read_stretch(e->u->tables, e->text, at, e->n, &scratch->codes);
-        s->size = scratch->codes.len - s->first;
-        s->set = NULL;
-        vec_reserve(&scratch->codes, CACHED_CODES); /* make_key reads behind the end */
-        if (s->size > CACHED_CODES || scratch->codes.data[s->first] == 0)
-            continue;
-        make_key(scratch->codes.data + s->first, s->size, s->key);
-        s->set = scratch->cache + key_set(s->key) * CACHE_WAYS;
-        for (size_t i = 0; i < CACHE_WAYS; i++)
-            __builtin_prefetch(&s->set[i]);
-    }
-    return count;
+    const uint16_t *codes = scratch->window.codes + first;
+    *s = (struct stretch){.first = first, .size = end - first};
+    if (s->size > CACHED_CODES || codes[0] == 0)
+        return;
+    make_key(codes, s->size, s->key);
+    s->set = scratch->cache + key_set(s->key) * CACHE_WAYS;
+    for (size_t i = 0; i < CACHE_WAYS; i++)
+        __builtin_prefetch(&s->set[i]);
 }
 
 static inline __attribute__((always_inline)) int
 encode_stretch(struct encoding *e, const struct stretch *s, bool single)
 {
     if (!s->set)
-        return e->s->codes.data[s->first] == 0 ? encode_unknown(e, s) : encode_missed(e, s);
+        return e->s->window.codes[s->first] == 0 ? encode_unknown(e, s) : encode_missed(e, s);
     for (size_t i = 0; i < CACHE_WAYS; i++)
         if (same_key(&s->set[i], s->key))
             return follow(e, &s->set[i], single) ? 0 : encode_exactly(e, s);
     return encode_missed(e, s);
 }
 
+/* The stretches that end at ends[0..count). */
+static inline __attribute__((always_inline)) int
+encode_stretches(struct encoding *e, size_t count, bool single)
+{
+    struct stretch ahead[AHEAD];
+    const uint32_t *ends = e->s->window.ends;
+    for (size_t first = 0, i = 0, found; i < count; i += found) {
+        for (found = 0; found < AHEAD && i + found < count; found++) {
+            look_up(e->s, first, ends[i + found], &ahead[found]);
+            first = ends[i + found];
+        }
+        for (size_t k = 0; k < found; k++)
+            if (encode_stretch(e, &ahead[k], single) < 0)
+                return -1;
+    }
+    return 0;
+}
+
 static inline __attribute__((always_inline)) int
 encode_text(struct encoding *e, bool single)
 {
-    for (size_t at = 0, count; at < e->n; at = e->s->ahead[count - 1].end) {
-        count = find_stretches(e, at);
-        for (size_t i = 0; i < count; i++)
-            if (encode_stretch(e, &e->s->ahead[i], single) < 0)
-                return -1;
+    struct window *w = &e->s->window;
+    w->len = 0;
+    for (size_t at = 0, cut = 0; at < e->n;) {
+        at = read_characters(e, at);
+        size_t count = cut_window(e->u->tables, w, cut, at == e->n);
+        if (encode_stretches(e, count, single) < 0)
+            return -1;
+        /* what is left belongs to a stretch that goes on */
+        if (count > 0)
+            drop_characters(w, w->ends[count - 1]);
+        cut = w->len ? w->len - 1 : 0;
     }
     return 0;
 }

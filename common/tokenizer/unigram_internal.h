@@ -8,9 +8,10 @@
 
 struct unigram_tables {
     struct char_trie trie; /* of the tokens that are found in text */
-    double *scores;        /* by id */
+    double *scores;        /* by id; behind them, minus infinity for the trie's other nodes */
     float *singles;        /* the same in float */
     double unk_score;      /* of a character that is no token */
+    double largest;        /* absolute value of all of them */
 
     /*
      * A bit for each pair of codes that some token has side by side: of two common
@@ -24,8 +25,14 @@ enum { COMMON_CODES = 512 };
 /* The best path to a place of a text: its score, its last token and where that begins. */
 struct place {
     double score, second; /* second: the next best path's; only unigram_estimate's */
-    uint32_t start, id;
+    uint64_t from;        /* start << 32 | id; see place_from */
 };
+
+static inline uint64_t
+place_from(size_t start, uint32_t id)
+{
+    return (uint64_t)start << 32 | id;
+}
 
 struct path_token {
     uint32_t start, end, id; /* characters start..end of the text */

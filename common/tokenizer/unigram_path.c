@@ -11,17 +11,16 @@
  * anew at 100,000): of equal paths the first offered stays, the one whose last token is
  * longest.
  */
-#define NOWHERE UINT32_MAX
-
 enum arithmetic { DOUBLE, SINGLE, ESTIMATE };
 
 static void
-reset_places(struct places *places, size_t n)
+reset_places(struct places *places, size_t n, double score)
 {
     vec_clear(places);
     vec_reserve(places, n + 1);
-    for (size_t i = 0; i <= n; i++)
-        places->data[i].start = NOWHERE;
+    places->data[0] = (struct place){.score = score};
+    for (size_t i = 1; i <= n; i++)
+        places->data[i] = (struct place){.score = -HUGE_VAL, .second = -HUGE_VAL};
 }
 
 static inline double
@@ -30,19 +29,21 @@ larger(double a, double b)
     return a > b ? a : b; /* one instruction; fmax is a call, for the sake of NaN */
 }
 
-static inline __attribute__((always_inline)) void
-offer(struct place *to, double sum, uint32_t start, uint32_t id, enum arithmetic arithmetic)
+static inline double
+smaller(double a, double b)
 {
-    bool better = to->start == NOWHERE || sum > to->score;
-    if (arithmetic == ESTIMATE) {
-        double other = better ? (to->start == NOWHERE ? -HUGE_VAL : to->score) : sum;
-        to->second = to->start == NOWHERE ? -HUGE_VAL : larger(to->second, other);
-    }
-    if (better) {
-        to->score = sum;
-        to->start = start;
-        to->id = id;
-    }
+    return a < b ? a : b;
+}
+
+/* Without branches: whether an offer is better is a matter of luck. */
+static inline __attribute__((always_inline)) void
+offer(struct place *to, double sum, uint64_t from, enum arithmetic arithmetic)
+{
+    uint64_t better = 0 - (uint64_t)(sum > to->score);
+    if (arithmetic == ESTIMATE)
+        to->second = larger(to->second, smaller(sum, to->score));
+    to->score = larger(sum, to->score);
+    to->from = (from & better) | (to->from & ~better);
 }
 
 /* The sum at `at` is far from zero: all sums that are still in use are lessened by it. */
@@ -50,54 +51,47 @@ static void
 begin_anew(struct place *places, size_t at, size_t frontier)
 {
     float offset = (float)places[at].score;
-    for (size_t i = at; i <= frontier; i++)
-        if (i == at || places[i].start != NOWHERE)
-            places[i].score = (double)((float)places[i].score - offset);
+    for (size_t i = at; i <= frontier; i++) /* where no path ends, infinity stays */
+        places[i].score = (double)((float)places[i].score - offset);
 }
 
-/* *most: the largest absolute value of a sum. single: of the tables that are read. */
+/* single: of the tables that are read. */
 static inline __attribute__((always_inline)) int
 forward(const struct unigram *u, struct place *places, const uint16_t *codes, size_t n,
-        double *most, enum arithmetic arithmetic, bool single)
+        enum arithmetic arithmetic, bool single)
 {
     const struct unigram_tables *t = u->tables;
     const struct char_node *nodes = t->trie.nodes;
+    uint32_t no_token = (uint32_t)u->vocab->entries.len;
     size_t frontier = 0;
     for (size_t at = 0; at < n; at++) {
         if (arithmetic == SINGLE && fabs(places[at].score) > UNIGRAM_RESET)
             begin_anew(places, at, frontier);
         double score = places[at].score;
+        uint64_t from = place_from(at, 0);
         uint32_t parent = 0, child = codes[at];
-        /* is the character itself a token? */
-        bool alone = nodes[child].parent == 0 && nodes[child].value != CHAR_TRIE_NONE;
-        for (size_t end = at; nodes[child].parent == parent;) {
+        size_t end = at;
+        while (nodes[child].parent == parent) {
             const struct char_node *node = &nodes[child];
             end++;
-            if (node->value != CHAR_TRIE_NONE) {
-                double add = single ? (double)node->score : t->scores[node->value];
-                double sum = add_score(score, add, arithmetic == SINGLE);
-                offer(&places[end], sum, (uint32_t)at, node->value, arithmetic);
-                if (arithmetic == ESTIMATE)
-                    *most = larger(*most, fabs(sum));
-                if (arithmetic == SINGLE && frontier < end)
-                    frontier = end;
-            }
+            /* a node that is no token offers a score that loses */
+            double add = single ? (double)node->score : t->scores[node->value];
+            offer(&places[end], add_score(score, add, arithmetic == SINGLE), from | node->value,
+                  arithmetic);
             if (end == n)
                 break;
             parent = child;
             child = node->base + codes[end];
         }
-        if (alone)
+        if (arithmetic == SINGLE && frontier < end)
+            frontier = end;
+        if (nodes[codes[at]].parent == 0 && nodes[codes[at]].value != no_token)
             continue;
-        double sum = add_score(score, t->unk_score, arithmetic == SINGLE);
-        offer(&places[at + 1], sum, (uint32_t)at, u->unk, arithmetic);
-        if (u->unk == UINT32_MAX) {
-            if (places[at + 1].start == at)
-                return unigram_no_unk();
-            sum = HUGE_VAL; /* an estimate must not decide whether this is an error */
-        }
-        if (arithmetic == ESTIMATE)
-            *most = larger(*most, fabs(sum));
+        /* the character itself is no token */
+        offer(&places[at + 1], add_score(score, t->unk_score, arithmetic == SINGLE),
+              from | u->unk, arithmetic);
+        if (u->unk == UINT32_MAX && (places[at + 1].from == (from | u->unk)))
+            return unigram_no_unk();
         if (arithmetic == SINGLE && frontier < at + 1)
             frontier = at + 1;
     }
@@ -109,9 +103,9 @@ backward(const struct place *places, size_t n, struct path *path)
 {
     vec_clear(path);
     for (uint32_t end = (uint32_t)n; end > 0;) {
-        const struct place *p = &places[end];
-        vec_push(path, ((struct path_token){p->start, end, p->id}));
-        end = p->start;
+        uint64_t from = places[end].from;
+        vec_push(path, ((struct path_token){(uint32_t)(from >> 32), end, (uint32_t)from}));
+        end = (uint32_t)(from >> 32);
     }
 }
 
@@ -126,10 +120,9 @@ int
 unigram_best(const struct unigram *u, struct places *places, const uint16_t *codes, size_t n,
              double *score, struct path *path)
 {
-    reset_places(places, n);
-    places->data[0] = (struct place){.score = *score};
-    if ((u->single ? forward(u, places->data, codes, n, NULL, SINGLE, true)
-                   : forward(u, places->data, codes, n, NULL, DOUBLE, false)) < 0)
+    reset_places(places, n, *score);
+    if ((u->single ? forward(u, places->data, codes, n, SINGLE, true)
+                   : forward(u, places->data, codes, n, DOUBLE, false)) < 0)
         return -1;
     *score = places->data[n].score;
     backward(places->data, n, path);
@@ -138,7 +131,7 @@ unigram_best(const struct unigram *u, struct places *places, const uint16_t *cod
 
 /*
  * Let m be the smallest lead of the best path over the next best at any of its places,
- * k the number of characters and R the largest sum in the text. From a score S on, all
+ * k the number of characters and R the largest sum that is offered in the text. From a score S on, all
  * sums are below |S| + R in absolute value, so that each addition is off by at most
  * h = (|S| + R) u (u = 2^-24 or 2^-53), a path of k tokens by k h, and the difference of
  * two by 2 k h. While that is less than m the order of the two cannot change. In double
@@ -160,16 +153,20 @@ unigram_estimate(const struct unigram *u, struct places *places, const uint16_t 
                  struct path *path, double *limit)
 {
     double most = 0, lead = HUGE_VAL;
-    reset_places(places, n);
-    places->data[0] = (struct place){.score = 0};
-    if ((u->single ? forward(u, places->data, codes, n, &most, ESTIMATE, true)
-                   : forward(u, places->data, codes, n, &most, ESTIMATE, false)) < 0)
+    reset_places(places, n, 0);
+    if ((u->single ? forward(u, places->data, codes, n, ESTIMATE, true)
+                   : forward(u, places->data, codes, n, ESTIMATE, false)) < 0)
         return -1;
     backward(places->data, n, path);
     for (size_t i = 0; i < path->len; i++) {
         const struct place *p = &places->data[path->data[i].end];
-        lead = p->score - p->second < lead ? p->score - p->second : lead;
+        lead = smaller(lead, p->score - p->second);
     }
-    *limit = safe_distance(lead, (double)n, most, u->single);
+    for (size_t i = 1; i <= n; i++)
+        if (places->data[i].score > -HUGE_VAL)
+            most = larger(most, fabs(places->data[i].score));
+    *limit = safe_distance(lead, (double)n, most + u->tables->largest, u->single);
+    if (u->unk == UINT32_MAX)
+        *limit = -1; /* an offer that may be an error is nothing to estimate */
     return 0;
 }
