@@ -60,6 +60,7 @@ struct unigram_strings VEC_BODY(struct unigram_string);
 
 struct unigram_seed_options {
     size_t most;      /* strings */
+    uint64_t least;   /* occurrences of each */
     uint32_t longest; /* symbols, ≤ UNIGRAM_LENGTH_MOST */
     bool spaces_inside; /* a space may stand within a piece, not at its end */
     void (*progress)(const char *phase, uint64_t done, uint64_t all);
@@ -67,8 +68,8 @@ struct unigram_seed_options {
 
 /*
  * The strings of two symbols or more that are worth most (occurrences × length), best
- * first: those that occur twice at least and are followed by different things (the inner
- * nodes of the words' suffix tree).
+ * first: those that stand between different things, the end of a word differing from
+ * all (maximal repeats).
  */
 void unigram_seed(const struct unigram_corpus *c, const struct unigram_seed_options *o,
                   struct threads *threads, struct unigram_strings *out);
@@ -89,7 +90,7 @@ struct unigram_learn_options {
     size_t stop;          /* rounds end when so many are left */
     double shrink;        /* what a round keeps */
     int sub_iterations;
-    struct unigram_seed_options seed;
+    struct unigram_seed_options seed; /* least 0: by the size of text and vocabulary */
 };
 
 struct unigram_learned_piece {

@@ -5,7 +5,8 @@
 #include "base/mem.h"
 
 /*
- * The seeds: inner nodes of the suffix tree of all words, found without building it.
+ * The seeds: maximal repeats, inner nodes of the suffix tree of all words, found without
+ * building it.
  * Pieces have a greatest length, so suffixes are sorted by so many symbols only, those
  * of each first symbol apart (the unit of parallel work), four symbols at a time: a
  * group that shares a prefix is sorted by the next four, packed into 64 bits, and split
@@ -128,7 +129,8 @@ has_place(const struct seeker *s, uint32_t at, uint32_t length)
 static void
 take(const struct seeker *s, struct worker *w, uint32_t at, uint32_t length, uint64_t weight)
 {
-    if (length < 2 || weight * length < w->least || !has_place(s, at, length))
+    if (length < 2 || weight < s->o->least || weight * length < w->least ||
+        !has_place(s, at, length))
         return;
     vec_push(&w->found, ((struct unigram_string){weight * length, at, length}));
     if (w->found.len >= 2 * s->o->most + 1024)
@@ -218,7 +220,26 @@ symbol_of(const struct suffix *s, unsigned k)
 static void
 walk(const struct seeker *s, struct worker *w, struct suffix *g, size_t n, uint32_t depth);
 
-/* A suffix that has no equal: what remains of its word, when that is short enough. */
+/* What stands before a suffix; 0: it is the whole word. */
+static unsigned
+before(const struct seeker *s, const struct suffix *g)
+{
+    return g->at ? s->c->text.data[g->at - 1] : 0;
+}
+
+/* What always stands behind the same symbol is worth less than with it. */
+static bool
+differ_before(const struct seeker *s, const struct suffix *g, size_t n)
+{
+    unsigned first = before(s, g);
+
+    for (size_t i = 1; i < n && first; i++)
+        if (before(s, &g[i]) != first)
+            return true;
+    return !first;
+}
+
+/* A suffix that has no equal: the whole of a word, when that is short enough. */
 static void
 walk_one(const struct seeker *s, struct worker *w, const struct suffix *g, uint32_t depth)
 {
@@ -226,7 +247,7 @@ walk_one(const struct seeker *s, struct worker *w, const struct suffix *g, uint3
 
     while (text[depth] && depth <= s->o->longest)
         depth++;
-    if (g->weight >= 2 && depth <= s->o->longest)
+    if (depth <= s->o->longest && !before(s, g))
         take(s, w, g->at, depth, g->weight);
 }
 
@@ -245,9 +266,10 @@ branch(const struct seeker *s, struct worker *w, struct suffix *g, size_t n, uin
     }
     for (i = 0; i < n; i++)
         weight += g[i].weight;
-    if (weight < 2 || weight * longest < w->least || length > longest)
+    if (weight < s->o->least || weight * longest < w->least || length > longest)
         return;
-    if (!symbol_of(&g[0], k) || symbol_of(&g[0], k) != symbol_of(&g[n - 1], k))
+    if ((!symbol_of(&g[0], k) || symbol_of(&g[0], k) != symbol_of(&g[n - 1], k)) &&
+        differ_before(s, g, n))
         take(s, w, g->at, length, weight);
     for (i = 0; i < n && !symbol_of(&g[i], k); i++)
         ;

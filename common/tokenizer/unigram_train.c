@@ -337,7 +337,10 @@ learn(struct unigram_trainer *t, struct unigram_corpus *c, struct str *json)
         .stop = (size_t)(1.1 * t->o.vocab_size),
         .shrink = t->o.shrink,
         .sub_iterations = t->o.sub_iterations,
-        .seed = {t->o.seed_size, t->o.longest, !t->o.rules.split_by_whitespace, t->o.progress},
+        .seed = {.most = t->o.seed_size,
+                 .longest = t->o.longest,
+                 .spaces_inside = !t->o.rules.split_by_whitespace,
+                 .progress = t->o.progress},
     };
     struct unigram_learned learned = {0};
 
