@@ -43,7 +43,7 @@ complete -c llm-tokenize -l shrink -x -d 'unigram: share of the candidates that 
 complete -c llm-tokenize -l sub-iterations -x -d 'unigram: EM iterations in a round'
 complete -c llm-tokenize -l extend -r -F -d 'learn tokens for this tokenizer, write it with them behind its own'
 complete -c llm-tokenize -l add -x -d 'how many tokens to add'
-complete -c llm-tokenize -l export -x -a 'sentencepiece' -d 'write the tokenizer as a .model (not supported yet)'
+complete -c llm-tokenize -l export -x -a 'sentencepiece' -d 'write the tokenizer of -t as a SentencePiece .model'
 complete -c llm-tokenize -s h -l help -d 'show this help'
 complete -c llm-tokenize -l version -d 'show version and build'
 complete -c llm-tokenize -s q -l quiet -d 'errors only'

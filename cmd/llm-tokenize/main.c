@@ -15,6 +15,8 @@ run(void)
 
     if (options.train >= 0)
         return train_tokenizer();
+    if (options.export >= 0)
+        return export_tokenizer();
     if (options.extend)
         return extend_tokenizer();
     if (options.decode)

@@ -8,6 +8,7 @@ int encode_to_ids(void);     /* --ids from text */
 int count_text(void);        /* --count from text */
 int train_tokenizer(void);   /* --train */
 int extend_tokenizer(void);  /* --extend */
+int export_tokenizer(void);  /* --export */
 
 int shards_to_ids(void);     /* --ids from shards */
 int count_shards(void);      /* --count from shards */

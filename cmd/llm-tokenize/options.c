@@ -132,7 +132,7 @@ static const struct opt table[] = {
     {.type = OPT_COUNT, .name = "add", .placeholder = "N", .target = O add,
      .help = "how many tokens to add"},
     {.type = OPT_CHOICE, .name = "export", .placeholder = "KIND", .target = O export,
-     .choices = "sentencepiece", .help = "write the tokenizer as a .model (not supported yet)"},
+     .choices = "sentencepiece", .help = "write the tokenizer of -t as a SentencePiece .model"},
     OPT_COMMON,
     OPT_END,
 };
@@ -154,7 +154,7 @@ static const struct opt_tool tool = {
 static void
 refuse_unsupported(void)
 {
-    static const char *const names[] = {"export", "filter", "minhash"};
+    static const char *const names[] = {"filter", "minhash"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (opt_given(&tool, names[i]))
@@ -245,10 +245,13 @@ static void
 check_modes(void)
 {
     int modes = options.ids + options.decode + options.count + (options.train >= 0) +
-                (options.extend != NULL);
+                (options.extend != NULL) + (options.export >= 0);
 
     if (modes > 1)
-        die(STATUS_USAGE, "--ids, --decode, --count, --train and --extend exclude each other");
+        die(STATUS_USAGE,
+            "--ids, --decode, --count, --train, --extend and --export exclude each other");
+    if (options.export >= 0 && !options.tokenizer)
+        die(STATUS_USAGE, "which tokenizer? give --tokenizer FILE");
     if (options.extend && options.tokenizer)
         die(STATUS_USAGE, "--extend names the tokenizer: it takes no --tokenizer");
     if (options.extend && (!options.add || options.add > OPTIONS_ADD_MOST))
@@ -321,7 +324,10 @@ options_parse(int argc, char **argv)
     if (options.lang && language_list_check(options.lang))
         die(STATUS_USAGE, "--lang %s: %s", options.lang, err_text());
     options.threads = common.threads ? (int)common.threads : threads_default(1);
-    take_operands(n, operands);
+    if (options.export < 0)
+        take_operands(n, operands);
+    else if (n)
+        die(STATUS_USAGE, "--export reads no input, but for the tokenizer: %s", operands[0]);
 }
 
 char *

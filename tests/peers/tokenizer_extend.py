@@ -17,7 +17,7 @@ import tempfile
 from tokenizers import Tokenizer
 
 import _texts
-from _texts import BIN, HARD, PEERS, TOKENIZERS, corpus_texts, diag, ok, random_texts, skip, system_texts
+from _texts import BIN, HARD, PEERS, corpus_texts, diag, ok, random_texts, skip, system_texts
 
 
 def tool(*arguments):
