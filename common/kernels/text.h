@@ -11,7 +11,15 @@
  */
 
 /* Patterns of pre-tokenizers that a kernel cuts by; tokenizer/pattern.c says what each is. */
-enum text_scan { TEXT_GPT2, TEXT_LLAMA3, TEXT_QWEN, TEXT_O200K, TEXT_TEKKEN, TEXT_SCANS };
+enum text_scan {
+    TEXT_GPT2,
+    TEXT_LLAMA3,
+    TEXT_QWEN,
+    TEXT_O200K,
+    TEXT_TEKKEN,
+    TEXT_DEEPSEEK3,
+    TEXT_SCANS
+};
 
 enum { TEXT_SCAN_LEAST = 128 }; /* the least `max` of a scan */
 

@@ -11,6 +11,7 @@ struct block {
     uint64_t space;   /* \t \n \v \f \r and the blank */
     uint64_t newline; /* \n \r */
     uint64_t blank, apostrophe, slash;
+    uint64_t control; /* the other characters below the blank, and DEL */
 };
 
 #endif

@@ -46,18 +46,45 @@ load_byte_level(void *owner, const struct json_doc *doc, const json_t *json, int
 #define BEHAVIORS "Removed|Isolated|MergedWithPrevious|MergedWithNext|Contiguous"
 
 /* Built-in patterns match everything: isolating matches or removing the gaps is the same. */
-static const struct pattern *
-known_pattern(const struct json_doc *doc, const json_t *json, int behavior, bool invert)
+static void
+know_pattern(struct pretokenizer_step *step, const struct json_doc *doc, const json_t *json)
 {
     const char *s = NULL;
     size_t n = 0;
     const json_t *pattern = NULL;
-    if (!(behavior == SPLIT_ISOLATED || (behavior == SPLIT_REMOVED && invert)))
-        return NULL;
+    bool isolated = step->behavior == SPLIT_ISOLATED;
+    if (!isolated && !(step->behavior == SPLIT_REMOVED && step->invert))
+        return;
     if (json_get_object(doc, json, "pattern", JSON_NEED, &pattern) < 0 ||
         json_get_bytes(doc, pattern, "Regex", JSON_MAY, &s, &n) <= 0)
-        return NULL;
-    return pattern_by_regex(s, n);
+        return;
+    step->scan = pattern_by_regex(s, n);
+    if (step->scan)
+        step->kind = PRETOKENIZE_SCAN;
+    else if (isolated)
+        step->part = pattern_deepseek3_part(s, n);
+}
+
+/* Three steps in a row that are the parts of "deepseek3" become one. */
+static void
+join_parts(struct pretokenizer *p)
+{
+    struct pretokenizer_step *step = p->steps.data;
+    size_t kept = 0;
+    for (size_t i = 0; i < p->steps.len; i++) {
+        step[kept++] = step[i];
+        if (kept < 3 || step[kept - 3].part != 1 || step[kept - 2].part != 2 ||
+            step[kept - 1].part != 3)
+            continue;
+        for (size_t k = kept - 3; k < kept; k++)
+            matcher_release(&step[k].pattern);
+        kept -= 2;
+        step[kept - 1] = (struct pretokenizer_step){.kind = PRETOKENIZE_SCAN,
+                                                    .behavior = SPLIT_ISOLATED,
+                                                    .character = UINT32_MAX,
+                                                    .scan = pattern_by_name("deepseek3")};
+    }
+    p->steps.len = kept;
 }
 
 static int
@@ -70,12 +97,11 @@ load_split(void *owner, const struct json_doc *doc, const json_t *json, int kind
     if (json_get_choice(doc, json, "behavior", JSON_NEED, BEHAVIORS, &behavior) < 0 ||
         json_get_bool(doc, json, "invert", JSON_NEED, &invert) < 0)
         return -1;
-    const struct pattern *known = known_pattern(doc, json, behavior, invert);
-    struct pretokenizer_step *step = add_step(p, known ? PRETOKENIZE_SCAN : PRETOKENIZE_MATCH);
-    step->scan = known;
+    struct pretokenizer_step *step = add_step(p, PRETOKENIZE_MATCH);
     step->behavior = (enum split_behavior)behavior;
     step->invert = invert;
-    return known ? 0 : matcher_load(&step->pattern, doc, json);
+    know_pattern(step, doc, json);
+    return step->scan ? 0 : matcher_load(&step->pattern, doc, json);
 }
 
 static int
@@ -203,6 +229,7 @@ pretokenizer_load(struct pretokenizer *p, const struct json_doc *doc, const json
     p->classes = text_classes();
     if (json && component_load(&pretokenizers, p, doc, json) < 0)
         return -1;
+    join_parts(p);
     if (p->steps.len && p->steps.data[p->steps.len - 1].kind == PRETOKENIZE_BYTE_MAP) {
         p->byte_level = true;
         p->steps.len--;

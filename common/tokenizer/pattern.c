@@ -1,37 +1,14 @@
 #include "tokenizer/pattern.h"
 
-#include <stdbool.h>
 #include <string.h>
 
-#include "text/classes.h"
+#include "tokenizer/pattern_text.h"
 
 /*
  * Scanners for the patterns of GPT-2, cl100k (Llama 3, Qwen), o200k (GPT-4o,
  * gpt-oss) and tekken (Mistral). An alternative of a pattern is tried where the
  * comment names it; what a backtracking matcher would do is worked out beforehand.
  */
-
-struct text {
-    const uint16_t *classes;
-    const char *s;
-    size_t n;
-};
-
-static inline unsigned
-class_at(const struct text *t, size_t at, size_t *used)
-{
-    return t->classes[text_peek(t->s + at, used)];
-}
-
-/* The end of the run of code points that have one of the bits in `mask`. */
-static inline size_t
-run_of(const struct text *t, size_t at, unsigned mask)
-{
-    for (size_t used; at < t->n; at += used)
-        if (!(class_at(t, at, &used) & mask))
-            break;
-    return at;
-}
 
 static inline size_t
 run_without(const struct text *t, size_t at, unsigned mask)
@@ -40,21 +17,6 @@ run_without(const struct text *t, size_t at, unsigned mask)
         if (class_at(t, at, &used) & mask)
             break;
     return at;
-}
-
-static inline size_t
-run_at_most(const struct text *t, size_t at, unsigned mask, int most)
-{
-    for (size_t used; at < t->n && most > 0; at += used, most--)
-        if (!(class_at(t, at, &used) & mask))
-            break;
-    return at;
-}
-
-static inline bool
-is_newline(char c)
-{
-    return c == '\r' || c == '\n';
 }
 
 static unsigned
@@ -83,27 +45,6 @@ contraction(const struct text *t, size_t at, bool any_case)
     if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l'))
         return at + 3;
     return at;
-}
-
-/*
- * \s*[\r\n]+|\s+(?!\S)|\s+ at white space; the first only with `newlines`. It takes
- * the run through its last newline. The second takes the whole run at the text's
- * end, else all but the last; which the third takes when it stands alone.
- */
-static size_t
-white_space(const struct text *t, size_t at, bool newlines)
-{
-    size_t end = at, last = at, behind_newline = 0;
-    for (size_t used; end < t->n; end += used) {
-        if (!(class_at(t, end, &used) & CLASS_SPACE))
-            break;
-        last = end;
-        if (is_newline(t->s[end]))
-            behind_newline = end + 1;
-    }
-    if (newlines && behind_newline)
-        return behind_newline;
-    return end == t->n || last == at ? end : last;
 }
 
 /* ' ?' before a run of what is neither space, letter nor number: its end, or `at`. */
@@ -297,6 +238,7 @@ static const struct pattern patterns[] = {
      "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|"
      "\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      tekken_next},
+    {"deepseek3", TEXT_DEEPSEEK3, NULL, deepseek3_next},
 };
 /* clang-format on */
 
@@ -315,7 +257,8 @@ const struct pattern *
 pattern_by_regex(const char *regex, size_t n)
 {
     for (size_t i = 0; i < PATTERN_COUNT; i++)
-        if (strlen(patterns[i].regex) == n && !memcmp(patterns[i].regex, regex, n))
+        if (patterns[i].regex && strlen(patterns[i].regex) == n &&
+            !memcmp(patterns[i].regex, regex, n))
             return &patterns[i];
     return NULL;
 }

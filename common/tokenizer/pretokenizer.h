@@ -44,6 +44,7 @@ struct pretokenizer_step {
     enum prepend_scheme prepend;
     bool invert;
     const struct pattern *scan;
+    int part; /* while loading: of "deepseek3" (pattern.h) */
     struct matcher pattern;
     unsigned mask;
     uint32_t character; /* UINT32_MAX: none */

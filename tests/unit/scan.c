@@ -15,7 +15,7 @@
 #include "text/classes.h"
 
 static const char *const isas[] = {"ref", "avx2", "avx512"};
-static const char *const patterns[] = {"gpt2", "llama3", "qwen", "o200k", "tekken"};
+static const char *const patterns[] = {"gpt2", "llama3", "qwen", "o200k", "tekken", "deepseek3"};
 enum {
     ISAS = sizeof isas / sizeof *isas,
     PATTERNS = sizeof patterns / sizeof *patterns,
@@ -29,13 +29,14 @@ kernels_of(const char *isa)
     return text_kernels();
 }
 
-/* What the cases print when they differ: where. */
+/* Says, the first times, where pieces differ. */
 static bool
 same_pieces(const struct pattern *p, const struct text_kernels *k, const char *text, size_t n)
 {
     const uint16_t *classes = text_classes();
     uint32_t ends[MOST];
     size_t at = 0, want = 0;
+    static int told;
     while (at < n) {
         size_t count = cut_pieces(p, k, classes, text, at, n, ends, MOST);
         if (count == 0 || count > MOST) {
@@ -44,6 +45,8 @@ same_pieces(const struct pattern *p, const struct text_kernels *k, const char *t
         }
         for (size_t i = 0; i < count; i++) {
             want = p->next(classes, text, want, n);
+            if (ends[i] != want && told++ > 20)
+                return false;
             if (ends[i] != want) {
                 size_t from = at > 20 ? at - 20 : 0;
                 diag("%s %s: a piece of %zu bytes ends at %u, not %zu", k->name, p->name, n,
@@ -76,6 +79,7 @@ static const char *const hard[] = {
     "x\n\n  y\n \n z \n\n\t\tq !\n\n  x !\n \n.\r\n\r\n;\n\n\n a",
     ";\n//comment\n/x !/\n/\n/!/a\n//\n//a //\r\n//\n",
     "1 12 123 1234 12345 1234567890123456789012345678901234567890a12 3a 4567",
+    "ー゛゜・゠か゛\n漢字、123漢  5  漢 ・\xE2\x80\x8D" "a\xE2\x80\x8D\xE2\x80\x8D.",
     "camelCase HTMLParser XMLHttpRequest aB Ab AB ab aBC abCDe A B a.B 'A'b",
     "   \t  \v \f a\x1C\x1D z\x7F\x01 q  5  \t5 \n 5",
     "\xE3\x80\x80 \xE3\x81\x82\xE3\x80\x80\xE3\x80\x80" "a\xC2\x85 \xE2\x80\xA8 b\xC2\xA0 c",

@@ -51,6 +51,9 @@ classify(const char *s, size_t left, struct block *b)
                          _mm256_or_si256(equals(high, '\n'), equals(high, '\r')));
     b->apostrophe = mask_of(equals(low, '\''), equals(high, '\''));
     b->slash = mask_of(equals(low, '/'), equals(high, '/'));
+    b->control = mask_of(_mm256_or_si256(in_range(low, 0, ' '), equals(low, 0x7F)),
+                         _mm256_or_si256(in_range(high, 0, ' '), equals(high, 0x7F))) &
+                 ~b->space;
 }
 
 /* Eight places at a time, branching only on how many there are. */

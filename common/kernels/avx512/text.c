@@ -24,6 +24,7 @@ classify(const char *s, size_t left, struct block *b)
     b->newline = EQUALS('\n') | EQUALS('\r');
     b->apostrophe = EQUALS('\'');
     b->slash = EQUALS('/');
+    b->control = (BELOW(v, 0, ' ') & ~b->space) | EQUALS(0x7F);
 #undef EQUALS
 #undef BELOW
 }

@@ -6,13 +6,32 @@
 
 /* Plain C: a table gives each byte's classes as bits, eight bytes are gathered by a product. */
 
-enum { LETTER = 1, UPPER = 2, DIGIT = 4, SPACE = 8, NEWLINE = 16, BLANK = 32, QUOTE = 64, SLASH = 128 };
+enum {
+    LETTER = 1,
+    UPPER = 2,
+    DIGIT = 4,
+    SPACE = 8,
+    NEWLINE = 16,
+    CONTROL = 32,
+    QUOTE = 64,
+    SLASH = 128
+};
 
 #define FOUR(i, bits) [i] = bits, [(i) + 1] = bits, [(i) + 2] = bits, [(i) + 3] = bits
 #define LETTERS(i, bits)                                                               \
     FOUR(i, bits), FOUR((i) + 4, bits), FOUR((i) + 8, bits), FOUR((i) + 12, bits),     \
         FOUR((i) + 16, bits), FOUR((i) + 20, bits), [(i) + 24] = bits, [(i) + 25] = bits
 static const uint8_t classes[256] = {
+    FOUR(0, CONTROL),
+    FOUR(4, CONTROL),
+    [8] = CONTROL,
+    FOUR(14, CONTROL),
+    FOUR(18, CONTROL),
+    FOUR(22, CONTROL),
+    FOUR(26, CONTROL),
+    [30] = CONTROL,
+    [31] = CONTROL,
+    [127] = CONTROL,
     LETTERS('A', LETTER | UPPER),
     LETTERS('a', LETTER),
     FOUR('0', DIGIT),
@@ -24,7 +43,7 @@ static const uint8_t classes[256] = {
     ['\v'] = SPACE,
     ['\f'] = SPACE,
     ['\r'] = SPACE | NEWLINE,
-    [' '] = SPACE | BLANK,
+    [' '] = SPACE,
     ['\''] = QUOTE,
     ['/'] = SLASH,
 };
@@ -54,7 +73,8 @@ classify(const char *s, size_t left, struct block *b)
         b->digit |= gather(of, 2) << i;
         b->space |= gather(of, 3) << i;
         b->newline |= gather(of, 4) << i;
-        b->blank |= gather(of, 5) << i;
+        b->control |= gather(of, 5) << i;
+        b->blank |= gather(high & of << 2, 5) << i; /* the space that has the bit 0x20 */
         b->apostrophe |= gather(of, 6) << i;
         b->slash |= gather(of, 7) << i;
     }
