@@ -7,6 +7,7 @@
 #include "text/classes.h"
 #include "tokenizer/bpe_alphabet.h"
 #include "tokenizer/extend_internal.h"
+#include "tokenizer/extend_unigram.h"
 #include "tokenizer/pieces.h"
 
 /*
@@ -373,9 +374,10 @@ all_splits(const struct tokenizer *base, struct extension_tokens *x)
     }
 }
 
-/* Counted words to new tokens. copy: the words are needed again afterwards. */
+/* Counted words to new tokens, *characters_added of which, the first, are single characters. */
 static int
-learn(struct extender *e, struct piece_counts *counts, uint32_t add, struct extension_tokens *x)
+learn(struct extender *e, struct piece_counts *counts, uint32_t add, struct extension_tokens *x,
+      uint32_t *characters_added)
 {
     struct bpe_alphabet characters = {0};
     struct bpe_cells words;
@@ -397,6 +399,7 @@ learn(struct extender *e, struct piece_counts *counts, uint32_t add, struct exte
             .progress = e->o.progress ? show_merges : NULL,
         };
         show = e->o.progress;
+        *characters_added = (uint32_t)characters.points.len;
         bpe_learn(&words, &o, &learned);
         x->first = e->base->vocabulary;
         x->tokens = learned.tokens;
@@ -409,6 +412,38 @@ learn(struct extender *e, struct piece_counts *counts, uint32_t add, struct exte
     return rc;
 }
 
+static int
+learn_merges(struct extender *e, struct piece_counts *counts, struct extension_tokens *x)
+{
+    uint32_t characters = 0;
+    if (learn(e, counts, e->o.add, x, &characters) < 0)
+        return -1;
+    if (!e->bytes)
+        all_splits(e->base, x);
+    return 0;
+}
+
+/* Half as many candidates again as are wanted; the words are needed twice. */
+static int
+learn_unigram(struct extender *e, struct piece_counts *counts, struct extension_tokens *x)
+{
+    struct piece_counts words = {0};
+    uint32_t characters = 0, room = VOCAB_MAX - e->base->vocabulary;
+    uint32_t candidates = e->o.add + e->o.add / 2;
+    str_add(&words.pool, counts->pool.data ? counts->pool.data : "", counts->pool.len);
+    vec_reserve(&words.pieces, counts->pieces.len);
+    for (size_t i = 0; i < counts->pieces.len; i++)
+        vec_push(&words.pieces, counts->pieces.data[i]);
+    int rc = learn(e, counts, candidates < room ? candidates : room, x, &characters);
+    if (rc == 0) {
+        struct threads *threads = threads_new(e->threads);
+        rc = extend_unigram(e->base, &words, characters, e->o.add, threads, x);
+        threads_free(threads);
+    }
+    piece_counts_release(&words);
+    return rc;
+}
+
 int
 extender_finish(struct extender *e, struct str *json, uint32_t *added)
 {
@@ -416,9 +451,8 @@ extender_finish(struct extender *e, struct str *json, uint32_t *added)
     struct piece_counts *counts = &e->workers[0].counts;
     for (int i = 1; i < e->threads; i++)
         piece_counts_join(counts, &e->workers[i].counts);
-    int rc = learn(e, counts, e->o.add, &x);
-    if (rc == 0 && !e->bytes)
-        all_splits(e->base, &x);
+    int rc = e->base->kind == MODEL_UNIGRAM ? learn_unigram(e, counts, &x)
+                                            : learn_merges(e, counts, &x);
     if (rc == 0)
         rc = extend_write(e->base, &x, json);
     *added = rc == 0 ? (uint32_t)x.tokens.entries.len - x.first : 0;

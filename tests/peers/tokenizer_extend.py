@@ -17,7 +17,7 @@ import tempfile
 from tokenizers import Tokenizer
 
 import _texts
-from _texts import BIN, HARD, PEERS, corpus_texts, diag, ok, random_texts, skip, system_texts
+from _texts import BIN, HARD, PEERS, TOKENIZERS, corpus_texts, diag, ok, random_texts, skip, system_texts
 
 
 def tool(*arguments):
@@ -98,17 +98,24 @@ def main():
         file = npm_file(name, folder)
         if file:
             extend(name, file, add, texts, held_out, folder)
+    for name in ("code10k_en20k_ja30k.ver2.1_hf_fast", "code10K_en20K_ja30K.ver2.2_hf_fast.b4"):
+        file = TOKENIZERS / (name + ".tokenizer.json")
+        if file.exists():
+            extend(name, file, 2000, texts, held_out, folder)
+        else:
+            skip("%s: not in ../shared/data/tokenizers" % name)
     lines = write_lines(folder / "base.jsonl", texts[::3])
-    for name, options in {"byte-level BPE": ["bpe"], "words": ["bpe", "--pattern", "sentencepiece"]}.items():
+    for name, options in {"byte-level BPE": ["bpe"], "words": ["bpe", "--pattern", "sentencepiece"],
+                          "Unigram": ["unigram"]}.items():
         base = folder / "base.json"
-        tool("--train", *options, "--vocab-size", 2500, "--user-symbols", "<user>", "-o", base, lines)
+        tool("--train", *options, "--vocab-size", 3000, "--user-symbols", "<user>", "-o", base, lines)
         extend(name + " trained here", base, 400, texts, held_out, folder)
         extended = folder / "base2.json"
         (folder / "extended.json").rename(extended)
         twice = folder / "twice.json"
         tool("--extend", extended, "--add", 100, "-o", twice, lines)
         extension = json.loads(twice.read_text())["model"]["extension"]
-        ok(extension["first"] == 2500 and len(extension["replaces"]) == 500, name + ": extended twice, both are told")
+        ok(extension["first"] == 3000 and len(extension["replaces"]) == 500, name + ": extended twice, both are told")
     print("1..%d" % _texts.count)
 
 

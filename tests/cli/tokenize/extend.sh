@@ -13,10 +13,11 @@ ids() { # TOKENIZER TEXT
     printf '%s\n' "$2" | llm-tokenize -q -t "$1" --special none --format lines --ids
 }
 
-for kind in bytes words; do
-    pattern=()
-    [ $kind = words ] && pattern=(--pattern sentencepiece)
-    llm-tokenize -q --train bpe "${pattern[@]}" --vocab-size 350 --format lines -o base.json old.txt
+for kind in bytes words unigram; do
+    training=(bpe)
+    [ $kind = words ] && training=(bpe --pattern sentencepiece)
+    [ $kind = unigram ] && training=(unigram)
+    llm-tokenize -q --train "${training[@]}" --vocab-size 350 --format lines -o base.json old.txt
     rm -f log
     ok "$kind: extended" extend base.json
     like "$kind: says what was gained" "$(cat report)" \
