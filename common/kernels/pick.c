@@ -8,6 +8,9 @@
 #ifdef KERNELS_AVX2
 #include "kernels/avx2/avx2.h"
 #endif
+#ifdef KERNELS_AVX512
+#include "kernels/avx512/avx512.h"
+#endif
 #include "kernels/ref/ref.h"
 
 static bool
@@ -44,6 +47,26 @@ fill_avx2(struct kernels *k)
 #define fill_avx2 NULL
 #endif
 
+#ifdef KERNELS_AVX512
+static bool
+runs_avx512(void)
+{
+    return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+static void
+fill_avx512(struct kernels *k)
+{
+    avx512_fp32(&k->ops[PRECISION_FP32]);
+    avx512_bf16(&k->ops[PRECISION_BF16]);
+    k->peak = avx512_peak;
+}
+#else
+#define runs_avx512 NULL
+#define fill_avx512 NULL
+#endif
+
 /* From the least to the best; a table begins as the one it builds on and overrides entries. */
 static const struct level {
     const char *name;
@@ -53,7 +76,7 @@ static const struct level {
 } levels[] = {
     {"ref", -1, runs_always, fill_ref},
     {"avx2", 0, runs_avx2, fill_avx2},
-    {"avx512", 1, NULL, NULL},
+    {"avx512", 1, runs_avx512, fill_avx512},
     {"amx", 2, NULL, NULL},
     {"sve", 0, NULL, NULL},
 };

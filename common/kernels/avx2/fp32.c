@@ -18,5 +18,7 @@ store8(act *p, __m256 x)
 }
 
 #define ACT_IS_FLOAT 1
-#define AVX2_FILL avx2_fp32
+#define GEMM_BLOCKS "kernels/avx2/gemm_blocks.inc"
+#define MULTIPLY avx2_multiply
+#define OPS_FILL avx2_fp32
 #include "kernels/avx2/ops.inc"

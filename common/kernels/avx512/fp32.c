@@ -1,0 +1,24 @@
+/* The AVX-512 kernels in FP32. */
+#include "kernels/avx512/avx512.h"
+
+#include <immintrin.h>
+
+typedef float act;
+
+static inline __m256
+load8(const act *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+static inline void
+store8(act *p, __m256 x)
+{
+    _mm256_storeu_ps(p, x);
+}
+
+#define ACT_IS_FLOAT 1
+#define GEMM_BLOCKS "kernels/avx512/gemm_blocks.inc"
+#define MULTIPLY avx512_sgemm
+#define OPS_FILL avx512_fp32
+#include "kernels/avx2/ops.inc"

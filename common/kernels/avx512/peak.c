@@ -1,0 +1,43 @@
+/* Multiply-add rate in registers: what MFU is measured against. */
+#include "kernels/avx512/avx512.h"
+
+#include <immintrin.h>
+
+#include "base/sys.h"
+#include "kernels/ref/ref.h"
+
+enum { CHAINS = 12, ROUNDS = 200000 };
+
+/* CHAINS independent sums hide the latency of two units of four or five cycles. */
+static float
+fma_512(void)
+{
+    __m512 x[CHAINS], factor = _mm512_set1_ps(0.999f), term = _mm512_set1_ps(0.001f);
+    for (int c = 0; c < CHAINS; c++)
+        x[c] = _mm512_set1_ps((float)c);
+    for (int i = 0; i < ROUNDS; i++)
+#pragma GCC unroll 12
+        for (int c = 0; c < CHAINS; c++)
+            x[c] = _mm512_fmadd_ps(x[c], factor, term);
+    for (int c = 1; c < CHAINS; c++)
+        x[0] = _mm512_add_ps(x[0], x[c]);
+    return _mm512_cvtss_f32(x[0]);
+}
+
+double
+avx512_peak(enum precision p, double seconds)
+{
+    if (p == PRECISION_FP64)
+        return ref_peak(p, seconds);
+    volatile float sink;
+    double best = 0, start = sys_seconds(), begin, now = start;
+    do {
+        begin = now;
+        sink = fma_512();
+        now = sys_seconds();
+        double rate = 2.0 * 16 * CHAINS * ROUNDS / (now - begin);
+        best = rate > best ? rate : best;
+    } while (now - start < seconds);
+    (void)sink;
+    return best;
+}
