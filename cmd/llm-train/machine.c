@@ -86,6 +86,12 @@ machine_self_check(void)
     return STATUS_OK;
 }
 
+const char *
+machine_blas(const struct trainer *t)
+{
+    return t->kernels->blas && blas_loaded() ? blas_describe() : "";
+}
+
 double
 machine_peak(const struct trainer *t)
 {
@@ -141,7 +147,7 @@ machine_log_start(struct trainer *t)
         log_int("parameters", t->params.parameters);
         log_str("precision", precision_name(t->precision));
         log_str("kernels", t->kernels->name);
-        log_str("blas", blas_describe());
+        log_str("blas", machine_blas(t));
         log_str("mpi", t->world->size > 1 ? mpi_version() : "none");
         log_int("size", t->world->size);
         log_int("threads", t->threads);

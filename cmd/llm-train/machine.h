@@ -12,6 +12,9 @@ void machine_check(struct trainer *t);
 /* --self-check: every kernel of the table thoroughly, in both precisions; prints, returns the exit status. */
 int machine_self_check(void);
 
+/* The BLAS that the products run on; empty when they are our own. */
+const char *machine_blas(const struct trainer *t);
+
 /* FLOP/s of all threads of all ranks, measured on rank 0; the same on every rank. */
 double machine_peak(const struct trainer *t);
 

@@ -12,7 +12,6 @@
 #include "checkpoint/checkpoint.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/train.h"
-#include "kernels/blas.h"
 #include "parallel/launch.h"
 
 void
@@ -197,12 +196,12 @@ static void
 say_start(struct trainer *t, const struct memory_plan *plan)
 {
     char size[32], have[32];
+    const char *blas = machine_blas(t);
 
     note("%lld parameters, %lld × %lld tokens a step, %d rank%s × %d thread%s, %s, %s%s%s",
          (long long)t->params.parameters, (long long)t->global_batch, (long long)t->seq_length,
          t->world->size, t->world->size == 1 ? "" : "s", t->threads, t->threads == 1 ? "" : "s",
-         precision_name(t->precision), t->kernels->name, blas_loaded() ? ", " : "",
-         blas_loaded() ? blas_describe() : "");
+         precision_name(t->precision), t->kernels->name, *blas ? ", " : "", blas);
     note("memory: %s a rank by the plan, %s available", human_bytes((double)plan->total, size),
          human_bytes((double)sys_memory_available(), have));
     note("bits: the same for any number of ranks and threads with --reduce-groups %lld, --micro-batch %lld",

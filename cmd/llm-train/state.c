@@ -11,7 +11,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/model_source.h"
 #include "cmd/llm-train/train.h"
-#include "kernels/blas.h"
+#include "cmd/llm-train/machine.h"
 
 static void
 say_damaged(void *arg, const char *message)
@@ -134,7 +134,7 @@ begin_state(struct trainer *t)
     memcpy(s->fingerprint, t->fingerprint, sizeof s->fingerprint);
     replace_text(&s->precision, precision_name(t->precision));
     replace_text(&s->kernels, t->kernels->name);
-    replace_text(&s->blas, blas_loaded() ? blas_describe() : "");
+    replace_text(&s->blas, machine_blas(t));
     record_options(s, s->step);
     t->state = s;
 }

@@ -85,7 +85,7 @@ check_rate(const struct kernels *k, const struct gemm *shapes, int count, struct
         if (shapes[i].m >= 128 && shapes[i].n >= 128 && shapes[i].k >= 128 &&
             (!largest || shapes[i].m * shapes[i].n > largest->m * largest->n))
             largest = &shapes[i];
-    if (!largest || !blas_loaded() || kernels_level(k->name) == 0)
+    if (!largest || !blas_loaded() || !k->blas)
         return;
     double rate = product_rate(largest), peak = k->peak(PRECISION_FP32, 0.01);
     if (rate < slow * peak)
@@ -107,7 +107,7 @@ kernels_check(const struct kernels *k, enum precision p, const struct gemm *shap
         check_rate(k, shapes, shape_count, out);
         return 0;
     }
-    if (!blas_loaded())
+    if (!blas_loaded() || !k->blas)
         return -1;
     char found[200];
     snprintf(found, sizeof found, "%s", err_text());

@@ -173,6 +173,7 @@ struct ops {
 
 struct kernels {
     const char *name; /* "ref", "avx2", ... */
+    bool blas;        /* its FP32 products run on OpenBLAS when that is loaded */
     struct ops ops[PRECISIONS];
     /* FLOP/s of one thread in registers at this precision, measured for about `seconds`. */
     double (*peak)(enum precision p, double seconds);

@@ -27,15 +27,15 @@ void avx512_bgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const bf16 
 
 /*
  * A tile of C is TILE_ROWS x TILE_COLUMNS: 28 of the 32 registers hold sums. A panel of B
- * [PRODUCT_DEPTH][TILE_COLUMNS] is 32 KiB of the L1 cache, the packed blocks of A and B
+ * [PRODUCT_DEPTH][TILE_COLUMNS] streams through the L1 cache, the packed blocks of A and B
  * stay in L2.
  */
 enum {
     TILE_ROWS = 14,
     TILE_COLUMNS = 32,
     PANEL_ROWS = 16, /* a panel of A is padded to whole registers */
-    PRODUCT_DEPTH = 256,
-    PRODUCT_ROWS = 12 * TILE_ROWS,
+    PRODUCT_DEPTH = 384,
+    PRODUCT_ROWS = 8 * TILE_ROWS,
     PRODUCT_COLUMNS = 768,
     SUM_ROWS = 512, /* a product whose C is not FP32 is summed in blocks of so many */
     SUM_COLUMNS = 768
