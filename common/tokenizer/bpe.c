@@ -15,7 +15,7 @@
  * short chunk became is kept (bpe_cache.h), the others are merged (bpe_merge.h).
  */
 
-enum { CHUNKS = 256 }; /* that are found at a time */
+enum { GROUP = 32 }; /* chunks that are looked up together */
 
 struct bpe_scratch {
     struct bpe_cache cache;
@@ -24,19 +24,12 @@ struct bpe_scratch {
     struct str text;
 };
 
-static void *
-zeroed(size_t bytes)
-{
-    return memset(mem_aligned(bytes), 0, bytes);
-}
-
 struct bpe_scratch *
 bpe_scratch_new(void)
 {
     struct bpe_scratch *s = mem_zalloc(sizeof *s);
     s->merger = bpe_merger_new();
-    s->cache.sets = zeroed(SHORT_SETS * sizeof *s->cache.sets);
-    s->cache.slots = zeroed(LONG_SLOTS * sizeof *s->cache.slots);
+    bpe_cache_init(&s->cache);
     return s;
 }
 
@@ -45,8 +38,7 @@ bpe_scratch_free(struct bpe_scratch *s)
 {
     if (!s)
         return;
-    free(s->cache.sets);
-    free(s->cache.slots);
+    bpe_cache_release(&s->cache);
     vec_release(&s->units);
     str_release(&s->text);
     bpe_merger_free(s->merger);
@@ -172,55 +164,100 @@ encode_merging(const struct bpe *b, struct bpe_scratch *s, const char *piece, si
         bpe_merge(b, s->merger, bytes, s->units.data, count, out);
 }
 
-/* A chunk of n bytes at text; at `padded` the same, with CACHE_PAD readable bytes. */
-static void
-encode_chunk(const struct bpe *b, struct bpe_scratch *s, const char *text, const char *padded,
-             size_t n, struct ids *out)
+/* A piece while it is encoded. */
+struct piece {
+    const struct bpe *b;
+    struct bpe_scratch *s;
+    const char *text;
+    size_t n;
+    size_t whole; /* chunks that begin before can be read in place, padded */
+    char tail[2 * CACHE_PAD]; /* what is behind */
+    struct ids *out;
+};
+
+/* At least CACHE_PAD readable bytes from `at` on. */
+static inline const char *
+padded(const struct piece *p, size_t at)
 {
+    return at < p->whole ? p->text + at : p->tail + (at - p->whole);
+}
+
+/* A chunk that is too long for the short table. */
+static void
+encode_long(const struct piece *p, size_t at, size_t n)
+{
+    struct ids *out = p->out;
     size_t begin = out->len;
-    uint32_t *ids = out->data + begin;
-    if (n <= SHORT_KEY) {
-        struct short_key key = short_key(padded, n, 0);
-        struct short_set *set = short_set(&s->cache, &key);
-        size_t count = short_get(set, &key, ids);
-        out->len += count;
-        if (count > 0)
-            return;
-        encode_merging(b, s, text, n, out);
-        short_put(set, &key, out->data + begin, out->len - begin);
-    } else if (n <= LONG_KEY) {
-        struct long_key key = long_key(padded, n, 0);
-        struct long_slot *slot = long_slot(&s->cache, &key);
-        size_t count = long_get(slot, &key, ids);
-        out->len += count;
-        if (count > 0)
-            return;
-        encode_merging(b, s, text, n, out);
-        long_put(slot, &key, out->data + begin, out->len - begin);
-    } else {
-        encode_merging(b, s, text, n, out);
+    if (n > LONG_KEY) {
+        encode_merging(p->b, p->s, p->text + at, n, out);
+        return;
+    }
+    struct long_key key = long_key(padded(p, at), n);
+    struct long_slot *slot = long_slot(&p->s->cache, &key);
+    size_t count = long_get(slot, &key, out->data + begin);
+    out->len += count;
+    if (count > 0)
+        return;
+    encode_merging(p->b, p->s, p->text + at, n, out);
+    long_put(slot, &key, out->data + begin, out->len - begin);
+}
+
+/* The chunks between ends[0..count]: their cache lines are asked for together. */
+static void
+encode_group(const struct piece *p, const size_t *ends, size_t count)
+{
+    struct short_key keys[GROUP];
+    struct short_set *sets[GROUP];
+    struct ids *out = p->out;
+    for (size_t i = 0; i < count; i++) {
+        size_t begin = ends[i], n = ends[i + 1] - begin;
+        if (n > SHORT_KEY)
+            continue;
+        keys[i] = short_key(padded(p, begin), n);
+        sets[i] = short_set(&p->s->cache, &keys[i]);
+        __builtin_prefetch(sets[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t begin = ends[i], n = ends[i + 1] - begin, from = out->len;
+        if (n > SHORT_KEY) {
+            encode_long(p, begin, n);
+            continue;
+        }
+        out->len += short_get(sets[i], &keys[i], out->data + from);
+        if (__builtin_expect(out->len > from, 1))
+            continue;
+        encode_merging(p->b, p->s, p->text + begin, n, out);
+        short_put(sets[i], &keys[i], out->data + from, out->len - from);
     }
 }
 
-/* Cuts a piece where no merge can reach across, and encodes what is between. */
+/*
+ * Cuts a piece where no merge can reach across, and encodes what is between. missed: the
+ * caller's cache lacks the piece; then ours will, too, if it is an uncut ASCII word.
+ */
 static void
-encode_chunks(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
+encode_chunks(const struct bpe *b, struct bpe_scratch *s, const char *text, size_t n, bool missed,
               struct ids *out)
 {
-    uint32_t ends[CHUNKS];
-    char tail[2 * CACHE_PAD] = {0};
-    size_t whole = n > CACHE_PAD ? n - CACHE_PAD : 0; /* chunks up to here are read in place */
-    memcpy(tail, piece + whole, n - whole);
-    for (size_t begin = 0; begin < n;) {
-        size_t base = begin, count = bpe_cut(&b->joins, piece + base, n - base, ends, CHUNKS);
-        vec_reserve(out, n - base + LONG_IDS);
-        for (size_t i = 0; i < count; i++) {
-            size_t end = base + ends[i];
-            const char *text = piece + begin;
-            const char *padded = begin < whole ? text : tail + (begin - whole);
-            encode_chunk(b, s, text, padded, end - begin, out);
-            begin = end;
+    struct piece p = {.b = b, .s = s, .text = text, .n = n, .out = out};
+    size_t ends[GROUP + 1];
+    uint32_t found[GROUP];
+    p.whole = n > CACHE_PAD ? n - CACHE_PAD : 0;
+    memcpy(p.tail, text + p.whole, n - p.whole);
+    for (ends[0] = 0; ends[0] < n;) {
+        size_t base = ends[0], count = 1;
+        found[0] = (uint32_t)n;
+        if (b->joins.chars)
+            count = bpe_cut(&b->joins, text + base, n - base, found, GROUP);
+        if (missed && found[0] == n && (unsigned char)text[n - 1] < 0x80) {
+            encode_merging(b, s, text, n, out);
+            return;
         }
+        for (size_t i = 0; i < count; i++)
+            ends[i + 1] = base + found[i];
+        vec_reserve(out, ends[count] - base + LONG_IDS);
+        encode_group(&p, ends, count);
+        ends[0] = ends[count];
     }
 }
 
@@ -243,16 +280,13 @@ void
 bpe_encode_miss(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n,
                 struct ids *out)
 {
-    if (n == 0 || encode_word(b, piece, n, out))
-        return;
-    if (b->joins.chars)
-        encode_chunks(b, s, piece, n, out);
-    else
-        encode_merging(b, s, piece, n, out);
+    if (n > 0 && !encode_word(b, piece, n, out))
+        encode_chunks(b, s, piece, n, true, out);
 }
 
 void
 bpe_encode(const struct bpe *b, struct bpe_scratch *s, const char *piece, size_t n, struct ids *out)
 {
-    bpe_encode_miss(b, s, piece, n, out);
+    if (n > 0 && !encode_word(b, piece, n, out))
+        encode_chunks(b, s, piece, n, false, out);
 }

@@ -1,31 +1,15 @@
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "tokenizer/bpe_cache.h"
 #include "tokenizer/bpe_joins.h"
 #include "tokenizer/bpe_pairs.h"
 #include "tokenizer/bytelevel.h"
 
 /* The tables of a BPE model, from its vocabulary and merges. */
-
-/* Look-ups jump all over a table: large pages, asked for before the first touch, spare TLB. */
-static void *
-new_table(size_t bytes)
-{
-    enum { HUGE_PAGE = 2 << 20 };
-    if (bytes < HUGE_PAGE)
-        return mem_aligned(bytes);
-    size_t whole = (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
-    void *table = aligned_alloc(HUGE_PAGE, whole);
-    if (!table)
-        return mem_aligned(bytes);
-    madvise(table, whole, MADV_HUGEPAGE); /* a wish: may fail */
-    return table;
-}
 
 /*
  * Puts all merges into a table of 2^log slots. Returns -1, the place of a merge that
@@ -36,7 +20,7 @@ fill_pairs(struct bpe *b, const struct bpe_merge *merges, uint32_t count, unsign
 {
     size_t slots = ((size_t)1 << log) + PAIR_REACH; /* no wrapping; the last one stays empty */
     free(b->pairs);
-    b->pairs = memset(new_table(slots * sizeof *b->pairs), 0xFF, slots * sizeof *b->pairs);
+    b->pairs = memset(bpe_table_new(slots * sizeof *b->pairs), 0xFF, slots * sizeof *b->pairs);
     b->pair_shift = PAIR_BITS - log;
     size_t run = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -72,7 +56,7 @@ build_pairs(struct bpe *b, const struct bpe_merge *merges, uint32_t count)
         return at;
     size_t words = (size_t)1 << (PAIR_BITS - b->pair_shift + 3 - 6);
     b->filter_mask = (uint32_t)(64 * words - 1);
-    b->pair_filter = new_table(words * sizeof *b->pair_filter);
+    b->pair_filter = bpe_table_new(words * sizeof *b->pair_filter);
     memset(b->pair_filter, 0, words * sizeof *b->pair_filter);
     uint32_t ranks = count ? merges[count - 1].rank + 1 : 1;
     b->results = mem_zarray(ranks, sizeof *b->results);

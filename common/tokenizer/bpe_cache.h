@@ -14,14 +14,13 @@
 enum {
     SHORT_KEY = 15,
     SHORT_IDS = 4,
-    SHORT_SETS = 1 << 15, /* of two slots, one cache line */
+    SHORT_SETS = 1 << 16, /* of two slots, one cache line */
     LONG_KEY = 31,
     LONG_IDS = 8,
-    LONG_SLOTS = 1 << 13,
+    LONG_SLOTS = 1 << 14,
     CACHE_PAD = 32, /* bytes that must be readable from a text's start on */
     ID_MASK = 0xFFFFFF,
-    COUNT_SHIFT = 24,
-    WHOLE_PIECE = 0x80 /* in the length: a piece, where the same text as a chunk differs */
+    COUNT_SHIFT = 24
 };
 
 struct short_key {
@@ -51,6 +50,15 @@ struct bpe_cache {
     struct long_slot *slots;
 };
 
+void bpe_cache_init(struct bpe_cache *c);
+void bpe_cache_release(struct bpe_cache *c);
+
+/*
+ * Memory for a table that look-ups jump about in, for free(): in large pages, where the
+ * system has them, asked for before the first touch.
+ */
+void *bpe_table_new(size_t bytes);
+
 static inline uint64_t
 cache_fold(uint64_t a, uint64_t b)
 {
@@ -59,22 +67,35 @@ cache_fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* The lowest n bytes of a word, n <= 8. */
+/* A word as its bytes lie in memory, the first one lowest. */
+static inline uint64_t
+little(uint64_t word)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return __builtin_bswap64(word);
+#else
+    return word;
+#endif
+}
+
+/* The first n bytes of a word, n <= 8. */
 static inline uint64_t
 low_bytes(uint64_t word, size_t n)
 {
     return n >= 8 ? word : word & ~(UINT64_MAX << 8 * n);
 }
 
-/* n <= SHORT_KEY; mark: 0 or WHOLE_PIECE. */
+/* n <= SHORT_KEY. */
 static inline struct short_key
-short_key(const char *s, size_t n, unsigned mark)
+short_key(const char *s, size_t n)
 {
     struct short_key k;
     memcpy(k.word, s, sizeof k.word);
+    for (size_t i = 0; i < 2; i++)
+        k.word[i] = little(k.word[i]);
     uint64_t high = n > 8 ? low_bytes(k.word[1], n - 8) : 0;
     k.word[0] = low_bytes(k.word[0], n);
-    k.word[1] = high | (uint64_t)(n | mark) << 56;
+    k.word[1] = high | (uint64_t)n << 56;
     return k;
 }
 
@@ -120,13 +141,15 @@ short_put(struct short_set *set, const struct short_key *k, const uint32_t *ids,
 
 /* The same for SHORT_KEY < n <= LONG_KEY. */
 static inline struct long_key
-long_key(const char *s, size_t n, unsigned mark)
+long_key(const char *s, size_t n)
 {
     struct long_key k;
     memcpy(k.word, s, sizeof k.word);
+    for (size_t i = 0; i < 4; i++)
+        k.word[i] = little(k.word[i]);
     k.word[2] = n > 16 ? low_bytes(k.word[2], n - 16) : 0;
     k.word[3] = n > 24 ? low_bytes(k.word[3], n - 24) : 0;
-    k.word[3] |= (uint64_t)(n | mark) << 56;
+    k.word[3] |= (uint64_t)n << 56;
     return k;
 }
 

@@ -131,7 +131,7 @@ key_of(uint32_t rank, size_t place)
  */
 struct row {
     int32_t keys[SCAN_MOST + LANES];
-    uint32_t ids[SCAN_MOST];
+    uint32_t ids[SCAN_MOST + 1];
     uint8_t before[SCAN_MOST + 1], after[SCAN_MOST + 1];
 };
 
@@ -140,8 +140,11 @@ static void
 merge_by_scan(const struct bpe *b, struct row *r, const unsigned char *bytes,
               const uint32_t *units, size_t n)
 {
-    for (size_t i = 0; i + 1 < n; i++)
-        r->keys[i] = key_of(first_rank(b, bytes, units, i), i);
+    for (size_t i = 0; i + 1 < n; i++) {
+        uint32_t rank = first_rank(b, bytes, units, i);
+        __builtin_prefetch(&b->results[rank]); /* a wish: NO_RANK is beyond the end */
+        r->keys[i] = key_of(rank, i);
+    }
     for (size_t i = 0; i <= LANES; i++)
         r->keys[n - 1 + i] = NO_KEY;
     for (size_t i = 0; i < n; i++) {
@@ -149,6 +152,8 @@ merge_by_scan(const struct bpe *b, struct row *r, const unsigned char *bytes,
         r->after[i] = (uint8_t)(i + 1);
         r->before[i + 1] = (uint8_t)i;
     }
+    r->before[0] = 0;
+    r->ids[n] = 0;
     for (int32_t key; (key = least(r->keys, n - 1)) < LEAST_NO_KEY;) {
         size_t i = (uint32_t)key & ((1 << PLACE_BITS) - 1), gone = r->after[i];
         size_t next = r->after[gone];
@@ -157,10 +162,17 @@ merge_by_scan(const struct bpe *b, struct row *r, const unsigned char *bytes,
         r->keys[gone] = NO_KEY;
         r->after[i] = (uint8_t)next;
         r->before[next] = (uint8_t)i;
-        r->keys[i] = next < n ? key_of(pair_rank(b, id, r->ids[next]), i) : NO_KEY;
+        size_t before = r->before[i];
+        uint64_t left = pair_mix(b, r->ids[before], id), right = pair_mix(b, id, r->ids[next]);
+        pair_prefetch(b, left);
+        pair_prefetch(b, right);
+        uint32_t rank = next < n ? pair_rank_at(b, right) : NO_RANK;
+        __builtin_prefetch(&b->results[rank]);
+        r->keys[i] = key_of(rank, i);
         if (i > 0) {
-            size_t before = r->before[i];
-            r->keys[before] = key_of(pair_rank(b, r->ids[before], id), before);
+            rank = pair_rank_at(b, left);
+            __builtin_prefetch(&b->results[rank]);
+            r->keys[before] = key_of(rank, before);
         }
     }
 }

@@ -51,13 +51,25 @@ filter_bit(const struct bpe *b, uint64_t h)
 }
 
 static inline uint32_t
-pair_rank(const struct bpe *b, uint32_t left, uint32_t right)
+pair_rank_at(const struct bpe *b, uint64_t h)
 {
-    uint64_t h = pair_mix(b, left, right);
     uint32_t bit = filter_bit(b, h);
     if (!(b->pair_filter[bit / 64] >> bit % 64 & 1))
         return NO_RANK;
     return pair_find(b, h);
+}
+
+static inline uint32_t
+pair_rank(const struct bpe *b, uint32_t left, uint32_t right)
+{
+    return pair_rank_at(b, pair_mix(b, left, right));
+}
+
+/* Asks for what pair_rank_at will need. */
+static inline void
+pair_prefetch(const struct bpe *b, uint64_t h)
+{
+    __builtin_prefetch(b->pairs + (h >> b->pair_shift));
 }
 
 /* ---- words for ignore_merges ---- */
