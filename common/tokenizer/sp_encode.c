@@ -14,6 +14,7 @@ struct sp_scratch {
     struct bpe_scratch *bpe;
     struct unigram_scratch *unigram;
     struct sp_bpe_scratch *slow;
+    struct ids run;
 };
 
 struct sp_scratch *
@@ -35,6 +36,7 @@ sp_scratch_free(struct sp_scratch *s)
     bpe_scratch_free(s->bpe);
     unigram_scratch_free(s->unigram);
     sp_bpe_scratch_free(s->slow);
+    vec_release(&s->run);
     free(s);
 }
 
@@ -72,14 +74,63 @@ give(void *arg, const char *text, size_t n)
 
 /* ---- BPE ---- */
 
-/* The end of the word that begins with the ▁ at `at`. */
+void
+sp_encode_slow(const struct sp *sp, struct sp_bpe_scratch *s, const char *text, size_t n,
+               struct ids *out)
+{
+    struct giving g = {sp, out, false};
+    sp_bpe_encode(&sp->slow, s, text, n, give, &g);
+}
+
+/* Puts a run's ids in the place of out->data[begin..end). */
+static void
+put_run(const struct sp *sp, struct sp_scratch *s, const char *run, size_t n, size_t begin,
+        size_t end, struct ids *out)
+{
+    const uint32_t *ids;
+    size_t count, marks = n / SP_MARK_LEN, behind = out->len - end;
+    vec_clear(&s->run);
+    if (marks <= SP_RUN_MOST) {
+        ids = sp->run_ids.data + sp->run_start[marks];
+        count = sp->run_start[marks + 1] - sp->run_start[marks];
+    } else {
+        sp_encode_slow(sp, s->slow, run, n, &s->run);
+        ids = s->run.data;
+        count = s->run.len;
+    }
+    vec_reserve(out, count);
+    memmove(out->data + begin + count, out->data + end, behind * sizeof *out->data);
+    memcpy(out->data + begin, ids, count * sizeof *ids);
+    out->len = begin + count + behind;
+}
+
+/*
+ * A word that begins with a run of n bytes of ▁, which is merged after all else: the
+ * last ▁ is the rest's if a merge has taken it.
+ */
+static void
+encode_run(const struct sp *sp, struct sp_scratch *s, const char *word, size_t n, size_t length,
+           struct ids *out)
+{
+    size_t begin = out->len, before = n - SP_MARK_LEN;
+    if (n == length) {
+        put_run(sp, s, word, n, begin, begin, out);
+        return;
+    }
+    bpe_encode(&sp->bpe, s->bpe, word + before, length - before, out);
+    if (out->data[begin] == sp->mark)
+        put_run(sp, s, word, n, begin, begin + 1, out);
+    else
+        put_run(sp, s, word, before, begin, begin, out);
+}
+
+/* The end of the ▁ that text[at..n) begins with. */
 static size_t
-word_end(const char *text, size_t at, size_t n)
+run_end(const char *text, size_t at, size_t n)
 {
     while (n - at >= SP_MARK_LEN && !memcmp(text + at, SP_MARK, SP_MARK_LEN))
         at += SP_MARK_LEN;
-    const char *next = n > at ? memmem(text + at, n - at, SP_MARK, SP_MARK_LEN) : NULL;
-    return next ? (size_t)(next - text) : n;
+    return at;
 }
 
 /* A stretch without user-defined symbols: words that begin with ▁▁ go the slow way. */
@@ -90,13 +141,17 @@ encode_words(const struct sp *sp, struct sp_scratch *s, const char *text, size_t
         const char *run = memmem(text, n, SP_MARK SP_MARK, 2 * (size_t)SP_MARK_LEN);
         if (!run)
             break;
-        size_t begin = (size_t)(run - text), end = word_end(text, begin, n);
-        struct giving g = {sp, out, false};
+        size_t begin = (size_t)(run - text), end = run_end(text, begin, n);
+        const char *next = memmem(text + end, n - end, SP_MARK, SP_MARK_LEN);
+        size_t word = next ? (size_t)(next - run) : n - begin;
         if (begin > 0)
             bpe_encode(&sp->bpe, s->bpe, text, begin, out);
-        sp_bpe_encode(&sp->slow, s->slow, run, end - begin, give, &g);
-        text += end;
-        n -= end;
+        if (sp->runs_last)
+            encode_run(sp, s, run, end - begin, word, out);
+        else
+            sp_encode_slow(sp, s->slow, run, word, out);
+        text += begin + word;
+        n -= begin + word;
     }
     if (n > 0)
         bpe_encode(&sp->bpe, s->bpe, text, n, out);
@@ -105,9 +160,8 @@ encode_words(const struct sp *sp, struct sp_scratch *s, const char *text, size_t
 static void
 encode_bpe(const struct sp *sp, struct sp_scratch *s, const char *text, size_t n, struct ids *out)
 {
-    struct giving g = {sp, out, false};
     if (sp->slow_all) {
-        sp_bpe_encode(&sp->slow, s->slow, text, n, give, &g);
+        sp_encode_slow(sp, s->slow, text, n, out);
         return;
     }
     size_t begin = 0, at = 0;
