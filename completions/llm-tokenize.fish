@@ -38,7 +38,7 @@ complete -c llm-tokenize -l split-by-number -x -a 'yes no' -d 'digits count as a
 complete -c llm-tokenize -l pattern -x -d 'bpe: how text is cut: gpt2, llama3, …, sentencepiece, a regex (default: llama3)'
 complete -c llm-tokenize -l min-frequency -x -d 'bpe: rarer pairs are not merged'
 complete -c llm-tokenize -l max-piece-length -x -d 'longest piece in characters, of byte-level BPE in bytes (0: 16 characters, any bytes)'
-complete -c llm-tokenize -l seed-size -x -d 'unigram: candidates to begin with'
+complete -c llm-tokenize -l seed-size -x -d 'unigram: strings to begin with (0: five times --vocab-size)'
 complete -c llm-tokenize -l shrink -x -d 'unigram: share of the candidates that a round keeps'
 complete -c llm-tokenize -l sub-iterations -x -d 'unigram: EM iterations in a round'
 complete -c llm-tokenize -l extend -r -F -d 'learn tokens for this tokenizer, write it with them behind its own'

@@ -121,7 +121,7 @@ static const struct opt table[] = {
      .target = L max_piece_length, .fallback = "0",
      .help = "longest piece in characters, of byte-level BPE in bytes (0: 16 characters, any bytes)"},
     {.type = OPT_COUNT, .name = "seed-size", .placeholder = "N", .target = L seed_size,
-     .fallback = "1000000", .help = "unigram: candidates to begin with"},
+     .fallback = "0", .help = "unigram: strings to begin with (0: five times --vocab-size)"},
     {.type = OPT_REAL, .name = "shrink", .placeholder = "F", .target = L shrink,
      .fallback = "0.75", .min = 0.5, .max = 0.95,
      .help = "unigram: share of the candidates that a round keeps"},

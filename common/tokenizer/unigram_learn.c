@@ -13,9 +13,7 @@
  * iterations, after each of which the pieces are dropped whose loss the likelihood feels
  * least; at the end the best pieces, and every character.
  *
- * Other than there, rare strings are no seeds, and the last dropping is followed by an
- * iteration. Both make fewer tokens of new text, and make it more likely (measured with
- * 20 MB of Japanese and English and 32,000 tokens: 0.5 % and 0.7 %).
+ * Other than there, the last dropping is followed by an iteration.
  */
 
 enum { FRACTION_BITS = 30 };
@@ -428,20 +426,6 @@ fraction_bits(uint64_t weight)
     return bits;
 }
 
-/*
- * Of a vocabulary of n pieces the rarest used ones occur about tokens / (n ln n) times
- * (Zipf); tokens are some four or five characters, so this is about that.
- */
-static uint64_t
-least_occurrences(const struct unigram_corpus *c, size_t pieces)
-{
-    enum { CHARACTERS_A_TOKEN = 5 };
-    double n = (double)(pieces < 16 ? 16 : pieces);
-    double least = (double)c->weight / CHARACTERS_A_TOKEN / (n * log(n));
-
-    return least < 2 ? 2 : (uint64_t)least;
-}
-
 int
 unigram_learn(struct unigram_corpus *c, const struct unigram_learn_options *o,
               struct threads *threads, struct unigram_learned *out)
@@ -453,9 +437,7 @@ unigram_learn(struct unigram_corpus *c, const struct unigram_learn_options *o,
     *out = (struct unigram_learned){0};
     l.p = &out->pieces;
     l.bits = fraction_bits(c->weight);
-    struct unigram_seed_options seed = o->seed;
-    seed.least = seed.least ? seed.least : least_occurrences(c, o->target);
-    unigram_seed(c, &seed, threads, &seeds);
+    unigram_seed(c, &o->seed, threads, &seeds);
     take_seeds(l.p, c, &seeds);
     vec_release(&seeds);
     set_shares(l.p);

@@ -90,7 +90,7 @@ struct unigram_learn_options {
     size_t stop;          /* rounds end when so many are left */
     double shrink;        /* what a round keeps */
     int sub_iterations;
-    struct unigram_seed_options seed; /* least 0: by the size of text and vocabulary */
+    struct unigram_seed_options seed;
 };
 
 struct unigram_learned_piece {

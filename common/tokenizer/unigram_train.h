@@ -26,7 +26,7 @@ struct unigram_options {
     enum normal_form form;
     struct word_rules rules;
     uint32_t longest;   /* characters in a piece; 0: 16 */
-    size_t seed_size;
+    size_t seed_size;   /* 0: five times the vocabulary */
     double shrink;
     int sub_iterations;
     int threads;
