@@ -35,7 +35,7 @@ complete -c llm-tokenize -l split-digits -x -a 'yes no' -d 'every digit is a tok
 complete -c llm-tokenize -l split-by-whitespace -x -a 'yes no' -d 'no token goes beyond a word'
 complete -c llm-tokenize -l split-by-script -x -a 'yes no' -d 'no token has characters of two scripts (kana and kanji count as one)'
 complete -c llm-tokenize -l split-by-number -x -a 'yes no' -d 'digits count as a script: no token has letters and digits'
-complete -c llm-tokenize -l pattern -x -d 'bpe: how text is cut: gpt2, llama3, …, sentencepiece, a regex (default: llama3)'
+complete -c llm-tokenize -l pattern -x -d 'bpe, .tiktoken: how text is cut: llama3, sentencepiece, cl100k_base, a regex, …'
 complete -c llm-tokenize -l min-frequency -x -d 'bpe: rarer pairs are not merged'
 complete -c llm-tokenize -l max-piece-length -x -d 'longest piece in characters, of byte-level BPE in bytes (0: 16 characters, any bytes)'
 complete -c llm-tokenize -l seed-size -x -d 'unigram: strings to begin with (0: five times --vocab-size)'

@@ -37,7 +37,7 @@ decoding_open(struct decoding *d, bool with_tokenizer)
         return 0;
     if (!options.tokenizer)
         return err_set(STATUS_USAGE, "which tokenizer? give --tokenizer FILE");
-    d->tokenizer = tokenizer_load(options.tokenizer);
+    d->tokenizer = tokenizer_load_cut(options.tokenizer, options.learn.pattern);
     if (!d->tokenizer || tokenizer_set_specials(d->tokenizer, options.bos, options.eos))
         return -1;
     const struct tokenizer_specials *s = tokenizer_specials(d->tokenizer);

@@ -31,7 +31,7 @@ encoder_init(struct encoder *e, bool shard_like)
     *e = (struct encoder){.begin = TOKEN_NONE, .end = TOKEN_NONE, .threads = options.threads};
     if (!options.tokenizer)
         return err_set(STATUS_USAGE, "which tokenizer? give --tokenizer FILE");
-    e->tokenizer = tokenizer_load(options.tokenizer);
+    e->tokenizer = tokenizer_load_cut(options.tokenizer, options.learn.pattern);
     if (!e->tokenizer)
         return -1;
     if (tokenizer_set_specials(e->tokenizer, options.bos, options.eos))

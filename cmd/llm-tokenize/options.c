@@ -114,7 +114,7 @@ static const struct opt table[] = {
      .target = L split_by_number, .fallback = "yes",
      .help = "digits count as a script: no token has letters and digits"},
     {.type = OPT_STRING, .name = "pattern", .placeholder = "NAME|REGEX", .target = L pattern,
-     .help = "bpe: how text is cut: gpt2, llama3, …, sentencepiece, a regex (default: llama3)"},
+     .help = "bpe, .tiktoken: how text is cut: llama3, sentencepiece, cl100k_base, a regex, …"},
     {.type = OPT_COUNT, .name = "min-frequency", .placeholder = "N", .target = L min_frequency,
      .fallback = "2", .help = "bpe: rarer pairs are not merged"},
     {.type = OPT_COUNT, .name = "max-piece-length", .placeholder = "N",
@@ -210,8 +210,12 @@ check_learning(void)
     for (size_t i = 0; i < sizeof learning / sizeof *learning; i++) {
         if (!opt_given(&tool, learning[i].name))
             continue;
-        if (options.train < 0 && !options.extend)
+        if (options.train < 0 && !options.extend) {
+            /* of a .tiktoken file; whether it is one shows when it is loaded */
+            if (options.tokenizer && options.export < 0 && !strcmp(learning[i].name, "pattern"))
+                continue;
             die(STATUS_USAGE, "--%s needs --train", learning[i].name);
+        }
         if (options.extend && !(learning[i].kinds & FOR_EXTEND))
             die(STATUS_USAGE, "--%s is not for --extend: the base decides", learning[i].name);
         if (!(learning[i].kinds & kind))

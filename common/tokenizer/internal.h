@@ -49,6 +49,7 @@ struct tokenizer {
     uint32_t vocabulary;           /* largest id + 1 */
 
     struct tokenizer_specials model_ids; /* those of a SentencePiece model, also beside a json */
+    bool tekken;           /* read from a tekken.json */
     bool add_bos, add_eos; /* of a SentencePiece model's tokenizer_config.json */
     struct tokenizer_specials specials;
     struct decided {
@@ -66,6 +67,18 @@ int load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *mo
 int load_extension(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
 int load_added(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
 int load_post(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
+
+/*
+ * The tokenizer.json of a .tiktoken file (pattern: the encoding's or pattern's name, or a
+ * regular expression; NULL is refused) and of a tekken.json, appended. 0 or -1.
+ */
+int tiktoken_to_json(const char *name, const char *data, size_t n, const char *pattern,
+                     struct str *json);
+bool is_tekken(const json_t *root);
+int tekken_to_json(const struct json_doc *doc, struct str *json);
+
+/* The tokenizer_config.json that such a one has when none stands beside it. */
+void tekken_config(const struct tokenizer *t, struct str *json);
 
 /* A SentencePiece model; only its ids where tokenizer.json stands beside it. 0 or -1. */
 int load_sp(struct tokenizer *t, const char *name, const char *bytes, size_t n);

@@ -42,8 +42,6 @@ load_parts(struct tokenizer *t, const struct json_doc *doc)
     const char *version = NULL;
     if (json_root_object(doc, &root) < 0)
         return -1;
-    if (json_object_get(root, "config") && json_is_array(json_object_get(root, "vocab")))
-        return json_fail(doc, root, NULL, "a tekken file is not supported yet");
     if (json_only_keys(doc, root,
                        "version|truncation|padding|added_tokens|normalizer|pre_tokenizer|"
                        "post_processor|decoder|model") < 0 ||
@@ -61,13 +59,26 @@ load_parts(struct tokenizer *t, const struct json_doc *doc)
     return load_added(t, doc, root) < 0 ? -1 : load_post(t, doc, root);
 }
 
+/* bytes: the description; of a tekken file it becomes an equal tokenizer.json. */
 static int
-load_json(struct tokenizer *t, const char *name, const char *json, size_t n)
+load_json(struct tokenizer *t, const char *name, struct str *bytes)
 {
     struct json_doc doc = {0};
-    if (json_doc_parse(&doc, name, json, n) < 0)
+    struct str json = {0};
+    if (json_doc_parse(&doc, name, bytes->data, bytes->len) < 0)
         return -1;
-    int rc = load_parts(t, &doc);
+    t->tekken = is_tekken(doc.root);
+    int rc = t->tekken ? tekken_to_json(&doc, &json) : load_parts(t, &doc);
+    json_doc_release(&doc);
+    if (!t->tekken || rc < 0) {
+        str_release(&json);
+        return rc;
+    }
+    str_release(bytes);
+    *bytes = json;
+    if (json_doc_parse(&doc, name, bytes->data, bytes->len) < 0)
+        return -1;
+    rc = load_parts(t, &doc);
     json_doc_release(&doc);
     return rc;
 }
@@ -86,11 +97,12 @@ tokenizer_load_json(const char *name, const char *json, size_t n)
 {
     struct tokenizer *t = new_tokenizer();
     struct str copy = {0};
-    if (load_json(t, name, json, n) < 0) {
+    str_add(&copy, json, n);
+    if (load_json(t, name, &copy) < 0) {
+        str_release(&copy);
         tokenizer_free(t);
         return NULL;
     }
-    str_add(&copy, json, n);
     add_file(t, file_names[FILE_JSON], &copy);
     guess_specials(t);
     return t;
@@ -116,30 +128,64 @@ is_sentencepiece(const char *path, const char *data, size_t n)
     return at < n && data[at] != '{';
 }
 
-/* Descriptions of other kinds are recognized, to be refused by name. */
-static int
-refuse_others(const char *path, const char *data, size_t n)
+static bool
+is_json(const char *data, size_t n)
 {
     size_t at = 0;
     while (at < n && strchr(" \t\r\n", data[at]))
         at++;
-    if (at < n && (data[at] == '{' || (unsigned char)data[at] == 0xEF))
-        return 0;
+    return at < n && (data[at] == '{' || (unsigned char)data[at] == 0xEF);
+}
+
+/* A line of base64 and digits at its beginning, or its name. */
+static bool
+is_tiktoken(const char *path, const char *data, size_t n)
+{
+    size_t at = 0, begin;
+    while (at < n && at < 8192 && data[at] != ' ' && data[at] != '\n')
+        at++;
     if (str_ends(path, ".tiktoken"))
-        return err_set(STATUS_INPUT, "%s: a tiktoken file is not supported yet", path);
-    return err_set(STATUS_INPUT, "%s: not a tokenizer.json, nor a SentencePiece model", path);
+        return true;
+    begin = ++at;
+    while (at < n && data[at] >= '0' && data[at] <= '9')
+        at++;
+    return at > begin && (at >= n || data[at] == '\n' || data[at] == '\r');
+}
+
+/* What .tiktoken files say becomes an equal tokenizer.json. */
+static int
+load_tiktoken(struct tokenizer *t, const char *path, const char *pattern, struct str *bytes)
+{
+    struct str json = {0};
+    int rc = tiktoken_to_json(path, bytes->data ? bytes->data : "", bytes->len, pattern, &json);
+    if (rc == 0)
+        rc = load_json(t, path, &json);
+    if (rc < 0) {
+        str_release(&json);
+        return -1;
+    }
+    str_release(bytes);
+    *bytes = json;
+    return 0;
 }
 
 /* By its content; *name becomes the name that such a file has in a directory. */
 static int
-load_description(struct tokenizer *t, const char *path, const char *data, size_t n,
+load_description(struct tokenizer *t, const char *path, const char *pattern, struct str *bytes,
                  const char **name)
 {
-    *name = file_names[FILE_MODEL];
-    if (is_sentencepiece(path, data, n))
-        return load_sp(t, path, data, n);
-    *name = file_names[FILE_JSON];
-    return refuse_others(path, data, n) < 0 ? -1 : load_json(t, path, data, n);
+    const char *data = bytes->data ? bytes->data : "";
+    bool model = is_sentencepiece(path, data, bytes->len);
+    *name = file_names[model ? FILE_MODEL : FILE_JSON];
+    if (!model && !is_json(data, bytes->len) && is_tiktoken(path, data, bytes->len))
+        return load_tiktoken(t, path, pattern, bytes);
+    if (pattern)
+        return err_set(STATUS_USAGE, "%s: --pattern is for training and for .tiktoken files", path);
+    if (model)
+        return load_sp(t, path, data, bytes->len);
+    if (!is_json(data, bytes->len))
+        return err_set(STATUS_INPUT, "%s: not a tokenizer.json, nor a SentencePiece model", path);
+    return load_json(t, path, bytes);
 }
 
 /* What a file beside the description says. A tokenizer.model of another kind says nothing. */
@@ -186,19 +232,37 @@ directory_of(const char *path)
     return mem_strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
+/* mistral-common fixes what a tekken file's special tokens are for. */
+static int
+add_tekken_config(struct tokenizer *t, const char *path)
+{
+    struct str json = {0};
+    for (size_t i = 0; i < t->files.len; i++)
+        if (!strcmp(t->files.data[i].name, "tokenizer_config.json"))
+            return 0;
+    tekken_config(t, &json);
+    int rc = load_config(t, path, json.data, json.len);
+    if (rc == 0)
+        add_file(t, "tokenizer_config.json", &json);
+    str_release(&json);
+    return rc;
+}
+
 static struct tokenizer *
-load_file(const char *path, const char *dir)
+load_file(const char *path, const char *dir, const char *pattern)
 {
     struct str bytes = {0};
     const char *name = NULL;
     if (file_load(path, FILE_LIMIT, &bytes) < 0)
         return NULL;
     struct tokenizer *t = new_tokenizer();
-    int rc = load_description(t, path, bytes.data ? bytes.data : "", bytes.len, &name);
+    int rc = load_description(t, path, pattern, &bytes, &name);
     if (rc == 0) {
         add_file(t, name, &bytes);
         rc = load_beside(t, dir);
     }
+    if (rc == 0 && t->tekken)
+        rc = add_tekken_config(t, path);
     if (rc == 0)
         guess_specials(t);
     str_release(&bytes);
@@ -208,24 +272,33 @@ load_file(const char *path, const char *dir)
     return NULL;
 }
 
-/* In a directory tokenizer.json, else tokenizer.model. */
+/* In a directory tokenizer.json, else tokenizer.model, else tekken.json. */
 static char *
 description_in(const char *dir)
 {
-    char *json = file_join(dir, file_names[FILE_JSON]);
-    char *model = file_join(dir, file_names[FILE_MODEL]);
-    bool take_model = !file_exists(json) && file_exists(model);
-    free(take_model ? json : model);
-    return take_model ? model : json;
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "tekken.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = file_join(dir, names[i]);
+        if (file_exists(path))
+            return path;
+        free(path);
+    }
+    return file_join(dir, names[0]);
 }
 
 struct tokenizer *
 tokenizer_load(const char *path)
 {
+    return tokenizer_load_cut(path, NULL);
+}
+
+struct tokenizer *
+tokenizer_load_cut(const char *path, const char *pattern)
+{
     bool is_dir = file_is_dir(path);
     char *file = is_dir ? description_in(path) : mem_strdup(path);
     char *dir = is_dir ? mem_strdup(path) : directory_of(path);
-    struct tokenizer *t = load_file(file, dir);
+    struct tokenizer *t = load_file(file, dir, pattern);
     free(file);
     free(dir);
     return t;

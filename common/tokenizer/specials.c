@@ -120,11 +120,11 @@ static int
 explicit_token(const struct tokenizer *t, const char *what, const char *value, uint32_t *id)
 {
     int64_t number;
-    uint32_t found = tokenizer_id(t, value, strlen(value));
-    if (found == TOKEN_NONE && !strcmp(value, "none")) {
+    if (!strcmp(value, "none")) { /* before the tokens: most vocabularies have that word */
         *id = TOKEN_NONE;
         return 0;
     }
+    uint32_t found = tokenizer_id(t, value, strlen(value));
     if (found == TOKEN_NONE && parse_int(value, &number) == 0 && number >= 0 &&
         number < (int64_t)t->vocabulary)
         found = (uint32_t)number;

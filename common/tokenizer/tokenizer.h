@@ -25,6 +25,14 @@ struct tokenizer_scratch; /* caches and buffers of one thread */
  */
 struct tokenizer *tokenizer_load(const char *path);
 
+/*
+ * The same of a .tiktoken file, which does not say how texts are cut: `pattern` is the
+ * name of an encoding of the tiktoken package (cl100k_base …, with its special tokens), of
+ * a built-in pattern (without any), or a regular expression. With another kind of file a
+ * pattern is STATUS_USAGE.
+ */
+struct tokenizer *tokenizer_load_cut(const char *path, const char *pattern);
+
 /* The same from bytes in memory (name: for messages), without files beside it. */
 struct tokenizer *tokenizer_load_json(const char *name, const char *json, size_t n);
 void tokenizer_free(struct tokenizer *t);

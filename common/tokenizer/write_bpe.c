@@ -196,11 +196,13 @@ put_model(struct json_writer *w, const struct write_bpe *b)
     json_put_null(w, "end_of_word_suffix");
     json_put_bool(w, "fuse_unk", b->words);
     json_put_bool(w, "byte_fallback", b->words && b->byte_fallback);
-    json_put_bool(w, "ignore_merges", false);
+    json_put_bool(w, "ignore_merges", b->ignore_merges);
     json_begin_object(w, "vocab");
     for (uint32_t id = 0; id < b->vocab->entries.len; id++) {
         size_t n = 0;
         const char *s = vocab_get(b->vocab, id, &n);
+        if (!s)
+            continue;
         json_put_key(w, s, n);
         json_put_uint(w, NULL, id);
     }

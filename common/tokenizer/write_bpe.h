@@ -23,7 +23,8 @@ struct write_bpe {
     bool split_digits; /* of bytes: digits are cut apart before the pattern */
     const char *regex; /* of bytes: the pattern */
     bool byte_fallback;
-    const struct vocab *vocab; /* texts as they are written */
+    bool ignore_merges;        /* a piece that is a token is that token */
+    const struct vocab *vocab; /* texts as they are written; may have gaps */
     const struct bpe_merge *merges;
     size_t merge_count;
     const struct write_added *added;

@@ -8,6 +8,9 @@
  *     tokenizer_peer TOKENIZER all FLAGS       text → five frames: ids, and their text by
  *                                              decode and stream, first with SKIP 0, then 1
  *     tokenizer_peer TOKENIZER time ROUNDS     one frame: MB/s of each round
+ *     tokenizer_peer TOKENIZER file INDEX      the file of that index, for any frame
+ *
+ * A fourth argument is the pattern of a .tiktoken file.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +74,15 @@ all(const struct tokenizer *t, const struct ids *ids)
 }
 
 static void
+write_file(const struct tokenizer *t, size_t index)
+{
+    const struct tokenizer_file *files;
+    if (index >= tokenizer_files(t, &files))
+        die(STATUS_USAGE, "there is no file %zu", index);
+    write_frame(files[index].data, files[index].size);
+}
+
+static void
 measure(const struct tokenizer *t, struct tokenizer_scratch *s, const struct str *frame, int rounds)
 {
     struct ids ids = {0};
@@ -94,9 +106,9 @@ int
 main(int argc, char **argv)
 {
     die_set_tool("tokenizer_peer");
-    if (argc != 4)
-        die(STATUS_USAGE, "expected TOKENIZER MODE NUMBER");
-    struct tokenizer *t = tokenizer_load(argv[1]);
+    if (argc != 4 && argc != 5)
+        die(STATUS_USAGE, "expected TOKENIZER MODE NUMBER [PATTERN]");
+    struct tokenizer *t = tokenizer_load_cut(argv[1], argv[4]);
     if (!t)
         die_err();
     struct tokenizer_scratch *s = tokenizer_scratch_new(t);
@@ -108,6 +120,8 @@ main(int argc, char **argv)
         str_clear(&text);
         if (!strcmp(argv[2], "time")) {
             measure(t, s, &frame, number);
+        } else if (!strcmp(argv[2], "file")) {
+            write_file(t, (size_t)number);
         } else if (!strcmp(argv[2], "encode") || !strcmp(argv[2], "all")) {
             if (tokenizer_encode(t, s, frame.data, frame.len, number, &ids) < 0)
                 die_err();

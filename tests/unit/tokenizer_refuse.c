@@ -32,7 +32,7 @@ static const struct bad {
 } bad[] = {
     {"not JSON", "{", "line 1"},
     {"an array", "[]", ""},
-    {"a tekken file", "{\"config\":{},\"vocab\":[]}", "tekken"},
+    {"a tekken file without a pattern", "{\"config\":{},\"vocab\":[]}", "config.pattern"},
     {"an unknown member", "{\"extra\":1," GOOD "}", "extra"},
     {"version 2", "{\"version\":\"2.0\"," GOOD "}", "version"},
     {"no model", "{\"version\":\"1.0\"}", "model"},
