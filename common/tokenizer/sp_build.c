@@ -87,43 +87,37 @@ by_order(const void *a, const void *b, void *arg)
     return x < y ? -1 : x > y;
 }
 
-/* made: the pieces in order. */
+/* made: the pieces in order, the lowest score last. */
 static bool
 runs_are_last(const struct sp *sp, const struct ids *made)
 {
     bool runs = false;
-    uint32_t last = 0; /* order of the lowest score of the others */
+    uint32_t before = 0; /* the order of the piece before */
     for (size_t i = 0; i < made->len; i++) {
         size_t n = 0;
         const char *text = vocab_get(sp->vocab, made->data[i], &n);
         uint32_t order = sp->slow.order[made->data[i]];
-        if (only_marks(text, n)) {
-            if (!runs && i > 0 && order == last)
-                return false;
-            runs = true;
-        } else if (runs || (n > 2 * SP_MARK_LEN && only_marks(text, 2 * (size_t)SP_MARK_LEN))) {
+        bool run = only_marks(text, n);
+        if (run && i > 0 && (order == before) != runs)
+            return false; /* as high as the others, or not as high as the other runs */
+        if (!run && (runs || (n > 2 * SP_MARK_LEN && only_marks(text, 2 * (size_t)SP_MARK_LEN))))
             return false;
-        }
-        last = order;
+        runs = run;
+        before = order;
     }
     return runs;
 }
 
 static void
-build_runs(struct sp *sp)
+list_runs(struct sp *sp)
 {
-    struct sp_bpe_scratch *s = sp_bpe_scratch_new();
     struct str run = {0};
-    sp->mark = vocab_find(sp->vocab, SP_MARK, SP_MARK_LEN);
-    sp->run_start = mem_array(SP_RUN_MOST + 2, sizeof *sp->run_start);
-    for (unsigned n = 0; n <= SP_RUN_MOST; n++) {
-        sp->run_start[n] = (uint32_t)sp->run_ids.len;
-        sp_encode_slow(sp, s, run.data ? run.data : "", run.len, &sp->run_ids);
+    vec_push(&sp->runs, UINT32_MAX);
+    while (run.len + SP_MARK_LEN <= sp->slow.longest) {
         str_adds(&run, SP_MARK);
+        vec_push(&sp->runs, half(sp, run.data, run.len));
     }
-    sp->run_start[SP_RUN_MOST + 1] = (uint32_t)sp->run_ids.len;
     str_release(&run);
-    sp_bpe_scratch_free(s);
 }
 
 /*
@@ -189,7 +183,7 @@ build_bpe(struct sp *sp, const struct sp_model *m)
     if (!sp->slow_all) /* a pair of texts joins to one text: no merge stands twice */
         bpe_build(&sp->bpe, sp->vocab, merges.data, (uint32_t)merges.len);
     if (sp->runs_last)
-        build_runs(sp);
+        list_runs(sp);
     vec_release(&merges);
 }
 
@@ -255,6 +249,5 @@ sp_release(struct sp *sp)
     unigram_release(&sp->unigram);
     bpe_release(&sp->bpe);
     sp_bpe_release(&sp->slow);
-    vec_release(&sp->run_ids);
-    free(sp->run_start);
+    vec_release(&sp->runs);
 }

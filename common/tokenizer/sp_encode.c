@@ -74,34 +74,45 @@ give(void *arg, const char *text, size_t n)
 
 /* ---- BPE ---- */
 
-void
-sp_encode_slow(const struct sp *sp, struct sp_bpe_scratch *s, const char *text, size_t n,
-               struct ids *out)
+static void
+encode_slow(const struct sp *sp, struct sp_scratch *s, const char *text, size_t n, struct ids *out)
 {
     struct giving g = {sp, out, false};
-    sp_bpe_encode(&sp->slow, s, text, n, give, &g);
+    sp_bpe_encode(&sp->slow, s->slow, text, n, give, &g);
+}
+
+/*
+ * Merges a run of ▁: of equal scores the leftmost goes first, so that each ▁ is taken by
+ * what stands before it as soon as it comes. s->run: how many ▁ each piece has.
+ */
+static void
+merge_run(const struct sp *sp, struct sp_scratch *s, size_t marks)
+{
+    struct ids *run = &s->run;
+    vec_clear(run);
+    for (size_t i = 0; i < marks; i++) {
+        vec_push(run, 1);
+        while (run->len > 1) {
+            size_t joined = (size_t)run->data[run->len - 2] + run->data[run->len - 1];
+            if (joined >= sp->runs.len || sp->runs.data[joined] == UINT32_MAX)
+                break;
+            run->data[--run->len - 1] = (uint32_t)joined;
+        }
+    }
 }
 
 /* Puts a run's ids in the place of out->data[begin..end). */
 static void
-put_run(const struct sp *sp, struct sp_scratch *s, const char *run, size_t n, size_t begin,
-        size_t end, struct ids *out)
+put_run(const struct sp *sp, struct sp_scratch *s, size_t marks, size_t begin, size_t end,
+        struct ids *out)
 {
-    const uint32_t *ids;
-    size_t count, marks = n / SP_MARK_LEN, behind = out->len - end;
-    vec_clear(&s->run);
-    if (marks <= SP_RUN_MOST) {
-        ids = sp->run_ids.data + sp->run_start[marks];
-        count = sp->run_start[marks + 1] - sp->run_start[marks];
-    } else {
-        sp_encode_slow(sp, s->slow, run, n, &s->run);
-        ids = s->run.data;
-        count = s->run.len;
-    }
-    vec_reserve(out, count);
-    memmove(out->data + begin + count, out->data + end, behind * sizeof *out->data);
-    memcpy(out->data + begin, ids, count * sizeof *ids);
-    out->len = begin + count + behind;
+    size_t behind = out->len - end;
+    merge_run(sp, s, marks);
+    vec_reserve(out, s->run.len);
+    memmove(out->data + begin + s->run.len, out->data + end, behind * sizeof *out->data);
+    for (size_t i = 0; i < s->run.len; i++)
+        out->data[begin + i] = sp->runs.data[s->run.data[i]];
+    out->len = begin + s->run.len + behind;
 }
 
 /*
@@ -112,16 +123,16 @@ static void
 encode_run(const struct sp *sp, struct sp_scratch *s, const char *word, size_t n, size_t length,
            struct ids *out)
 {
-    size_t begin = out->len, before = n - SP_MARK_LEN;
+    size_t begin = out->len, marks = n / SP_MARK_LEN, before = n - SP_MARK_LEN;
     if (n == length) {
-        put_run(sp, s, word, n, begin, begin, out);
+        put_run(sp, s, marks, begin, begin, out);
         return;
     }
     bpe_encode(&sp->bpe, s->bpe, word + before, length - before, out);
-    if (out->data[begin] == sp->mark)
-        put_run(sp, s, word, n, begin, begin + 1, out);
+    if (out->data[begin] == sp->runs.data[1])
+        put_run(sp, s, marks, begin, begin + 1, out);
     else
-        put_run(sp, s, word, before, begin, begin, out);
+        put_run(sp, s, marks - 1, begin, begin, out);
 }
 
 /* The end of the ▁ that text[at..n) begins with. */
@@ -149,7 +160,7 @@ encode_words(const struct sp *sp, struct sp_scratch *s, const char *text, size_t
         if (sp->runs_last)
             encode_run(sp, s, run, end - begin, word, out);
         else
-            sp_encode_slow(sp, s->slow, run, word, out);
+            encode_slow(sp, s, run, word, out);
         text += begin + word;
         n -= begin + word;
     }
@@ -161,7 +172,7 @@ static void
 encode_bpe(const struct sp *sp, struct sp_scratch *s, const char *text, size_t n, struct ids *out)
 {
     if (sp->slow_all) {
-        sp_encode_slow(sp, s->slow, text, n, out);
+        encode_slow(sp, s, text, n, out);
         return;
     }
     size_t begin = 0, at = 0;

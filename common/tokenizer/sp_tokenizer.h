@@ -37,15 +37,12 @@ struct sp {
     bool slow_runs;       /* for words that begin with several ▁ */
 
     /*
-     * Of those the usual case: runs of ▁ have lower scores than all other pieces, and no
+     * Of those the usual case: runs of ▁ have one score, lower than all others, and no
      * other piece begins with ▁▁. Then a run is merged when all else is done, by itself.
      */
     bool runs_last;
-    uint32_t mark;       /* the piece ▁ */
-    struct ids run_ids;  /* of runs of 0, 1 … SP_RUN_MOST ▁ */
-    uint32_t *run_start; /* [SP_RUN_MOST + 2] */
+    struct ids runs; /* by number of ▁ from 1: the piece; UINT32_MAX: none */
 };
-enum { SP_RUN_MOST = 128 };
 
 /*
  * Builds it from a model and its pieces' texts (which must outlive it; m need not).
@@ -53,10 +50,6 @@ enum { SP_RUN_MOST = 128 };
  */
 int sp_build(struct sp *sp, const char *name, const struct sp_model *m, const struct vocab *vocab);
 void sp_release(struct sp *sp);
-
-/* The same as sp_bpe_encode's pieces, as ids. */
-void sp_encode_slow(const struct sp *sp, struct sp_bpe_scratch *s, const char *text, size_t n,
-                    struct ids *out);
 
 struct sp_scratch;
 struct sp_scratch *sp_scratch_new(void);
