@@ -6,7 +6,7 @@
 
 #include "base/utf8.h"
 
-enum { BYTE_PIECE_CHARACTERS = 6 /* <0x41> */ };
+enum { BYTE_PIECE_CHARACTERS = 6 /* <0x41> */, SCORE_STEPS = 32 /* to 1 */ };
 
 /* ---- scores ---- */
 
@@ -74,6 +74,8 @@ score_symbols(struct unigram_file *f, float worst)
 void
 unigram_scores(struct unigram_file *f)
 {
+    for (size_t i = 0; i < f->pieces.len; i++)
+        f->pieces.data[i].score = roundf(f->pieces.data[i].score * SCORE_STEPS) / SCORE_STEPS;
     float worst = worst_score(f);
 
     f->below = floorf(worst) * (BYTE_PIECE_CHARACTERS + 1);
