@@ -14,10 +14,15 @@
 
 enum { BATCH = 2048, GROUP = TEXT_KEYS };
 
+struct group {
+    struct text_keys keys;
+    uint32_t line[GROUP]; /* of a longer piece */
+};
+
 struct fast_scratch {
     struct span_cache cache;
     uint32_t ends[1 + BATCH]; /* ends[0]: where the first piece begins */
-    struct text_keys keys[2];
+    struct group groups[2];
 };
 
 struct fast_scratch *
@@ -65,30 +70,48 @@ make_last_keys(const struct run *r, const uint32_t *ends, size_t count, struct t
     }
 }
 
+/* Where the longer pieces, few in most languages, would stand. */
 static void
-make_keys(const struct run *r, const uint32_t *ends, size_t count, struct text_keys *keys)
+find_lines(const struct run *r, const uint32_t *ends, size_t count, struct group *g)
 {
-    size_t inner = count;
-    while (inner > 0 && r->n - ends[inner - 1] < TEXT_KEY_READ)
-        inner--;
-    r->kernels->keys(r->text, ends, inner, keys);
-    if (inner < count)
-        make_last_keys(r, ends, count, keys, inner);
-    for (size_t i = 0; i < count; i++)
-        __builtin_prefetch(&r->cache->slots[span_slot_of(keys->hash[i])]);
+    for (size_t i = 0; i < count; i++) {
+        size_t n = ends[i + 1] - ends[i];
+        if (n <= SPAN_SHORT || n > SPAN_LONG)
+            continue;
+        g->line[i] = span_line_of(r->text + ends[i], n);
+        __builtin_prefetch(&r->cache->lines[g->line[i]]);
+    }
 }
 
+static void
+make_keys(const struct run *r, const uint32_t *ends, size_t count, struct group *g)
+{
+    size_t inner = count, longer = 0;
+    while (inner > 0 && r->n - ends[inner - 1] < TEXT_KEY_READ)
+        inner--;
+    r->kernels->keys(r->text, ends, inner, &g->keys);
+    if (inner < count)
+        make_last_keys(r, ends, count, &g->keys, inner);
+    for (size_t i = 0; i < count; i++) {
+        longer += g->keys.high[i] == UINT64_MAX;
+        __builtin_prefetch(&r->cache->slots[span_slot_of(g->keys.hash[i])]);
+    }
+    if (longer)
+        find_lines(r, ends, count, g);
+}
+
+/* What has no slot: a longer piece, whose line is known, a short one of many ids, a new one. */
 static __attribute__((noinline)) void
-encode_miss(const struct run *r, const char *piece, size_t n)
+encode_miss(const struct run *r, const char *piece, size_t n, uint32_t line)
 {
     struct ids *out = r->out;
-    const struct span_line *line = NULL;
+    const struct span_line *found = NULL;
     if (n <= SPAN_LONG)
-        line = span_cache_long(r->cache, piece, n);
-    if (line) {
-        vec_reserve(out, line->count);
-        memcpy(out->data + out->len, line->ids, line->count * sizeof *out->data);
-        out->len += line->count;
+        found = span_cache_long(r->cache, n > SPAN_SHORT ? line : span_line_of(piece, n), piece, n);
+    if (found) {
+        vec_reserve(out, found->count);
+        memcpy(out->data + out->len, found->ids, found->count * sizeof *out->data);
+        out->len += found->count;
         return;
     }
     size_t begin = out->len;
@@ -109,8 +132,9 @@ take_ids(const struct span_slot *slot, uint64_t low, uint64_t high, uint32_t **t
 }
 
 static void
-copy_ids(const struct run *r, const uint32_t *ends, size_t count, const struct text_keys *keys)
+copy_ids(const struct run *r, const uint32_t *ends, size_t count, const struct group *g)
 {
+    const struct text_keys *keys = &g->keys;
     struct ids *out = r->out;
     const struct span_slot *slots = r->cache->slots;
     vec_reserve(out, SPAN_SHORT_IDS * GROUP);
@@ -121,7 +145,7 @@ copy_ids(const struct run *r, const uint32_t *ends, size_t count, const struct t
             take_ids(slots + (slot ^ 2), keys->low[i], keys->high[i], &to))
             continue;
         out->len = (size_t)(to - out->data);
-        encode_miss(r, r->text + ends[i], ends[i + 1] - ends[i]);
+        encode_miss(r, r->text + ends[i], ends[i + 1] - ends[i], g->line[i]);
         vec_reserve(out, SPAN_SHORT_IDS * GROUP);
         to = out->data + out->len;
     }
@@ -130,14 +154,14 @@ copy_ids(const struct run *r, const uint32_t *ends, size_t count, const struct t
 
 /* The ids of the `count` pieces between ends[0..count]. */
 static void
-look_up(const struct run *r, struct text_keys keys[2], const uint32_t *ends, size_t count)
+look_up(const struct run *r, struct group groups[2], const uint32_t *ends, size_t count)
 {
     size_t before = 0, now = count < GROUP ? count : GROUP;
-    make_keys(r, ends, now, &keys[0]);
+    make_keys(r, ends, now, &groups[0]);
     for (size_t i = 0; before < count; i++) {
         size_t next = count - now < GROUP ? count - now : GROUP;
-        make_keys(r, ends + now, next, &keys[(i + 1) % 2]);
-        copy_ids(r, ends + before, now - before, &keys[i % 2]);
+        make_keys(r, ends + now, next, &groups[(i + 1) % 2]);
+        copy_ids(r, ends + before, now - before, &groups[i % 2]);
         before = now;
         now += next;
     }
@@ -152,7 +176,7 @@ fast_encode(const struct pattern *p, const struct text_kernels *k, const uint16_
     for (size_t at = 0; at < n; at = s->ends[0]) {
         s->ends[0] = (uint32_t)at;
         size_t count = cut_pieces(p, k, classes, text, at, n, s->ends + 1, BATCH);
-        look_up(&r, s->keys, s->ends, count);
+        look_up(&r, s->groups, s->ends, count);
         s->ends[0] = s->ends[count];
     }
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
 
 enum {
@@ -31,17 +30,11 @@ span_cache_release(struct span_cache *c)
     *c = (struct span_cache){0};
 }
 
-static struct span_line *
-line_of(const struct span_cache *c, const char *piece, size_t n)
-{
-    return &c->lines[hash64(piece, n) >> (64 - SPAN_LONG_BITS)];
-}
-
 const struct span_line *
-span_cache_long(const struct span_cache *c, const char *piece, size_t n)
+span_cache_long(const struct span_cache *c, uint32_t line, const char *piece, size_t n)
 {
-    const struct span_line *line = line_of(c, piece, n);
-    return line->length == n && !memcmp(line->key, piece, n) ? line : NULL;
+    const struct span_line *l = &c->lines[line];
+    return l->length == n && !memcmp(l->key, piece, n) ? l : NULL;
 }
 
 static void
@@ -64,7 +57,7 @@ put_short(struct span_cache *c, const char *piece, size_t n, const uint32_t *ids
 static void
 put_long(struct span_cache *c, const char *piece, size_t n, const uint32_t *ids, size_t count)
 {
-    struct span_line *line = line_of(c, piece, n);
+    struct span_line *line = &c->lines[span_line_of(piece, n)];
     line->length = (uint8_t)n;
     line->count = (uint8_t)count;
     memcpy(line->key, piece, n);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "base/vec.h"
 #include "kernels/text.h"
 
@@ -48,8 +49,14 @@ void span_cache_release(struct span_cache *c);
 void span_cache_put(struct span_cache *c, const char *piece, size_t n, const uint32_t *ids,
                     size_t count);
 
-/* The line of a piece of n <= SPAN_LONG bytes that has no slot, or NULL. */
-const struct span_line *span_cache_long(const struct span_cache *c, const char *piece, size_t n);
+/* The only line that a piece may stand in, by number; that line, or NULL when it holds another. */
+static inline uint32_t
+span_line_of(const char *piece, size_t n)
+{
+    return (uint32_t)(hash64(piece, n) >> (64 - SPAN_LONG_BITS));
+}
+const struct span_line *span_cache_long(const struct span_cache *c, uint32_t line,
+                                        const char *piece, size_t n);
 
 /* The first slot of the line that a key's hash names. */
 static inline uint32_t
