@@ -96,6 +96,7 @@ load_tokenizer(struct trainer *t)
     trainer_agree_or_die(t, result);
     if (t->tokenizer)
         tokenizer_fingerprint(t->tokenizer, t->fingerprint);
+    trainer_agree_or_die(t, trainer_grow_vocabulary(t));
 }
 
 /* The data, the tokenizer and the model must belong together. */
@@ -283,6 +284,8 @@ trainer_plan(struct trainer *t, struct comm *world, int ranks)
     load_config(t);
     resolve_shape(t, ranks);
     machine_setup(t);
+    if (options.tokenizer)
+        load_tokenizer(t);
     plan_print(t, ranks);
     trainer_release(t);
 }

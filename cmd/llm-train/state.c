@@ -181,7 +181,7 @@ trainer_init_weights(struct trainer *t)
         params_initialize(t->pool, &t->params, &t->config, (uint64_t)common.seed, options.init_std, t->optimizer.master);
         return;
     }
-    if (model_source_open(&source, options.init) < 0 || model_source_load(&source, t->optimizer.master) < 0)
+    if (model_source_open(&source, options.init) < 0 || trainer_load_weights(t, &source, t->optimizer.master) < 0)
         status = (int)err_status();
     model_source_close(&source);
     if (comm_agree(t->world, status) < 0)

@@ -20,6 +20,7 @@
 struct reducer;
 struct checkpoint;
 struct training_state;
+struct model_source;
 
 /* Everything of one run on one rank. */
 struct trainer {
@@ -34,6 +35,7 @@ struct trainer {
     struct params params;
     struct tokenizer *tokenizer;   /* NULL: none given */
     uint8_t fingerprint[16];       /* of the tokenizer; zero: none */
+    uint32_t first_new, end_new;   /* ids that --init's weights do not know; vocabulary.c */
     struct training_state *state;  /* what the checkpoint records */
     struct checkpoint *from;       /* the checkpoint resumed from; closed once loaded */
     const char *save;              /* directory of checkpoints, or NULL */
@@ -86,6 +88,10 @@ int trainer_restore(struct trainer *t);       /* arrays, step and data position 
 void trainer_find_checkpoint(struct trainer *t); /* --resume: sets t->from and takes its options */
 void trainer_check_save_dir(struct trainer *t);
 void trainer_init_weights(struct trainer *t);
+
+/* vocabulary.c: a tokenizer that was extended since the weights of --init. 0 or -1. */
+int trainer_grow_vocabulary(struct trainer *t); /* config and params get rows for new tokens */
+int trainer_load_weights(const struct trainer *t, const struct model_source *source, float *out);
 
 /* validate.c */
 int trainer_validate(struct trainer *t);
