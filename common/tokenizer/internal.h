@@ -5,6 +5,7 @@
 #include "json/json.h"
 #include "tokenizer/added.h"
 #include "tokenizer/bpe.h"
+#include "tokenizer/bulk.h"
 #include "tokenizer/decoder.h"
 #include "tokenizer/normalizer.h"
 #include "tokenizer/pretokenizer.h"
@@ -59,11 +60,17 @@ struct tokenizer {
     VEC(struct tokenizer_file) files;
 };
 
-/* The parts of loading, in the order they are called. 0 or -1. */
-int load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
-int load_bpe(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
+/*
+ * The parts of loading, in the order they are called. bulk: what was read apart from
+ * the document, or NULL; its vocabulary is taken from it. 0 or -1.
+ */
+int load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *json,
+               struct bulk *bulk);
+int load_bpe(struct tokenizer *t, const struct json_doc *doc, const json_t *model,
+             struct bulk *bulk);
 int load_unigram(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
-int load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
+int load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *model,
+               struct bulk *bulk);
 int load_extension(struct tokenizer *t, const struct json_doc *doc, const json_t *model);
 int load_added(struct tokenizer *t, const struct json_doc *doc, const json_t *json);
 int load_post(struct tokenizer *t, const struct json_doc *doc, const json_t *json);

@@ -36,7 +36,7 @@ member(const struct json_doc *doc, const json_t *root, const char *key, const js
  * vocabulary; transformers overrides them on every call, and so they are let be.
  */
 static int
-load_parts(struct tokenizer *t, const struct json_doc *doc)
+load_parts(struct tokenizer *t, const struct json_doc *doc, struct bulk *bulk)
 {
     const json_t *root = NULL, *normalizer, *pretokenizer, *decoder, *model = NULL;
     const char *version = NULL;
@@ -54,33 +54,10 @@ load_parts(struct tokenizer *t, const struct json_doc *doc)
         member(doc, root, "pre_tokenizer", &pretokenizer) < 0 ||
         pretokenizer_load(&t->pretokenizer, doc, pretokenizer) < 0 ||
         member(doc, root, "decoder", &decoder) < 0 || decoder_load(&t->decoder, doc, decoder) < 0 ||
-        json_get_object(doc, root, "model", JSON_NEED, &model) < 0 || load_model(t, doc, model) < 0)
+        json_get_object(doc, root, "model", JSON_NEED, &model) < 0 ||
+        load_model(t, doc, model, bulk) < 0)
         return -1;
     return load_added(t, doc, root) < 0 ? -1 : load_post(t, doc, root);
-}
-
-/* bytes: the description; of a tekken file it becomes an equal tokenizer.json. */
-static int
-load_json(struct tokenizer *t, const char *name, struct str *bytes)
-{
-    struct json_doc doc = {0};
-    struct str json = {0};
-    if (json_doc_parse(&doc, name, bytes->data, bytes->len) < 0)
-        return -1;
-    t->tekken = is_tekken(doc.root);
-    int rc = t->tekken ? tekken_to_json(&doc, &json) : load_parts(t, &doc);
-    json_doc_release(&doc);
-    if (!t->tekken || rc < 0) {
-        str_release(&json);
-        return rc;
-    }
-    str_release(bytes);
-    *bytes = json;
-    if (json_doc_parse(&doc, name, bytes->data, bytes->len) < 0)
-        return -1;
-    rc = load_parts(t, &doc);
-    json_doc_release(&doc);
-    return rc;
 }
 
 static struct tokenizer *
@@ -92,13 +69,69 @@ new_tokenizer(void)
     return t;
 }
 
+static int
+load_text(struct tokenizer *t, const char *name, const char *json, size_t n, struct bulk *bulk)
+{
+    struct json_doc doc = {0};
+    if (json_doc_parse(&doc, name, json, n) < 0)
+        return -1;
+    int rc = load_parts(t, &doc, bulk);
+    json_doc_release(&doc);
+    return rc;
+}
+
+/*
+ * Nearly all of the time goes into the vocabulary and the merges, which therefore are
+ * read apart. What fails so (false) is read once more as one document, whose messages
+ * have the place.
+ */
+static bool
+load_in_bulk(struct tokenizer **t, const char *name, const struct str *bytes)
+{
+    struct bulk bulk;
+    bool tekken = (*t)->tekken;
+    if (bytes->len > JSON_DOC_LIMIT || !bulk_read(&bulk, bytes->data, bytes->len))
+        return false;
+    int rc = load_text(*t, name, bulk.rest.data, bulk.rest.len, &bulk);
+    bulk_release(&bulk);
+    if (rc == 0)
+        return true;
+    tokenizer_free(*t);
+    *t = new_tokenizer();
+    (*t)->tekken = tekken;
+    return false;
+}
+
+/* bytes: the description; of a tekken file it becomes an equal tokenizer.json. */
+static int
+load_json(struct tokenizer **t, const char *name, struct str *bytes)
+{
+    struct json_doc doc = {0};
+    struct str json = {0};
+    if (load_in_bulk(t, name, bytes))
+        return 0;
+    if (json_doc_parse(&doc, name, bytes->data, bytes->len) < 0)
+        return -1;
+    (*t)->tekken = is_tekken(doc.root);
+    int rc = (*t)->tekken ? tekken_to_json(&doc, &json) : load_parts(*t, &doc, NULL);
+    json_doc_release(&doc);
+    if (!(*t)->tekken || rc < 0) {
+        str_release(&json);
+        return rc;
+    }
+    str_release(bytes);
+    *bytes = json;
+    return load_in_bulk(t, name, bytes) ? 0
+                                        : load_text(*t, name, bytes->data, bytes->len, NULL);
+}
+
 struct tokenizer *
 tokenizer_load_json(const char *name, const char *json, size_t n)
 {
     struct tokenizer *t = new_tokenizer();
     struct str copy = {0};
     str_add(&copy, json, n);
-    if (load_json(t, name, &copy) < 0) {
+    if (load_json(&t, name, &copy) < 0) {
         str_release(&copy);
         tokenizer_free(t);
         return NULL;
@@ -154,7 +187,7 @@ is_tiktoken(const char *path, const char *data, size_t n)
 
 /* What .tiktoken files say becomes an equal tokenizer.json. */
 static int
-load_tiktoken(struct tokenizer *t, const char *path, const char *pattern, struct str *bytes)
+load_tiktoken(struct tokenizer **t, const char *path, const char *pattern, struct str *bytes)
 {
     struct str json = {0};
     int rc = tiktoken_to_json(path, bytes->data ? bytes->data : "", bytes->len, pattern, &json);
@@ -171,7 +204,7 @@ load_tiktoken(struct tokenizer *t, const char *path, const char *pattern, struct
 
 /* By its content; *name becomes the name that such a file has in a directory. */
 static int
-load_description(struct tokenizer *t, const char *path, const char *pattern, struct str *bytes,
+load_description(struct tokenizer **t, const char *path, const char *pattern, struct str *bytes,
                  const char **name)
 {
     const char *data = bytes->data ? bytes->data : "";
@@ -182,7 +215,7 @@ load_description(struct tokenizer *t, const char *path, const char *pattern, str
     if (pattern)
         return err_set(STATUS_USAGE, "%s: --pattern is for training and for .tiktoken files", path);
     if (model)
-        return load_sp(t, path, data, bytes->len);
+        return load_sp(*t, path, data, bytes->len);
     if (!is_json(data, bytes->len))
         return err_set(STATUS_INPUT, "%s: not a tokenizer.json, nor a SentencePiece model", path);
     return load_json(t, path, bytes);
@@ -256,7 +289,7 @@ load_file(const char *path, const char *dir, const char *pattern)
     if (file_load(path, FILE_LIMIT, &bytes) < 0)
         return NULL;
     struct tokenizer *t = new_tokenizer();
-    int rc = load_description(t, path, pattern, &bytes, &name);
+    int rc = load_description(&t, path, pattern, &bytes, &name);
     if (rc == 0) {
         add_file(t, name, &bytes);
         rc = load_beside(t, dir);

@@ -89,17 +89,24 @@ pair_merge(const struct tokenizer *t, const struct json_doc *doc, const json_t *
 
 static int
 load_merges(const struct tokenizer *t, const struct json_doc *doc, const json_t *model,
-            const json_t **json, struct merges *out)
+            const struct bulk *bulk, struct merges *out)
 {
-    if (json_get_array(doc, model, "merges", JSON_NEED, json) < 0)
+    const json_t *json = NULL;
+    if (json_get_array(doc, model, "merges", JSON_NEED, &json) < 0)
         return -1;
-    size_t n = json_array_size(*json);
+    bool apart = bulk && bulk->has_merges;
+    size_t n = apart ? bulk->merges.len : json_array_size(json);
     if (n > BPE_MERGES_MAX)
         return json_fail(doc, model, "merges", "more than %d are not supported", BPE_MERGES_MAX);
     vec_reserve(out, n + 1);
-    bool strings = n > 0 && json_is_string(json_array_get(*json, 0));
-    for (size_t i = 0; i < n; i++)
-        if ((strings ? string_merge : pair_merge)(t, doc, *json, i, out) < 0)
+    for (size_t i = 0; apart && i < n; i++) {
+        const struct bulk_merge *m = &bulk->merges.data[i];
+        if (add_merge(t, doc, json, i, m->left, m->left_n, m->right, m->right_n, out) < 0)
+            return -1;
+    }
+    bool strings = n > 0 && json_is_string(json_array_get(json, 0));
+    for (size_t i = 0; !apart && i < n; i++)
+        if ((strings ? string_merge : pair_merge)(t, doc, json, i, out) < 0)
             return -1;
     return 0;
 }
@@ -204,16 +211,15 @@ check_unknown(const struct tokenizer *t, const struct json_doc *doc, const json_
 }
 
 int
-load_bpe(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
+load_bpe(struct tokenizer *t, const struct json_doc *doc, const json_t *model, struct bulk *bulk)
 {
     struct merges merges = {0};
-    const json_t *json = NULL;
     int rc = -1;
     if (json_only_keys(doc, model,
                        "type|dropout|unk_token|continuing_subword_prefix|end_of_word_suffix|"
                        "fuse_unk|byte_fallback|ignore_merges|vocab|merges|extension") < 0 ||
-        load_vocab(t, doc, model) < 0 || load_flags(t, doc, model) < 0 ||
-        load_merges(t, doc, model, &json, &merges) < 0)
+        load_vocab(t, doc, model, bulk) < 0 || load_flags(t, doc, model) < 0 ||
+        load_merges(t, doc, model, bulk, &merges) < 0)
         goto out;
     struct bpe *b = &t->bpe;
     /* with affixes the units are not single bytes: then the byte map is carried out */

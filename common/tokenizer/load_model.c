@@ -6,11 +6,16 @@
 /* The model member of tokenizer.json: which kind it is, and its vocabulary. */
 
 int
-load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
+load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *model, struct bulk *bulk)
 {
     const json_t *vocab = NULL;
     if (json_get_object(doc, model, "vocab", JSON_NEED, &vocab) < 0)
         return -1;
+    if (bulk && bulk->has_vocab) {
+        t->vocab = bulk->vocab;
+        bulk->vocab = (struct vocab){0};
+        return 0;
+    }
     const char *key;
     json_t *value;
     /* jansson iterates over its own tables only through a non-const pointer */
@@ -45,7 +50,8 @@ load_unknown(struct tokenizer *t, const struct json_doc *doc, const json_t *mode
 }
 
 static int
-load_wordpiece(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
+load_wordpiece(struct tokenizer *t, const struct json_doc *doc, const json_t *model,
+               struct bulk *bulk)
 {
     const char *prefix = NULL;
     size_t n = 0;
@@ -53,7 +59,7 @@ load_wordpiece(struct tokenizer *t, const struct json_doc *doc, const json_t *mo
     if (json_only_keys(doc, model,
                        "type|unk_token|continuing_subword_prefix|max_input_chars_per_word|vocab") <
             0 ||
-        load_vocab(t, doc, model) < 0 || load_unknown(t, doc, model) < 0 ||
+        load_vocab(t, doc, model, bulk) < 0 || load_unknown(t, doc, model) < 0 ||
         json_get_bytes(doc, model, "continuing_subword_prefix", JSON_NEED, &prefix, &n) < 0 ||
         json_get_int(doc, model, "max_input_chars_per_word", JSON_NEED, 0, INT64_MAX, &most) < 0)
         return -1;
@@ -62,9 +68,10 @@ load_wordpiece(struct tokenizer *t, const struct json_doc *doc, const json_t *mo
 }
 
 static int
-load_wordlevel(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
+load_wordlevel(struct tokenizer *t, const struct json_doc *doc, const json_t *model,
+               struct bulk *bulk)
 {
-    if (json_only_keys(doc, model, "type|unk_token|vocab") < 0 || load_vocab(t, doc, model) < 0 ||
+    if (json_only_keys(doc, model, "type|unk_token|vocab") < 0 || load_vocab(t, doc, model, bulk) < 0 ||
         load_unknown(t, doc, model) < 0)
         return -1;
     wordlevel_build(&t->words, &t->vocab);
@@ -86,7 +93,7 @@ guess_kind(const json_t *model)
 }
 
 int
-load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
+load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *model, struct bulk *bulk)
 {
     int kind = (int)guess_kind(model);
     if (json_get_choice(doc, model, "type", JSON_MAY, "BPE|Unigram|WordPiece|WordLevel", &kind) < 0)
@@ -96,9 +103,9 @@ load_model(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
     if (t->kind != MODEL_BPE)
         pretokenizer_keep_byte_map(&t->pretokenizer);
     switch (t->kind) {
-    case MODEL_BPE: return load_bpe(t, doc, model) < 0 ? -1 : load_extension(t, doc, model);
+    case MODEL_BPE: return load_bpe(t, doc, model, bulk) < 0 ? -1 : load_extension(t, doc, model);
     case MODEL_UNIGRAM: return load_unigram(t, doc, model) < 0 ? -1 : load_extension(t, doc, model);
-    case MODEL_WORDPIECE: return load_wordpiece(t, doc, model);
-    default: return load_wordlevel(t, doc, model);
+    case MODEL_WORDPIECE: return load_wordpiece(t, doc, model, bulk);
+    default: return load_wordlevel(t, doc, model, bulk);
     }
 }
