@@ -18,12 +18,15 @@ struct sp_scratch {
 };
 
 struct sp_scratch *
-sp_scratch_new(void)
+sp_scratch_new(const struct sp *sp)
 {
     struct sp_scratch *s = mem_zalloc(sizeof *s);
-    s->bpe = bpe_scratch_new();
-    s->unigram = unigram_scratch_new();
-    s->slow = sp_bpe_scratch_new();
+    if (sp->algorithm == SP_UNIGRAM)
+        s->unigram = unigram_scratch_new();
+    if (sp->algorithm == SP_BPE && !sp->slow_all)
+        s->bpe = bpe_scratch_new();
+    if (sp->algorithm == SP_BPE)
+        s->slow = sp_bpe_scratch_new();
     return s;
 }
 

@@ -52,7 +52,7 @@ int sp_build(struct sp *sp, const char *name, const struct sp_model *m, const st
 void sp_release(struct sp *sp);
 
 struct sp_scratch;
-struct sp_scratch *sp_scratch_new(void);
+struct sp_scratch *sp_scratch_new(const struct sp *sp);
 void sp_scratch_free(struct sp_scratch *s);
 
 /* Appends the ids of text[0..n), valid UTF-8. 0 or -1. */

@@ -65,7 +65,7 @@ tokenizer_scratch_new(const struct tokenizer *t)
 {
     struct tokenizer_scratch *s = mem_zalloc(sizeof *s);
     if (t->sp) {
-        s->sp = sp_scratch_new();
+        s->sp = sp_scratch_new(t->sp);
         return s;
     }
     s->bpe = bpe_scratch_new();
