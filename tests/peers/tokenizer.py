@@ -33,7 +33,7 @@ from _texts import (BIN, HARD, LONG, PEERS, TOKENIZERS, answers, corpus_texts, d
                     system_texts, unpack)
 
 NPM = ["llama3_1", "qwen3", "gpt4o", "gptoss", "llama2"]
-MEGABYTES = float("inf") if LONG else float(os.environ.get("LLM_PEER_MB", 0.3))
+MEGABYTES = float(os.environ.get("LLM_PEER_MB", "inf" if LONG else 0.3))
 STRINGS = 100000 if LONG else 5000
 RECLASSIFIED = {0x166D, 0x1734, 0x1885, 0x1886}  # in other categories before Unicode 12, 14 and 9
 CHUNK = 6000000  # bytes that are held as ids at once

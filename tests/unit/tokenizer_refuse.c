@@ -212,7 +212,7 @@ damage(void)
                   "\"invert\":true},\"decoder\":{\"type\":\"Strip\",\"content\":\"a\",\"start\":1,"
                   "\"stop\":2}," GOOD "}";
     static const char text[] = "ab xabcd\xe3\x81\x82 aa";
-    enum { ROUNDS = 20000 };
+    enum { ROUNDS = 10000 };
     uint64_t key = rng_key(1, "damage");
     size_t taken = 0;
     for (uint64_t i = 0; i < ROUNDS; i++) {
