@@ -113,6 +113,17 @@ llama3_next(const uint16_t *classes, const char *text, size_t at, size_t n)
     return cl100k_next(&t, at, 3);
 }
 
+/*
+ * tiktoken's own cl100k, where \s++$ stands before \s*[\r\n] and takes a run that ends the
+ * text. In tokenizer.json its \p{N}{1,3}+ means something else (Oniguruma: any number).
+ */
+static size_t
+cl100k_base_next(const uint16_t *classes, const char *text, size_t at, size_t n)
+{
+    const struct text t = {classes, text, n};
+    return run_of(&t, at, CLASS_SPACE) == n ? n : cl100k_next(&t, at, 3);
+}
+
 static size_t
 qwen_next(const uint16_t *classes, const char *text, size_t at, size_t n)
 {
@@ -218,10 +229,14 @@ static const struct pattern patterns[] = {
     {"gpt2", TEXT_GPT2,
      "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
      gpt2_next},
+    {"r50k", TEXT_GPT2,
+     "'(?:[sdmt]|ll|ve|re)| ?\\p{L}++| ?\\p{N}++| ?[^\\s\\p{L}\\p{N}]++|\\s++$|\\s+(?!\\S)|\\s",
+     gpt2_next},
     {"llama3", TEXT_LLAMA3,
      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      llama3_next},
+    {"cl100k", TEXT_LLAMA3, NULL, cl100k_base_next},
     {"qwen", TEXT_QWEN,
      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",

@@ -14,7 +14,7 @@
 struct pattern {
     const char *name;    /* "llama3", ... */
     enum text_scan scan; /* the kernel that cuts ASCII text the same way */
-    const char *regex;   /* as tokenizer.json files write it; NULL: of several, see below */
+    const char *regex;   /* as tokenizer.json files write it; NULL: found by its name */
 
     /* The end of the piece that begins at text[at], at < n, text valid UTF-8. */
     size_t (*next)(const uint16_t *classes, const char *text, size_t at, size_t n);

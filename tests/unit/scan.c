@@ -15,7 +15,7 @@
 #include "text/classes.h"
 
 static const char *const isas[] = {"ref", "avx2", "avx512"};
-static const char *const patterns[] = {"gpt2", "llama3", "qwen", "o200k", "tekken", "deepseek3"};
+static const char *const patterns[] = {"gpt2", "llama3", "cl100k", "qwen", "o200k", "tekken", "deepseek3"};
 enum {
     ISAS = sizeof isas / sizeof *isas,
     PATTERNS = sizeof patterns / sizeof *patterns,
