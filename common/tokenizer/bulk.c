@@ -225,8 +225,8 @@ take_merge(struct cursor *c)
         const char *space = memchr(a, ' ', a_n);
         z = space ? space + 1 : NULL;
         z_n = space ? a_n - (size_t)(z - a) : 0;
-        if (!space || memchr(z, ' ', z_n) || *a == '#')
-            return false; /* "#version" */
+        if (!space || memchr(z, ' ', z_n) || (a_n >= 8 && !memcmp(a, "#version", 8)))
+            return false;
         a_n = (size_t)(space - a);
     }
     vec_push(&c->b->merges, ((struct bulk_merge){a, z, (uint32_t)a_n, (uint32_t)z_n}));
