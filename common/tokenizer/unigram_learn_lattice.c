@@ -424,7 +424,7 @@ best_ways(const uint32_t *e, uint32_t n, bool whole, const float *score,
 
     best[0] = 0;
     for (uint32_t i = 1; i <= n; i++)
-        best[i] = -INFINITY;
+        best[i] = -HUGE_VAL;
     for (uint32_t i = 0; i < n; i++) {
         double here = best[i];
         uint32_t edge;
