@@ -130,7 +130,7 @@ refused() { # FILE CMD…
     ([ -n "${LLM_SANITIZE:-}" ] || ulimit -v 1500000; timeout 60 "$@") >out 2>err
     echo $? >status
     is "$file: status 3" "$(cat status)" 3
-    like "$file: the place" "$(tail -n 1 err | cut -c1-300)" "^llm-tokenize: $file[:!].*"
+    like "$file: the place" "$(tail -n 1 err | cut -c1-300)" "^llm-tokenize: ${file}[:!].*"
 }
 for file in t/*.json; do
     case $file in */good-*)
