@@ -6,10 +6,13 @@
 
 #include "tests/fuzz/encode.h"
 
-enum { TOKENIZERS_MAX = 256 };
+enum { TOKENIZERS_MAX = 256, SCRATCHES_MAX = 8 }; /* a scratch may have megabytes */
 
 static struct tokenizer *tokenizers[TOKENIZERS_MAX];
-static struct fuzz_scratch scratches[TOKENIZERS_MAX];
+static struct {
+    size_t tokenizer;
+    struct fuzz_scratch scratch;
+} kept[SCRATCHES_MAX];
 static size_t count;
 
 /* A fixture's model may be the name of one that several share. */
@@ -49,6 +52,22 @@ load_all(void)
     str_release(&path);
 }
 
+/* One that was used for this tokenizer before, if it was lately. */
+static struct fuzz_scratch *
+scratch_of(size_t tokenizer)
+{
+    static size_t oldest;
+
+    for (size_t i = 0; i < SCRATCHES_MAX; i++)
+        if (kept[i].scratch.best && kept[i].tokenizer == tokenizer)
+            return &kept[i].scratch;
+    oldest = (oldest + 1) % SCRATCHES_MAX;
+    fuzz_scratch_free(&kept[oldest].scratch);
+    kept[oldest].tokenizer = tokenizer;
+    kept[oldest].scratch = fuzz_scratch(tokenizers[tokenizer]);
+    return &kept[oldest].scratch;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 /* libFuzzer's: loading is not what its time limit is for. */
@@ -71,10 +90,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (n < 2)
         return 0;
     const struct tokenizer *t = tokenizers[data[0] % count];
-    struct fuzz_scratch *s = &scratches[data[0] % count];
-    if (!s->best)
-        *s = fuzz_scratch(t);
-    fuzz_encode(t, s, data + 2, n - 2, data[1] & 7);
+    fuzz_encode(t, scratch_of(data[0] % count), data + 2, n - 2, data[1] & 7);
     for (size_t i = 2; i + 1 < n; i += 2)
         vec_push(&ids, ((uint32_t)data[i] | (uint32_t)data[i + 1] << 8) %
                            (tokenizer_vocabulary(t) + 1));
