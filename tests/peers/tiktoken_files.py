@@ -24,8 +24,8 @@ from tokenizers import Tokenizer
 import _texts
 from _texts import HARD, LONG, PEERS, corpus_texts, diag, frames, ok, pack, random_texts, skip, system_texts, unpack
 
-RANDOM = int(os.environ.get("LLM_PEER_RANDOM", 100000 if LONG else 20000))
-MEGABYTES = float(os.environ.get("LLM_PEER_MB", 100 if LONG else 2))
+RANDOM = int(os.environ.get("LLM_PEER_RANDOM", 100000 if LONG else 1500))
+MEGABYTES = float(os.environ.get("LLM_PEER_MB", 100 if LONG else 0.2))
 SPECIALS = ["<|endoftext|><|endofprompt|>", "a<|fim_prefix|> b <|fim_middle|>\n<|fim_suffix|>c", "<|start|>user<|message|>x<|end|>",
             "<|reserved_200020|><|startoftext|>", "<s>[INST] a [/INST]</s>", "<unk><pad><SPECIAL_20>", "<|endoftext|", "[IMG"]
 
