@@ -33,7 +33,7 @@ int component_text(const struct json_doc *doc, const json_t *json, const char *k
                    size_t *n);
 
 /* The member `key`, a string of one character. 0 or -1. */
-int component_character(const struct json_doc *doc, const json_t *json, const char *key,
-                        uint32_t *out);
+int
+component_character(const struct json_doc *doc, const json_t *json, const char *key, uint32_t *out);
 
 #endif

@@ -30,7 +30,7 @@ struct decoder_step {
     size_t length;
     char *delimiter; /* CTC: of words */
     size_t delimiter_length;
-    bool cleanup; /* WordPiece, CTC: no space before punctuation and contractions */
+    bool cleanup;       /* WordPiece, CTC: no space before punctuation and contractions */
     uint32_t character; /* Strip, Metaspace */
     size_t start, stop; /* Strip */
     bool prepended;     /* Metaspace: the first token's is dropped */

@@ -121,8 +121,7 @@ load_json(struct tokenizer **t, const char *name, struct str *bytes)
     }
     str_release(bytes);
     *bytes = json;
-    return load_in_bulk(t, name, bytes) ? 0
-                                        : load_text(*t, name, bytes->data, bytes->len, NULL);
+    return load_in_bulk(t, name, bytes) ? 0 : load_text(*t, name, bytes->data, bytes->len, NULL);
 }
 
 struct tokenizer *

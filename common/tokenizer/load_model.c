@@ -71,8 +71,8 @@ static int
 load_wordlevel(struct tokenizer *t, const struct json_doc *doc, const json_t *model,
                struct bulk *bulk)
 {
-    if (json_only_keys(doc, model, "type|unk_token|vocab") < 0 || load_vocab(t, doc, model, bulk) < 0 ||
-        load_unknown(t, doc, model) < 0)
+    if (json_only_keys(doc, model, "type|unk_token|vocab") < 0 ||
+        load_vocab(t, doc, model, bulk) < 0 || load_unknown(t, doc, model) < 0)
         return -1;
     wordlevel_build(&t->words, &t->vocab);
     return 0;

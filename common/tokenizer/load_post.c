@@ -175,7 +175,8 @@ load_post(struct tokenizer *t, const struct json_doc *doc, const json_t *root)
     if (given <= 0)
         return given;
     struct around around = {.t = t};
-    return component_load(&processors, &around, doc, json) < 0 || check_ids(t, doc, json, &t->prefix) < 0 ||
+    return component_load(&processors, &around, doc, json) < 0 ||
+                   check_ids(t, doc, json, &t->prefix) < 0 ||
                    check_ids(t, doc, json, &t->suffix) < 0
                ? -1
                : 0;

@@ -303,8 +303,8 @@ run_step(const struct run *r, size_t k, const char *text, size_t n, size_t origi
 
 int
 pretokenizer_run(const struct pretokenizer *p, struct pretokenizer_scratch *s, const char *text,
-                 size_t n, size_t origin,
-                 void (*piece)(void *arg, const char *text, size_t n), void *arg)
+                 size_t n, size_t origin, void (*piece)(void *arg, const char *text, size_t n),
+                 void *arg)
 {
     struct run r = {p, s, piece, arg};
     if (p->steps.len && !s->regex)

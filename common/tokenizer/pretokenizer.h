@@ -82,7 +82,7 @@ void pretokenizer_scratch_release(struct pretokenizer_scratch *s);
  * its beginning, come from the very first character of the whole document. 0 or -1.
  */
 int pretokenizer_run(const struct pretokenizer *p, struct pretokenizer_scratch *s, const char *text,
-                     size_t n, size_t origin,
-                     void (*piece)(void *arg, const char *text, size_t n), void *arg);
+                     size_t n, size_t origin, void (*piece)(void *arg, const char *text, size_t n),
+                     void *arg);
 
 #endif

@@ -20,8 +20,7 @@ has(const struct bulk *b, uint32_t id, const char *text)
 {
     size_t n = 0;
     const char *s = vocab_get(&b->vocab, id, &n);
-    return s && n == strlen(text) && !memcmp(s, text, n) &&
-           vocab_find(&b->vocab, text, n) == id;
+    return s && n == strlen(text) && !memcmp(s, text, n) && vocab_find(&b->vocab, text, n) == id;
 }
 
 static void
@@ -66,20 +65,49 @@ well_formed(void)
 static void
 odd(void)
 {
-    static const char *const texts[] = {
-        "", "[]", "{}", "{\"model\":{}}", "{\"model\":{\"vocab\":[[\"a\",-1]]}}",
-        VOCAB("\"a\":0,\"a\":1"), VOCAB("\"a\":0,\"b\":0"), VOCAB("\"a\":0,"), VOCAB("\"a\" 0"),
-        VOCAB("\"a\":01"), VOCAB("\"a\":-1"), VOCAB("\"a\":1.0"), VOCAB("\"a\":1e1"),
-        VOCAB("\"a\":16777216"), VOCAB("\"a\":99999999999"), VOCAB("\"a\":\"0\""),
-        VOCAB("\"\\ud83d\":0"), VOCAB("\"\\ude00\":0"), VOCAB("\"\\ud83dx\":0"),
-        VOCAB("\"\\u0000\":0"), VOCAB("\"\\x\":0"), VOCAB("\"\\u12g4\":0"), VOCAB("\"\xff\":0"),
-        VOCAB("\"\xed\xa0\xbd\":0"), VOCAB("\"\x01\":0"), VOCAB("\"\\\x01\":0"),
-        "{\"model\":{\"vocab\":{},\"vocab\":{}}}", "{\"model\":{\"merges\":[],\"merges\":[]}}",
-        "{\"model\":{\"vocab\":{}},\"model\":{\"vocab\":{}}}",
-        MERGES("[\"a\",\"b\"],\"a b\""), MERGES("\"a b\",[\"a\",\"b\"]"), MERGES("[\"a\"]"),
-        MERGES("[\"a\",\"b\",\"c\"]"), MERGES("\"ab\""), MERGES("\"a b c\""), MERGES("1"),
-        MERGES("[\"a\",\"b\"],"), MERGES("\"#version: 0.2\""), "{\"model\":{\"merges\":[\"a b\"",
-        "{\"model\":{\"vocab\":{\"a", "{\"model\":{\"vocab\":{\"a\\", "{\"x\":[", "{\"x\":\"\\"};
+    static const char *const texts[] = {"",
+                                        "[]",
+                                        "{}",
+                                        "{\"model\":{}}",
+                                        "{\"model\":{\"vocab\":[[\"a\",-1]]}}",
+                                        VOCAB("\"a\":0,\"a\":1"),
+                                        VOCAB("\"a\":0,\"b\":0"),
+                                        VOCAB("\"a\":0,"),
+                                        VOCAB("\"a\" 0"),
+                                        VOCAB("\"a\":01"),
+                                        VOCAB("\"a\":-1"),
+                                        VOCAB("\"a\":1.0"),
+                                        VOCAB("\"a\":1e1"),
+                                        VOCAB("\"a\":16777216"),
+                                        VOCAB("\"a\":99999999999"),
+                                        VOCAB("\"a\":\"0\""),
+                                        VOCAB("\"\\ud83d\":0"),
+                                        VOCAB("\"\\ude00\":0"),
+                                        VOCAB("\"\\ud83dx\":0"),
+                                        VOCAB("\"\\u0000\":0"),
+                                        VOCAB("\"\\x\":0"),
+                                        VOCAB("\"\\u12g4\":0"),
+                                        VOCAB("\"\xff\":0"),
+                                        VOCAB("\"\xed\xa0\xbd\":0"),
+                                        VOCAB("\"\x01\":0"),
+                                        VOCAB("\"\\\x01\":0"),
+                                        "{\"model\":{\"vocab\":{},\"vocab\":{}}}",
+                                        "{\"model\":{\"merges\":[],\"merges\":[]}}",
+                                        "{\"model\":{\"vocab\":{}},\"model\":{\"vocab\":{}}}",
+                                        MERGES("[\"a\",\"b\"],\"a b\""),
+                                        MERGES("\"a b\",[\"a\",\"b\"]"),
+                                        MERGES("[\"a\"]"),
+                                        MERGES("[\"a\",\"b\",\"c\"]"),
+                                        MERGES("\"ab\""),
+                                        MERGES("\"a b c\""),
+                                        MERGES("1"),
+                                        MERGES("[\"a\",\"b\"],"),
+                                        MERGES("\"#version: 0.2\""),
+                                        "{\"model\":{\"merges\":[\"a b\"",
+                                        "{\"model\":{\"vocab\":{\"a",
+                                        "{\"model\":{\"vocab\":{\"a\\",
+                                        "{\"x\":[",
+                                        "{\"x\":\"\\"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct bulk b;
         bool read = bulk_read(&b, texts[i], strlen(texts[i]));

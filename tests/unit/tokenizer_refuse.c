@@ -22,9 +22,10 @@
     "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" regex "\"},\"behavior\":" \
     "\"Isolated\",\"invert\":false}," GOOD
 
-#define TEMPLATE                                                                              \
-    "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"a\",\"type_id\":0}}," \
-    "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"pair\":[],\"special_tokens\":{\"a\":"           \
+#define TEMPLATE                                                                                   \
+    "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"a\",\"type_id\":0}}" \
+    ","                                                                                            \
+    "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],\"pair\":[],\"special_tokens\":{\"a\":"          \
     "{\"id\":\"a\",\"ids\":[0],\"tokens\":[\"a\"]}}}"
 
 static const struct bad {
@@ -70,13 +71,14 @@ static const struct bad {
     {"an added token's id twice",
      "{\"added_tokens\":[" ADDED("3", "x") "," ADDED("3", "y") "]," GOOD "}", "added_tokens[1].id"},
     {"an added token twice with other flags",
-     "{\"added_tokens\":[" ADDED("3", "x") ",{\"id\":3,\"content\":\"x\",\"single_word\":false,"
-     "\"lstrip\":true,\"rstrip\":false,\"normalized\":false,\"special\":true}]," GOOD "}",
+     "{\"added_tokens\":[" ADDED(
+         "3", "x") ",{\"id\":3,\"content\":\"x\",\"single_word\":false,"
+                   "\"lstrip\":true,\"rstrip\":false,\"normalized\":false,\"special\":true}]," GOOD
+                   "}",
      "added_tokens[1].id"},
     {"an added token without flags", "{\"added_tokens\":[{\"id\":3,\"content\":\"x\"}]," GOOD "}",
      "added_tokens[0]"},
-    {"an unknown normalizer", "{\"normalizer\":{\"type\":\"NFX\"}," GOOD "}",
-     "normalizer.type"},
+    {"an unknown normalizer", "{\"normalizer\":{\"type\":\"NFX\"}," GOOD "}", "normalizer.type"},
     {"a charsmap that is not base64",
      "{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"A\"}," GOOD "}",
      "normalizer.precompiled_charsmap"},
@@ -86,8 +88,8 @@ static const struct bad {
     {"an empty Prepend", "{\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"\"}," GOOD "}",
      "normalizer.prepend"},
     {"a template behind a template",
-     "{\"post_processor\":{\"type\":\"Sequence\",\"processors\":[" TEMPLATE "," TEMPLATE
-     "]}," GOOD "}",
+     "{\"post_processor\":{\"type\":\"Sequence\",\"processors\":[" TEMPLATE "," TEMPLATE "]}," GOOD
+     "}",
      "post_processor.processors[1]"},
     {"an unknown key", "{\"normalizer\":{\"type\":\"NFC\",\"x\":1}," GOOD "}", "normalizer.x"},
     {"an unknown pre-tokenizer", "{\"pre_tokenizer\":{\"type\":\"Scripts\"}," GOOD "}",
