@@ -82,7 +82,7 @@ join_parts(struct pretokenizer *p)
         step[kept - 1] = (struct pretokenizer_step){.kind = PRETOKENIZE_SCAN,
                                                     .behavior = SPLIT_ISOLATED,
                                                     .character = UINT32_MAX,
-                                                    .scan = pattern_by_name("deepseek3")};
+                                                    .scan = &pattern_deepseek3};
     }
     p->steps.len = kept;
 }

@@ -113,17 +113,6 @@ llama3_next(const uint16_t *classes, const char *text, size_t at, size_t n)
     return cl100k_next(&t, at, 3);
 }
 
-/*
- * tiktoken's own cl100k, where \s++$ stands before \s*[\r\n] and takes a run that ends the
- * text. In tokenizer.json its \p{N}{1,3}+ means something else (Oniguruma: any number).
- */
-static size_t
-cl100k_base_next(const uint16_t *classes, const char *text, size_t at, size_t n)
-{
-    const struct text t = {classes, text, n};
-    return run_of(&t, at, CLASS_SPACE) == n ? n : cl100k_next(&t, at, 3);
-}
-
 static size_t
 qwen_next(const uint16_t *classes, const char *text, size_t at, size_t n)
 {
@@ -236,7 +225,6 @@ static const struct pattern patterns[] = {
      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|"
      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      llama3_next},
-    {"cl100k", TEXT_LLAMA3, NULL, cl100k_base_next},
     {"qwen", TEXT_QWEN,
      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}|"
      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
@@ -253,7 +241,6 @@ static const struct pattern patterns[] = {
      "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|"
      "\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      tekken_next},
-    {"deepseek3", TEXT_DEEPSEEK3, NULL, deepseek3_next},
 };
 /* clang-format on */
 
@@ -272,8 +259,7 @@ const struct pattern *
 pattern_by_regex(const char *regex, size_t n)
 {
     for (size_t i = 0; i < PATTERN_COUNT; i++)
-        if (patterns[i].regex && strlen(patterns[i].regex) == n &&
-            !memcmp(patterns[i].regex, regex, n))
+        if (strlen(patterns[i].regex) == n && !memcmp(patterns[i].regex, regex, n))
             return &patterns[i];
     return NULL;
 }

@@ -14,7 +14,7 @@
 struct pattern {
     const char *name;    /* "llama3", ... */
     enum text_scan scan; /* the kernel that cuts ASCII text the same way */
-    const char *regex;   /* as tokenizer.json files write it; NULL: found by its name */
+    const char *regex;   /* as tokenizer.json files write it; NULL: deepseek3's three */
 
     /* The end of the piece that begins at text[at], at < n, text valid UTF-8. */
     size_t (*next)(const uint16_t *classes, const char *text, size_t at, size_t n);
@@ -26,8 +26,9 @@ const struct pattern *pattern_by_regex(const char *regex, size_t n);
 
 /*
  * DeepSeek-V3 isolates three patterns one after another, which together are one scanner,
- * "deepseek3". 1, 2 or 3: which of them the regex is; 0: none.
+ * found by neither name nor regex. 1, 2 or 3: which of them a regex is; 0: none.
  */
+extern const struct pattern pattern_deepseek3;
 int pattern_deepseek3_part(const char *regex, size_t n);
 
 #endif

@@ -110,7 +110,7 @@ third(const struct text *t, size_t at, unsigned cut, size_t used)
     return kind == CUT_SPACE ? space_run(t, at) : at;
 }
 
-size_t
+static size_t
 deepseek3_next(const uint16_t *classes, const char *text, size_t at, size_t n)
 {
     const struct text t = {classes, text, n};
@@ -129,3 +129,5 @@ deepseek3_next(const uint16_t *classes, const char *text, size_t at, size_t n)
     }
     return end;
 }
+
+const struct pattern pattern_deepseek3 = {"deepseek3", TEXT_DEEPSEEK3, NULL, deepseek3_next};

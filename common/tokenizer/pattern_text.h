@@ -67,7 +67,4 @@ white_space(const struct text *t, size_t at, bool newlines)
     return end == t->n || last == at ? end : last;
 }
 
-/* pattern_deepseek.c */
-size_t deepseek3_next(const uint16_t *classes, const char *text, size_t at, size_t n);
-
 #endif
