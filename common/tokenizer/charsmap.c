@@ -46,7 +46,7 @@ enum { UNSEEN = UINT16_MAX, ENTERED = UINT16_MAX - 1 };
 
 struct visit {
     uint32_t node;
-    uint32_t next; /* the byte to be tried next */
+    uint32_t next;  /* the byte to be tried next */
     uint16_t depth; /* the greatest of the children + 1 */
 };
 

@@ -58,8 +58,8 @@ load_sp_ids(struct tokenizer *t, const char *name, const char *bytes, size_t n)
     struct sp_model m;
     if (sp_model_read(&m, name, bytes, n) < 0)
         return -1;
-    struct tokenizer_specials ids = ids_of(&m), none = {TOKEN_NONE, TOKEN_NONE, TOKEN_NONE,
-                                                        TOKEN_NONE};
+    struct tokenizer_specials ids = ids_of(&m),
+                              none = {TOKEN_NONE, TOKEN_NONE, TOKEN_NONE, TOKEN_NONE};
     bool fits = m.pieces.len <= t->vocabulary;
     sp_model_release(&m);
     if (!fits)

@@ -16,7 +16,7 @@ struct symbol {
 
 /* Two neighbours that may be merged. */
 struct pair {
-    uint64_t key; /* order << 32 | index of the left symbol */
+    uint64_t key;    /* order << 32 | index of the left symbol */
     uint32_t length; /* of both together: another one means that the pair is no more */
 };
 

@@ -16,11 +16,11 @@
  */
 struct sp_bpe {
     const struct vocab *vocab;
-    const uint8_t *kinds;               /* enum sp_type */
+    const uint8_t *kinds;                /* enum sp_type */
     const struct sp_normalizer *symbols; /* the user-defined ones */
-    uint32_t *order;                    /* by id: the higher the score the lower */
-    uint32_t longest;                   /* bytes of the longest piece */
-    bool unused;                        /* there are UNUSED pieces */
+    uint32_t *order;                     /* by id: the higher the score the lower */
+    uint32_t longest;                    /* bytes of the longest piece */
+    bool unused;                         /* there are UNUSED pieces */
 };
 
 /* The fields above `order` are set by the caller. scores by id, finite. */

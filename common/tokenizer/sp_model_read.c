@@ -29,8 +29,8 @@ struct message {
 struct field {
     uint32_t number;
     enum wire wire;
-    uint64_t value; /* a number as it is stored */
-    size_t begin;   /* of the field */
+    uint64_t value;       /* a number as it is stored */
+    size_t begin;         /* of the field */
     struct message bytes; /* WIRE_BYTES: its content */
 };
 
@@ -292,9 +292,12 @@ static int
 read_normalizer(struct reading *r, struct message *m)
 {
     struct sp_model *s = r->m;
-    struct spec to = {&s->normalizer_name,          &s->charsmap,
-                      &s->charsmap_size,            &s->add_dummy_prefix,
-                      &s->remove_extra_whitespaces, &s->escape_whitespaces};
+    struct spec to = {&s->normalizer_name,
+                      &s->charsmap,
+                      &s->charsmap_size,
+                      &s->add_dummy_prefix,
+                      &s->remove_extra_whitespaces,
+                      &s->escape_whitespaces};
     return read_spec(r, m, &to);
 }
 

@@ -31,10 +31,10 @@ struct sp {
     bool has_denormalizer;
 
     struct unigram unigram;
-    struct bpe bpe;       /* the fast way, where it gives the same ids (see sp_encode.c) */
-    struct sp_bpe slow;   /* the library's way */
-    bool slow_all;        /* for all texts */
-    bool slow_runs;       /* for words that begin with several ▁ */
+    struct bpe bpe;     /* the fast way, where it gives the same ids (see sp_encode.c) */
+    struct sp_bpe slow; /* the library's way */
+    bool slow_all;      /* for all texts */
+    bool slow_runs;     /* for words that begin with several ▁ */
 
     /*
      * Of those the usual case: runs of ▁ have one score, lower than all others, and no
@@ -56,8 +56,8 @@ struct sp_scratch *sp_scratch_new(const struct sp *sp);
 void sp_scratch_free(struct sp_scratch *s);
 
 /* Appends the ids of text[0..n), valid UTF-8. 0 or -1. */
-int sp_encode(const struct sp *sp, struct sp_scratch *s, const char *text, size_t n,
-              struct ids *out);
+int
+sp_encode(const struct sp *sp, struct sp_scratch *s, const char *text, size_t n, struct ids *out);
 
 /*
  * Decoding, one id after the other; start with {0}. What is whole is appended to out,

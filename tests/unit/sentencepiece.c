@@ -175,8 +175,7 @@ algorithms(void)
 static void
 normalization(void)
 {
-    static const struct spec plain = {.algorithm = SP_BPE},
-                             keep = {SP_BPE, .keep_extra = true},
+    static const struct spec plain = {.algorithm = SP_BPE}, keep = {SP_BPE, .keep_extra = true},
                              bare = {SP_BPE, .no_dummy = true, .keep_extra = true},
                              suffix = {SP_BPE, .suffix = true}, map = {SP_BPE, .map = true},
                              back_map = {SP_BPE, .denormalize = true};
@@ -199,13 +198,16 @@ normalization(void)
 static void
 odd_models(void)
 {
-    static const struct spec runs = {.algorithm = SP_BPE, .keep_extra = true, .no_dummy = true,
+    static const struct spec runs = {.algorithm = SP_BPE,
+                                     .keep_extra = true,
+                                     .no_dummy = true,
                                      .more = {{M M, -9, 1}, {M M M, -9, 1}}},
-                             ties = {.algorithm = SP_BPE, .no_dummy = true,
+                             ties = {.algorithm = SP_BPE,
+                                     .no_dummy = true,
                                      .more = {{"ca", -0.5f, 1}, {"cab", -7, 1}}},
                              unused = {.algorithm = SP_BPE, .no_dummy = true, .ab_unused = true},
-                             lone = {.algorithm = SP_BPE, .no_dummy = true,
-                                     .more = {{"zb", -0.1f, 1}}};
+                             lone = {
+                                 .algorithm = SP_BPE, .no_dummy = true, .more = {{"zb", -0.1f, 1}}};
     encodes(&runs, "    ab", "12 8", "    ab", "of equal scores the leftmost");
     encodes(&runs, "     c ab   ", "12 11 6 8 12", "     c ab   ", "runs of spaces");
     encodes(&ties, "bca", "9 4", "bca", "equal scores of two pieces");
@@ -230,7 +232,10 @@ decoding(void)
     (ids.data = (uint32_t *)(uintptr_t)(list), ids.len = sizeof(list) / sizeof *(list))
     IDS(cut);
     decode(t, &ids, &out);
-    is_str(out.data, "ab\xEF\xBF\xBD\xEF\xBF\xBD" "a", "an unfinished character");
+    is_str(out.data,
+           "ab\xEF\xBF\xBD\xEF\xBF\xBD"
+           "a",
+           "an unfinished character");
     str_clear(&out);
     IDS(whole);
     decode(t, &ids, &out);
@@ -238,7 +243,10 @@ decoding(void)
     str_clear(&out);
     IDS(wrong);
     decode(t, &ids, &out);
-    is_str(out.data, "\xEF\xBF\xBD\xEF\xBF\xBD" "A\xEF\xBF\xBD ab", "bytes that are no UTF-8");
+    is_str(out.data,
+           "\xEF\xBF\xBD\xEF\xBF\xBD"
+           "A\xEF\xBF\xBD ab",
+           "bytes that are no UTF-8");
     ok(tokenizer_decode(t, beyond, 1, false, &out) < 0 && err_status() == STATUS_INPUT,
        "an id beyond the model: %s", err_text());
     str_release(&out);
@@ -257,9 +265,9 @@ store(const char *path, const char *text)
 #define ADDED(id, content)                                                               \
     "{\"id\":" id ",\"content\":\"" content "\",\"single_word\":false,\"lstrip\":false," \
     "\"rstrip\":false,\"normalized\":false,\"special\":true}"
-#define TEMPLATE                                                                               \
+#define TEMPLATE                                                                                   \
     "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"Sequence\":{\"id\":\"A\"," \
-    "\"type_id\":0}},{\"SpecialToken\":{\"id\":\"<s|x>\",\"type_id\":0}}],\"pair\":[],"        \
+    "\"type_id\":0}},{\"SpecialToken\":{\"id\":\"<s|x>\",\"type_id\":0}}],\"pair\":[],"            \
     "\"special_tokens\":{\"<s|x>\":{\"id\":\"<s|x>\",\"ids\":[1],\"tokens\":[\"<s|x>\"]}}},"
 
 /* The same vocabulary as tokenizer.json, with other names of the special tokens. */
@@ -267,15 +275,16 @@ static void
 store_json(const char *path)
 {
     struct str json = {0};
-    str_adds(&json, "{\"added_tokens\":[" ADDED("0", "<unk|x>") "," ADDED("1", "<s|x>") "," ADDED(
-                        "2", "</s|x>") "]," TEMPLATE
-                                       "\"decoder\":{\"type\":\"Sequence\",\"decoders\":["
-                                       "{\"type\":\"ByteFallback\"},{\"type\":\"Replace\","
-                                       "\"pattern\":{\"String\":\"" M "\"},\"content\":\" \"},"
-                                       "{\"type\":\"Fuse\"}]},\"model\":{\"type\":\"Unigram\","
-                                       "\"unk_id\":0,\"byte_fallback\":true,\"vocab\":[");
-    str_adds(&json, PIECE("<unk|x>", "0") "," PIECE("<s|x>", "0") "," PIECE("</s|x>", "0") "," PIECE(
-                        M, "-3") "," PIECE("a", "-4") "," PIECE("b", "-5") "," PIECE("c", "-6"));
+    str_adds(&json,
+             "{\"added_tokens\":[" ADDED("0", "<unk|x>") "," ADDED("1", "<s|x>") "," ADDED(
+                 "2", "</s|x>") "]," TEMPLATE "\"decoder\":{\"type\":\"Sequence\",\"decoders\":["
+                                "{\"type\":\"ByteFallback\"},{\"type\":\"Replace\","
+                                "\"pattern\":{\"String\":\"" M "\"},\"content\":\" \"},"
+                                "{\"type\":\"Fuse\"}]},\"model\":{\"type\":\"Unigram\","
+                                "\"unk_id\":0,\"byte_fallback\":true,\"vocab\":[");
+    str_adds(&json,
+             PIECE("<unk|x>", "0") "," PIECE("<s|x>", "0") "," PIECE("</s|x>", "0") "," PIECE(
+                 M, "-3") "," PIECE("a", "-4") "," PIECE("b", "-5") "," PIECE("c", "-6"));
     str_adds(&json, "," PIECE("ab", "-1") "," PIECE(M "ab", "-2") "," PIECE("bc", "-0.5") "," PIECE(
                         "<sep>", "0"));
     for (unsigned i = 0; i < 256; i++)

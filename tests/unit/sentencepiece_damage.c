@@ -272,7 +272,7 @@ damage(int algorithm, const char *name)
     ok(wrong == 0 && counts[0] && counts[1], "%s: flipped bits: %zu taken, %zu refused", name,
        counts[0], counts[1]);
     counts[0] = counts[1] = 0;
-    for (size_t n = 0; n < m.len; n += n > 200 && n + 200 < m.len ? 251 : 3) {
+    for (size_t n = 0; n<m.len; n += n> 200 && n + 200 < m.len ? 251 : 3) {
         int rc = try_model(m.data, n);
         wrong += rc < 0;
         counts[rc == 1]++;
