@@ -21,7 +21,7 @@
 #define UNKNOWN_PENALTY 10
 
 enum { CACHED_CODES = 16, KEY_WORDS = CACHED_CODES / 4, CACHED_IDS = 6 };
-enum { CACHE_BITS = 15, CACHE_WAYS = 2 };
+enum { CACHE_BITS = 17, CACHE_WAYS = 2 };
 enum {
     WINDOW = 256, /* characters that are cut into stretches at once */
     AHEAD = 16    /* stretches that are looked up before the first of them is used */
