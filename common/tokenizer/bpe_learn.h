@@ -26,8 +26,8 @@ struct bpe_learn_options {
     uint64_t min_frequency;
     size_t max_length; /* of a merged token; 0: no limit */
     bool characters;   /* max_length counts characters, else bytes */
-    bool any_split;    /* a new token is made of every pair that has its text, as in SentencePiece;
-                          else of the pair learned */
+    bool any_split;    /* a new token is made of every pair that has its text (and min_frequency),
+                          as in SentencePiece; else of the pair learned */
     const struct vocab *taken; /* texts that no token may have; NULL: none */
     void (*progress)(uint32_t tokens_done, uint32_t tokens_all);
 };
