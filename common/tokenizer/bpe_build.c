@@ -108,9 +108,11 @@ static void
 add_word(struct bpe *b, struct bpe_scratch *s, uint32_t id, const char *text, size_t n,
          struct ids *ids)
 {
+    if (n == 0 || utf8_valid(text, n) != n)
+        return;
     vec_clear(ids);
     bpe_encode_miss(b, s, text, n, ids);
-    if (n == 0 || utf8_valid(text, n) != n || (ids->len == 1 && ids->data[0] == id))
+    if (ids->len == 1 && ids->data[0] == id)
         return;
     vocab_add(&b->words, id, text, n);
     uint32_t bit = word_bit(text, n);
