@@ -467,26 +467,26 @@ test_chains(void)
 int
 main(void)
 {
-    test_setup("bytes", (struct setup){.byte_level = true}, 60);
-    test_setup("bytes, any order", (struct setup){.byte_level = true, .shuffled = true}, 60);
+    test_setup("bytes", (struct setup){.byte_level = true}, 30);
+    test_setup("bytes, any order", (struct setup){.byte_level = true, .shuffled = true}, 30);
     test_setup("bytes, shared ranks",
-               (struct setup){.byte_level = true, .shared_ranks = true, .shuffled = true}, 40);
-    test_setup("bytes, whole words", (struct setup){.byte_level = true, .ignore_merges = true}, 40);
+               (struct setup){.byte_level = true, .shared_ranks = true, .shuffled = true}, 24);
+    test_setup("bytes, whole words", (struct setup){.byte_level = true, .ignore_merges = true}, 24);
     test_setup("bytes, some missing",
-               (struct setup){.byte_level = true, .lacks_units = true, .with_unk = true}, 40);
+               (struct setup){.byte_level = true, .lacks_units = true, .with_unk = true}, 24);
     test_setup("bytes, some missing, without unk",
-               (struct setup){.byte_level = true, .lacks_units = true}, 40);
-    test_setup("characters", (struct setup){0}, 60);
-    test_setup("characters, any order", (struct setup){.shuffled = true}, 40);
-    test_setup("characters, shared ranks", (struct setup){.shared_ranks = true}, 40);
-    test_setup("characters, whole words", (struct setup){.ignore_merges = true}, 40);
-    test_setup("byte fallback", (struct setup){.lacks_units = true, .byte_fallback = true}, 40);
+               (struct setup){.byte_level = true, .lacks_units = true}, 24);
+    test_setup("characters", (struct setup){0}, 30);
+    test_setup("characters, any order", (struct setup){.shuffled = true}, 24);
+    test_setup("characters, shared ranks", (struct setup){.shared_ranks = true}, 24);
+    test_setup("characters, whole words", (struct setup){.ignore_merges = true}, 24);
+    test_setup("byte fallback", (struct setup){.lacks_units = true, .byte_fallback = true}, 24);
     test_setup("byte fallback, unk",
-               (struct setup){.lacks_units = true, .byte_fallback = true, .with_unk = true}, 40);
-    test_setup("unk", (struct setup){.lacks_units = true, .with_unk = true}, 40);
+               (struct setup){.lacks_units = true, .byte_fallback = true, .with_unk = true}, 24);
+    test_setup("unk", (struct setup){.lacks_units = true, .with_unk = true}, 24);
     test_setup("fused unk",
-               (struct setup){.lacks_units = true, .with_unk = true, .fuse_unk = true}, 40);
-    test_setup("unknown vanish", (struct setup){.lacks_units = true}, 40);
+               (struct setup){.lacks_units = true, .with_unk = true, .fuse_unk = true}, 24);
+    test_setup("unknown vanish", (struct setup){.lacks_units = true}, 24);
     test_long("bytes", (struct setup){.byte_level = true});
     test_long("bytes, any order", (struct setup){.byte_level = true, .shuffled = true});
     test_long("characters", (struct setup){.shared_ranks = true});
