@@ -217,7 +217,7 @@ def real_models(folder):
 
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(dir=".")).resolve()
-    mb = int(os.environ.get("LLM_PEER_MB", 10000 if LONG else 2))
+    mb = int(os.environ.get("LLM_PEER_MB", 10000 if LONG else 1))
     corpus = {n: corpus_texts(n, mb * 1000000) for n in ("ja", "en", "code")}
     corpus = {n: t for n, t in corpus.items() if t} or {"system documentation": system_texts()}
     sample = {n: t[:60] for n, t in corpus.items()}
