@@ -292,7 +292,8 @@ choose_pieces(struct learner *l, size_t most)
             vec_push(&all, ((struct candidate){l->loss[i], i}));
         p->dropped[i] = 1;
     }
-    qsort(all.data, all.len, sizeof *all.data, compare_losses);
+    if (all.len)
+        qsort(all.data, all.len, sizeof *all.data, compare_losses);
     for (size_t i = 0; i < all.len && kept + i < most; i++)
         p->dropped[all.data[i].piece] = 0;
     vec_release(&all);
@@ -404,7 +405,7 @@ rank_pieces(const struct learner *l, struct unigram_learned *out)
         if (!p->dropped[i])
             vec_push(&out->ranked, ((struct unigram_learned_piece){i, p->score[i]}));
     n = l->o->target > p->characters ? l->o->target - p->characters : 0;
-    if (out->ranked.len) /* of nothing there is no first */
+    if (out->ranked.len)
         qsort(out->ranked.data, out->ranked.len, sizeof *out->ranked.data, compare_ranked);
     out->ranked.len = out->ranked.len < n ? out->ranked.len : n;
     for (uint32_t i = 0; i < p->characters; i++) {

@@ -203,11 +203,8 @@ key_at(const unigram_symbol *text)
 {
     uint64_t key = 0;
 
-    for (int i = 0; i < STEP; i++) {
-        if (!text[i])
-            return key << 16 * (STEP - i);
-        key = key << 16 | text[i];
-    }
+    for (int i = 0; i < STEP && text[i]; i++)
+        key |= (uint64_t)text[i] << (48 - 16 * i);
     return key;
 }
 
@@ -417,7 +414,8 @@ unigram_seed(const struct unigram_corpus *c, const struct unigram_seed_options *
         free(w->suffixes);
     }
     keep_best(&s, out, &least);
-    qsort_r(out->data, out->len, sizeof *out->data, compare_found, c->text.data);
+    if (out->len)
+        qsort_r(out->data, out->len, sizeof *out->data, compare_found, c->text.data);
     free(s.workers);
     free(s.order);
     free(s.first);
