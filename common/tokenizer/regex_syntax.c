@@ -64,6 +64,8 @@ add_point(struct str *out, uint32_t c)
 /* ---- escapes ---- */
 
 #define WORD_ITEMS "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+/* outside a class Oniguruma looks Latin-1 up in a table of its own, which has more numbers */
+#define WORD_ALONE WORD_ITEMS "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}"
 
 static int
 hex_digits(struct parser *p, size_t most, uint32_t *value)
@@ -154,11 +156,11 @@ escape(struct parser *p, bool inside, uint32_t *c, struct str *out)
     case 'S': return str_adds(out, "\\P{White_Space}"), 1;
     case 'd': return str_adds(out, "\\p{Nd}"), 1;
     case 'D': return str_adds(out, "\\P{Nd}"), 1;
-    case 'w': return str_adds(out, inside ? WORD_ITEMS : "[" WORD_ITEMS "]"), 1;
+    case 'w': return str_adds(out, inside ? WORD_ITEMS : "[" WORD_ALONE "]"), 1;
     case 'W':
         if (inside)
             return refuse(p, "\\W in a class");
-        return str_adds(out, "[^" WORD_ITEMS "]"), 1;
+        return str_adds(out, "[^" WORD_ALONE "]"), 1;
     case 'p':
     case 'P': return property(p, letter == 'P', out) < 0 ? -1 : 1;
     case 'x':

@@ -39,7 +39,7 @@ TEXTS = [
     "▁a ▁ b▁", "<0x41> <s> </s> <unk>", "<s>hello</s> <mask> x<mask>", " <mask>  <strip> a<strip> b",
     "wordy <word> a<word>b <word>", "NORM norm Norm Ｎorm", "return argc + len(argv)\n    # the end",
     "!!! ... --- ___", "\ufeffBOM \0 nul", "a" * 110, " " * 100 + "x", "ab" * 60, "東京都東京都東京カタカナがぎぐ" * 3,
-    "<a><e><e><a><a>e e.e aaaa aaaaa! aa! a b  b b", "<s>  </s>  <s> </s> x <s>\n\n\n", "a\0b a\0 b", "１２３ NORMS norms ﬁX",
+    "<a><e><e><a><a>e e.e aaaa aaaaa! aa! a b  b b", "<s>  </s>  <s> </s> x <s>\n\n\n", "a\0b a\0 b", "１２３ NORMS norms ﬁX", "²12 ½3 ¹x x³4",
     "İstanbul ΑΣ ß ẞ", "\u200b\u200d zero", "naïve café e\u0301", "\U0001d400\U00020000 rare",
 ]
 
