@@ -54,7 +54,7 @@ read_scores(struct learner *l)
     if (json_doc_parse(&doc, files[0].name, files[0].data, files[0].size) < 0)
         return -1;
     const json_t *vocab = json_object_get(json_object_get(doc.root, "model"), "vocab");
-    l->lowest = INFINITY;
+    l->lowest = HUGE_VAL;
     for (size_t id = 0; id < json_array_size(vocab); id++) {
         l->score[id] = json_number_value(json_array_get(json_array_get(vocab, id), 1));
         l->lowest = fmin(l->lowest, l->score[id]);
@@ -218,7 +218,7 @@ best_without(const struct learner *l, struct worker *w, uint32_t id, const char 
     double *best = mem_array(n + 1, sizeof *best);
     size_t used;
     for (size_t i = 1; i <= n; i++)
-        best[i] = -INFINITY;
+        best[i] = -HUGE_VAL;
     best[0] = 0;
     for (size_t at = 0; at < n; at += used) {
         text_peek(s + at, &used);
