@@ -70,7 +70,7 @@ flatten(uint64_t bits, uint32_t at, uint32_t *ends)
 #include "kernels/text_keys.inc"
 #include "kernels/text_scan.inc"
 
-/* A look-up by the low nibble gives the bits of all high nibbles, one by the high nibble its bit. */
+/* A look-up by the low nibble gives the bits of all high nibbles, one by the high its bit. */
 static inline __m256i
 in_set(__m256i v, __m256i low, __m256i high, __m256i bit)
 {

@@ -44,7 +44,7 @@ flatten(uint64_t bits, uint32_t at, uint32_t *ends)
 
 #include "kernels/text_scan.inc"
 
-/* A look-up by the low nibble gives the bits of all high nibbles, one by the high nibble its bit. */
+/* A look-up by the low nibble gives the bits of all high nibbles, one by the high its bit. */
 static size_t
 find(const struct text_set *set, const char *text, size_t at, size_t n)
 {
