@@ -193,19 +193,25 @@ run_parts(const struct normalizer_step *step, const char *s, size_t n, struct st
 
 /* What the bytes of the first character have become in `out`. */
 static size_t
-follow_first(const struct normalizer_step *step, const char *s, size_t origin,
+follow_first(const struct normalizer_step *step, const char *s, size_t length, size_t origin,
              const struct str *out)
 {
     struct str image = {0};
-    size_t used;
+    size_t first = 0, n;
     run_parts(step, s, origin, &image);
-    size_t n = image.len;
+    n = image.len;
     str_release(&image);
-    /* Precompiled does not count what it takes away at the very beginning */
-    if (n == 0 && step->kind == NORMALIZE_PRECOMPILED && out->len)
-        text_peek(out->data, &used), n = used;
-    while (n < out->len && ((unsigned char)out->data[n] & 0xC0) == 0x80)
-        n++; /* composed with what follows it */
+    if (out->len)
+        text_peek(out->data, &first);
+    /* Precompiled does not count what it takes away at the very beginning, and gives the
+     * characters of a cluster that it replaces their places one by one */
+    if (step->kind == NORMALIZE_PRECOMPILED &&
+        (n == 0 || (n > first && cluster_end(s, length, 0) > origin)))
+        return first;
+    if (n > 0 && n < first)
+        return first;
+    while (n > 0 && n < out->len && ((unsigned char)out->data[n] & 0xC0) == 0x80)
+        n--; /* composed with what follows it, whose place counts */
     return n;
 }
 
@@ -228,7 +234,7 @@ run_step(const struct normalizer_step *step, struct normalizer_scratch *s, const
         if (!text_normalize(step->form, *text, *n, out))
             return 0;
         if (*origin)
-            *origin = follow_first(step, *text, *origin, out);
+            *origin = follow_first(step, *text, *n, *origin, out);
         break;
     case NORMALIZE_REPLACE:
         if (run_replace(step, s->regex, *text, *n, out, origin) < 0)
@@ -244,7 +250,7 @@ run_step(const struct normalizer_step *step, struct normalizer_scratch *s, const
     default:
         run_parts(step, *text, *n, out);
         if (*origin)
-            *origin = follow_first(step, *text, *origin, out);
+            *origin = follow_first(step, *text, *n, *origin, out);
     }
     *text = out->data ? out->data : "";
     *n = out->len;
