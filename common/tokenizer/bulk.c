@@ -200,7 +200,7 @@ take_vocab(struct cursor *c)
         return false;
     if (!take(c, '}'))
         do {
-            if (!take_string(c, &s, &n) || !take(c, ':') || !take_id(c, &id) ||
+            if (!take_string(c, &s, &n) || !take(c, ':') || !take_id(c, &id) || n == 0 ||
                 !vocab_add(&b->vocab, id, s, n))
                 return false;
         } while (take(c, ','));

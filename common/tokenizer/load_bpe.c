@@ -144,51 +144,18 @@ load_flags(struct tokenizer *t, const struct json_doc *doc, const json_t *model)
     return 0;
 }
 
+/* Of a merge that stands twice Hugging Face takes the last; such a file is damaged: refused. */
 static int
-order_of_pairs(const void *a, const void *b)
+build(struct bpe *b, const struct vocab *vocab, const struct merges *merges,
+      const struct json_doc *doc, const json_t *model)
 {
-    const struct bpe_merge *x = a, *y = b;
-    if (x->left != y->left)
-        return x->left < y->left ? -1 : 1;
-    if (x->right != y->right)
-        return x->right < y->right ? -1 : 1;
-    return x->rank < y->rank ? -1 : 1;
-}
-
-static int
-order_of_ranks(const void *a, const void *b)
-{
-    const struct bpe_merge *x = a, *y = b;
-    return x->rank < y->rank ? -1 : 1;
-}
-
-/* Of merges that stand several times the last one counts, as in Hugging Face's map. */
-static void
-drop_repeated(struct merges *m)
-{
-    size_t kept = 0;
-    qsort(m->data, m->len, sizeof *m->data, order_of_pairs);
-    for (size_t i = 0; i < m->len; i++) {
-        const struct bpe_merge *x = &m->data[i];
-        if (i + 1 == m->len || x->left != x[1].left || x->right != x[1].right)
-            m->data[kept++] = *x;
-    }
-    m->len = kept;
-    qsort(m->data, m->len, sizeof *m->data, order_of_ranks);
-}
-
-/* -1 when the merges cannot be stored. */
-static int
-build(struct bpe *b, const struct vocab *vocab, struct merges *merges)
-{
-    struct bpe flags = *b;
-    if (bpe_build(b, vocab, merges->data, (uint32_t)merges->len) < 0)
+    long twice = bpe_build(b, vocab, merges->data, (uint32_t)merges->len);
+    if (twice < 0)
         return 0;
-    b->prefix = b->suffix = NULL; /* still needed */
-    bpe_release(b);
-    *b = flags;
-    drop_repeated(merges);
-    return bpe_build(b, vocab, merges->data, (uint32_t)merges->len) < 0 ? 0 : -1;
+    if ((size_t)twice >= merges->len)
+        return json_fail(doc, model, "merges", "made to collide in a table: not supported");
+    return json_fail_at(doc, json_object_get(model, "merges"), merges->data[twice].rank,
+                        "this merge stands twice");
 }
 
 /*
@@ -226,9 +193,7 @@ load_bpe(struct tokenizer *t, const struct json_doc *doc, const json_t *model, s
     if (b->prefix || b->suffix)
         pretokenizer_keep_byte_map(&t->pretokenizer);
     b->byte_level = t->pretokenizer.byte_level;
-    if (build(b, &t->vocab, &merges) < 0)
-        json_fail(doc, model, "merges", "made to collide in a table: not supported");
-    else
+    if (build(b, &t->vocab, &merges, doc, model) == 0)
         rc = check_unknown(t, doc, model);
 out:
     vec_release(&merges);

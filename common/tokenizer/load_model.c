@@ -28,6 +28,8 @@ load_vocab(struct tokenizer *t, const struct json_doc *doc, const json_t *model,
         json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
         if (id < 0 || id >= VOCAB_MAX)
             return json_fail(doc, vocab, key, "expected an id from 0 to %d", VOCAB_MAX - 1);
+        if (!*key)
+            return json_fail(doc, vocab, NULL, "id %lld is an empty token", (long long)id);
         if (!vocab_add(&t->vocab, (uint32_t)id, key, strlen(key)))
             return json_fail(doc, vocab, key, "id %lld stands twice", (long long)id);
     }

@@ -59,6 +59,8 @@ load_piece(struct tokenizer *t, const struct json_doc *doc, const json_t *vocab,
         return json_fail_at(doc, vocab, i, "expected a token and its score");
     if (json_at_bytes(doc, pair, 0, &text, &n) < 0 || json_at_real(doc, pair, 1, score) < 0)
         return -1;
+    if (n == 0)
+        return json_fail_at(doc, vocab, i, "an empty token");
     if (n > UINT16_MAX)
         return json_fail_at(doc, vocab, i, "a token of %zu bytes is longer than supported", n);
     *score = peer_real(*score);

@@ -86,7 +86,6 @@ def models():
                                     merges=[["e", "▁"]] + char["merges"])
     MODELS["legacy_merges"] = dict(byte, merges=["%s %s" % tuple(p) for p in byte["merges"]])
     del MODELS["legacy_merges"]["type"]
-    MODELS["repeated_merges"] = dict(byte, merges=byte["merges"] + byte["merges"][3:9])
     MODELS["merges_with_version"] = dict(byte, merges=["#version: 0.2"] + ["%s %s" % tuple(p) for p in byte["merges"]])
 
     def train_words(model, trainer):
@@ -274,7 +273,6 @@ def fixtures():
     yield chars_with("delimiter", pre_tokenizer={"type": "CharDelimiterSplit", "delimiter": "e"}, decoder=None)
     yield make("affixes", "affixes", pre_tokenizer={"type": "WhitespaceSplit"},
                decoder={"type": "BPEDecoder", "suffix": "</w>"})
-    yield bytes_with("repeated merges", model="repeated_merges")
     yield bytes_with("merges with a version", model="merges_with_version")
     yield make("affixed bytes", "affixed_bytes", pre_tokenizer=dict(BYTE, add_prefix_space=True),
                decoder={"type": "BPEDecoder", "suffix": "</w>"})
