@@ -1,5 +1,5 @@
 # Made by completions/generate from llm-tokenize --dump-options.
-complete -c llm-tokenize -s t -l tokenizer -r -F -d 'tokenizer.json, or the directory that has it'
+complete -c llm-tokenize -s t -l tokenizer -r -F -d 'tokenizer.json, .model, .tiktoken or tekken.json, or a directory of one'
 complete -c llm-tokenize -s o -l output -r -F -d 'output file'
 complete -c llm-tokenize -l source -x -d 'the source that the inputs belong to, and its language'
 complete -c llm-tokenize -l special -x -a 'document tokenizer none' -d 'special tokens around a document (default: document; with --ids: tokenizer)'

@@ -25,7 +25,7 @@ struct options options = {.train = -1, .export = -1, .special = SPECIAL_DOCUMENT
 static const struct opt table[] = {
     {.type = OPT_GROUP, .help = "Tokenizing"},
     {.type = OPT_STRING, .letter = 't', .name = "tokenizer", .placeholder = "FILE|DIR",
-     .target = O tokenizer, .help = "tokenizer.json, or the directory that has it"},
+     .target = O tokenizer, .help = "tokenizer.json, .model, .tiktoken or tekken.json, or a directory of one"},
     {.type = OPT_STRING, .letter = 'o', .name = "output", .placeholder = "FILE",
      .target = O output, .fallback = "-", .help = "output file"},
     {.type = OPT_STRING, .name = "source", .placeholder = "NAME[:LANG]", .target = O source,

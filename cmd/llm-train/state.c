@@ -10,8 +10,8 @@
 #include "base/sys.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/model_source.h"
-#include "cmd/llm-train/train.h"
 #include "cmd/llm-train/machine.h"
+#include "cmd/llm-train/train.h"
 
 static void
 say_damaged(void *arg, const char *message)

@@ -73,8 +73,10 @@ take_seeds(struct unigram_pieces *p, const struct unigram_corpus *c,
 {
     double sum = 0;
 
-    for (uint32_t i = 1; i <= c->symbols; i++)
-        add_string(p, &(unigram_symbol){(unigram_symbol)i}, 1, c->counts[i]);
+    for (uint32_t i = 1; i <= c->symbols; i++) {
+        unigram_symbol one = (unigram_symbol)i;
+        add_string(p, &one, 1, c->counts[i]);
+    }
     p->characters = c->symbols;
     for (size_t i = 0; i < seeds->len; i++)
         add_string(p, c->text.data + seeds->data[i].start, seeds->data[i].length,

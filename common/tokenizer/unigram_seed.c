@@ -242,7 +242,7 @@ walk_one(const struct seeker *s, struct worker *w, const struct suffix *g, uint3
 {
     const unigram_symbol *text = s->c->text.data + g->at;
 
-    while (text[depth] && depth <= s->o->longest)
+    while (depth <= s->o->longest && text[depth])
         depth++;
     if (depth <= s->o->longest && !before(s, g))
         take(s, w, g->at, depth, g->weight);

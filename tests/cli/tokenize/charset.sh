@@ -81,7 +81,7 @@ is "Windows-1252" "$(printf '\x93caf\xe9\x94 \x80' >w; totext from:iso-8859-1 w)
 is "declared charsets" "$(printf '<html><meta charset=koi8-r><p>\xf0\xf2\xe9\xf7\xe5\xf4</p>' >k; texts k)" '{"text":"ПРИВЕТ\n"}'
 
 # faults
-for i in 1 2 3 4 5 6; do printf 'これは日本語の文章です。漢字とかなが混ざっています。\n'; done >long
+for _ in 1 2 3 4 5 6; do printf 'これは日本語の文章です。漢字とかなが混ざっています。\n'; done >long
 iconv -t EUC-JP long >bad.txt
 printf 'a\xa4b\xff\xa9\xa1.\xa4' >>bad.txt
 n=$(iconv -t EUC-JP long | wc -c)

@@ -110,8 +110,8 @@ err_like "is named" '^llm-tokenize: long.warc: offset [0-9]+: the record is larg
 is "and the next ones are read" "$(texts --on-error skip --max-member 4K long.warc | wc -l)" 2
 
 # memory: many records, in one stream
-for i in 1 2 3 4 5 6 7 8 9 10 11 12; do cat a.warc; done >b
-for i in 1 2 3 4 5 6 7 8 9 10 11 12; do cat b; done >c
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do cat a.warc; done >b
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do cat b; done >c
 many() { for _ in $(seq "$1"); do cat c; done; }
 peak() { # MB
     many "$1" | python3 -c 'import resource, subprocess, sys
