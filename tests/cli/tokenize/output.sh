@@ -88,7 +88,9 @@ else
     one=$(memory --count big.jsonl)
     many=$(memory --count big.jsonl big.jsonl big.jsonl big.jsonl)
     ok "constant memory: $one KB, $many KB for four times as much" [ "$many" -lt $((one + 4096)) ]
-    seq 1 300000 >lines
-    small=$(memory --format lines lines -o s.shard)
-    ok "a great many small documents: $small KB" [ "$small" -lt 100000 ]
+    seq 1 2000000 >lines # enough to fill what waits between the threads
+    many=$(memory --format lines lines -o s.shard)
+    great=$(memory --format lines lines lines lines -o s.shard)
+    ok "small documents: $many KB, $great KB for three times as many" [ "$great" -lt $((many + 32768)) ]
+    ok "two threads' caches and tables stay small" [ "$great" -lt 200000 ]
 fi
