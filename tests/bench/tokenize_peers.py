@@ -192,7 +192,7 @@ def encode_row(name, kind, size, ratios, loads):
         line += " %9s" % ("%.1f" % cells[e] if cells.get(e) else "-")
     print(line + "   " + compare(file, kind, [e for e in runs if e != "ours" and any(runs[e])], truth), flush=True)
     if cells.get("ours"):
-        ratios += ["%s %s %.2f× %s" % (name, kind, cells["ours" + e[9:] if e[9:] else "ours"] / cells[e], e)
+        ratios += ["%s %s %.2f× %s" % (name, kind, cells["ours 2nd" if e.endswith(" 2nd") else "ours"] / cells[e], e)
                    for e in cells if not e.startswith("ours") and cells[e] and e != "hf"]
 
 
