@@ -324,7 +324,8 @@ agrees(struct model *m, struct bpe_scratch *s, const struct str *text)
             bpe_encode(&m->bpe, s, text->data, text->len, &ids);
         else
             bpe_encode_miss(&m->bpe, s, text->data, text->len, &ids);
-        same = ids.len == right.len && !memcmp(ids.data, right.data, ids.len * sizeof *ids.data);
+        same = ids.len == right.len &&
+               (ids.len == 0 || !memcmp(ids.data, right.data, ids.len * sizeof *ids.data));
     }
     vec_release(&right);
     vec_release(&ids);
