@@ -62,6 +62,45 @@ def unpack(data):
     return list(struct.unpack("<%dI" % (len(data) // 4), data))
 
 
+# ---- the program --------------------------------------------------------------
+
+def tool(*arguments):
+    """What llm-tokenize writes; a failure is a failed test."""
+    p = subprocess.run([str(BIN / "llm-tokenize"), "-q"] + [str(a) for a in arguments], stdout=subprocess.PIPE)
+    if p.returncode:
+        ok(False, "llm-tokenize %s: status %d" % (" ".join(map(str, arguments)), p.returncode))
+    return p.stdout
+
+
+def write_lines(path, texts):
+    path.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+    return path
+
+
+def encode(file, texts, folder, *options):
+    """Ids of each text by the command line; no special tokens around."""
+    source = write_lines(folder / "encode.jsonl", texts)
+    out = tool("-t", file, "--format", "jsonl", "--ids", "--special", "none", *options, source)
+    return [[int(i) for i in line.split()] for line in out.decode().splitlines()]
+
+
+def compare_ids(what, file, peer, texts, folder):
+    """Texts of which the ids differ from the peer's, and the peer's ids."""
+    ours = encode(file, texts, folder)
+    theirs = [e.ids for e in peer.encode_batch(texts, add_special_tokens=False)]
+    wrong = [i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b]
+    for i in wrong[:3]:
+        diag("%s: %r: %r, expected %r" % (what, texts[i][:60], ours[i][:12], theirs[i][:12]))
+    return len(wrong) + abs(len(ours) - len(theirs)), theirs
+
+
+def same_ids(what, file, peer, texts, folder):
+    texts = [t for t in texts if t]
+    wrong, _ = compare_ids(what, file, peer, texts, folder)
+    ok(not wrong, "%s: %d of %d texts differ, %.1f MB" % (
+        what, wrong, len(texts), sum(len(t.encode()) for t in texts) / 1e6))
+
+
 # ---- texts --------------------------------------------------------------------
 
 HARD = fixtures.TEXTS + [

@@ -10,37 +10,19 @@ differs must have the same sum of scores; ties are counted, and rare.
 import json
 import os
 import pathlib
-import subprocess
 import tempfile
 
 import sentencepiece
 
 import _texts
-from _texts import BIN, HARD, corpus_texts, diag, ok, random_texts, system_texts
+from _texts import HARD, corpus_texts, diag, encode, ok, random_texts, system_texts, tool, write_lines
 
-
-def tool(*arguments):
-    p = subprocess.run([str(BIN / "llm-tokenize"), "-q"] + [str(a) for a in arguments], stdout=subprocess.PIPE)
-    if p.returncode:
-        ok(False, "llm-tokenize %s: status %d" % (" ".join(map(str, arguments)), p.returncode))
-    return p.stdout
-
-
-def write_lines(path, texts):
-    path.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
-    return path
-
-
-def encode(file, texts, folder):
-    """Special tokens written out are plain text, as SentencePiece has it."""
-    source = write_lines(folder / "encode.jsonl", texts)
-    out = tool("-t", file, "--format", "jsonl", "--ids", "--special", "none", "--special-text", "plain", source)
-    return [[int(i) for i in line.split()] for line in out.decode().splitlines()]
+PLAIN = "--special-text", "plain"  # special tokens written out are text, as SentencePiece has it
 
 
 def compare(what, file, model, texts, folder):
     peer = sentencepiece.SentencePieceProcessor(model_file=str(model))
-    ours, theirs = encode(file, texts, folder), peer.encode(texts)
+    ours, theirs = encode(file, texts, folder, *PLAIN), peer.encode(texts)
     wrong = [i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b]
     ties, vocab = [], json.loads(file.read_text())["model"]["vocab"]
     if isinstance(vocab, list):  # Unigram
@@ -82,7 +64,7 @@ def main():
         if unigram:
             held_out = [line for t in held_out for line in t.split("\n") if line]
         peer = compare(what, file, model, held_out + hard, folder)
-        back = encode(model, hard, folder)
+        back = encode(model, hard, folder, *PLAIN)
         ok(back == peer.encode(hard), what + ": llm-tokenize reads the model as the package does")
         kinds = [(peer.is_unknown(i), peer.is_control(i), peer.is_byte(i)) for i in range(len(peer))]
         known = json.loads(file.read_text())["added_tokens"]

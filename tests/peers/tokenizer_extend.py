@@ -10,41 +10,14 @@ and ../shared/data/tokenizers; without any of them, ones trained here.
 import json
 import os
 import pathlib
-import subprocess
 import tarfile
 import tempfile
 
 from tokenizers import Tokenizer
 
 import _texts
-from _texts import BIN, HARD, PEERS, TOKENIZERS, corpus_texts, diag, ok, random_texts, skip, system_texts
-
-
-def tool(*arguments):
-    p = subprocess.run([str(BIN / "llm-tokenize"), "-q"] + [str(a) for a in arguments], stdout=subprocess.PIPE)
-    if p.returncode:
-        ok(False, "llm-tokenize %s: status %d" % (" ".join(map(str, arguments)), p.returncode))
-    return p.stdout
-
-
-def write_lines(path, texts):
-    path.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
-    return path
-
-
-def encode(file, texts, folder):
-    source = write_lines(folder / "encode.jsonl", texts)
-    out = tool("-t", file, "--format", "jsonl", "--ids", "--special", "none", source)
-    return [[int(i) for i in line.split()] for line in out.decode().splitlines()]
-
-
-def differ(file, peer, texts, folder):
-    ours = encode(file, texts, folder)
-    theirs = [e.ids for e in peer.encode_batch(texts, add_special_tokens=False)]
-    wrong = [i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b]
-    for i in wrong[:3]:
-        diag("%r: %r, expected %r" % (texts[i][:60], ours[i][:12], theirs[i][:12]))
-    return len(wrong) + abs(len(ours) - len(theirs)), theirs
+from _texts import (HARD, PEERS, TOKENIZERS, compare_ids, corpus_texts, ok, random_texts, skip, system_texts, tool,
+                    write_lines)
 
 
 def extend(name, base, add, texts, held_out, folder, *options):
@@ -60,7 +33,7 @@ def extend(name, base, add, texts, held_out, folder, *options):
     ok(all(after.get(t) == i for t, i in before.items()) and sorted(set(after.values()) - set(before.values())) ==
        list(range(size, size + add)), "%s: %d tokens as they were, %d new ids behind them" % (name, size, add))
     every = [t for t in held_out + HARD + random_texts(1500, 11) if t]
-    wrong, ids = differ(file, new, every, folder)
+    wrong, ids = compare_ids(name, file, new, every, folder)
     ok(wrong == 0, "%s: %d of %d texts differ" % (name, wrong, len(every)))
     old_ids = [e.ids for e in old.encode_batch(every, add_special_tokens=False)]
     unchanged = [(a, b) for a, b in zip(ids, old_ids) if max(a, default=0) < size]

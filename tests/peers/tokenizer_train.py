@@ -9,47 +9,16 @@ What is learned must be as good (bytes per token of other text) and load in
 import json
 import os
 import pathlib
-import subprocess
 import tempfile
 
 import sentencepiece
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 import _texts
-from _texts import BIN, HARD, corpus_texts, diag, fixtures, ok, random_texts, system_texts
-
-
-def write_lines(path, texts):
-    path.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
-    return path
+from _texts import HARD, corpus_texts, fixtures, ok, random_texts, same_ids, system_texts, tool, write_lines
 
 
 # ---- ours and theirs ----------------------------------------------------------
-
-def tool(*arguments):
-    p = subprocess.run([str(BIN / "llm-tokenize"), "-q"] + [str(a) for a in arguments], stdout=subprocess.PIPE)
-    if p.returncode:
-        ok(False, "llm-tokenize %s: status %d" % (" ".join(map(str, arguments)), p.returncode))
-    return p.stdout
-
-
-def encode(file, texts, folder):
-    source = write_lines(folder / "encode.jsonl", texts)
-    out = tool("-t", file, "--format", "jsonl", "--ids", "--special", "none", source)
-    return [[int(i) for i in line.split()] for line in out.decode().splitlines()]
-
-
-def compare(what, file, texts, folder):
-    peer = Tokenizer.from_file(str(file))
-    texts = [t for t in texts if t]
-    ours = encode(file, texts, folder)
-    theirs = [e.ids for e in peer.encode_batch(texts, add_special_tokens=False)]
-    wrong = [i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b]
-    for i in wrong[:3]:
-        diag("%s: %r: %r, expected %r" % (what, texts[i][:60], ours[i][:12], theirs[i][:12]))
-    ok(len(ours) == len(texts) and not wrong, "%s: %d of %d texts differ, %.1f MB" % (
-        what, len(wrong), len(texts), sum(len(t.encode()) for t in texts) / 1e6))
-
 
 def bytes_per_token(tokenizer, texts):
     return sum(len(t.encode()) for t in texts) / sum(len(e.ids) for e in tokenizer.encode_batch(texts))
@@ -85,7 +54,7 @@ def byte_level(texts, held_out, folder, size=4000):
     x, y = bytes_per_token(ours, held_out), bytes_per_token(peer, held_out)
     ok(abs(x / y - 1) <= 0.005, "%.4f bytes per token on other text, the peer's %.4f; %d of %d merges the same" % (
         x, y, len(set(a) & set(b)), len(b)))
-    compare("byte-level", file, held_out + random_texts(2000, 5), folder)
+    same_ids("byte-level", file, Tokenizer.from_file(str(file)), held_out + random_texts(2000, 5), folder)
 
 
 def options_of_bytes(texts, held_out, folder):
@@ -100,7 +69,7 @@ def options_of_bytes(texts, held_out, folder):
             "Nmt and NFKC": ["--normalization", "nmt_nfkc"]}.items():
         file = folder / "option.json"
         tool("--train", "bpe", "--vocab-size", 1500, "-o", file, *options, lines)
-        compare(what, file, hard, folder)
+        same_ids(what, file, Tokenizer.from_file(str(file)), hard, folder)
     tool("--train", "bpe", "--vocab-size", 1500, "--split-digits", "yes", "--user-symbols", "<user>", "-o", file, lines)
     t = Tokenizer.from_file(str(file))
     pieces = t.encode("a 2024<user>x").tokens
@@ -129,7 +98,7 @@ def words(texts, held_out, folder, size=4000):
     y = sum(len(t.encode()) for t in held_out) / sum(len(i) for i in peer.encode(held_out))
     ok(x >= y * 0.995, "words: %.4f bytes per token on other text, SentencePiece's %.4f" % (x, y))
     hard = HARD + random_texts(2000, 7)
-    compare("words", file, held_out + hard, folder)
+    same_ids("words", file, Tokenizer.from_file(str(file)), held_out + hard, folder)
     for what, options in {
             "no byte fallback": ["--byte-fallback", "no", "--limit-alphabet", 500],
             "digits, symbols, NFKC": ["--split-digits", "yes", "--user-symbols", "<user>,[INST]", "--normalization", "nfkc"],
@@ -137,7 +106,7 @@ def words(texts, held_out, folder, size=4000):
             "more special tokens": ["--special-tokens", "<|im_start|>,<|im_end|>", "--character-coverage", 0.95],
             }.items():
         tool("--train", "bpe", "--pattern", "sentencepiece", "--vocab-size", 3000, "-o", file, *options, lines)
-        compare("words, " + what, file, held_out[:20] + hard, folder)
+        same_ids("words, " + what, file, Tokenizer.from_file(str(file)), held_out[:20] + hard, folder)
 
 
 def main():

@@ -9,50 +9,18 @@ an option makes must load in `tokenizers` with the ids that llm-tokenize gives.
 import json
 import os
 import pathlib
-import subprocess
 import tempfile
 
 import sentencepiece
 from tokenizers import Tokenizer
 
 import _texts
-from _texts import BIN, HARD, corpus_texts, diag, ok, random_texts, system_texts
-
-
-def write_lines(path, texts):
-    path.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
-    return path
-
-
-def tool(*arguments):
-    p = subprocess.run([str(BIN / "llm-tokenize"), "-q"] + [str(a) for a in arguments], stdout=subprocess.PIPE)
-    if p.returncode:
-        ok(False, "llm-tokenize %s: status %d" % (" ".join(map(str, arguments)), p.returncode))
-    return p.stdout
+from _texts import HARD, corpus_texts, ok, random_texts, same_ids, system_texts, tool, write_lines
 
 
 def train(file, lines, size, *options):
     tool("--train", "unigram", "--vocab-size", size, "-o", file, *options, lines)
     return Tokenizer.from_file(str(file))
-
-
-def encode(file, texts, folder):
-    source = write_lines(folder / "encode.jsonl", texts)
-    out = tool("-t", file, "--format", "jsonl", "--ids", "--special", "none", source)
-    return [[int(i) for i in line.split()] for line in out.decode().splitlines()]
-
-
-def same_ids(what, file, texts, folder):
-    """Our ids are those of the peer, and the peer's decoder gives the text back."""
-    peer = Tokenizer.from_file(str(file))
-    texts = [t for t in texts if t]
-    ours = encode(file, texts, folder)
-    theirs = [e.ids for e in peer.encode_batch(texts, add_special_tokens=False)]
-    wrong = [i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b]
-    for i in wrong[:3]:
-        diag("%s: %r: %r, expected %r" % (what, texts[i][:60], ours[i][:12], theirs[i][:12]))
-    ok(len(ours) == len(texts) and not wrong, "%s: %d of %d texts differ, %.1f MB" % (
-        what, len(wrong), len(texts), sum(len(t.encode()) for t in texts) / 1e6))
 
 
 def quality(texts, held_out, folder, size=8000):
@@ -74,7 +42,7 @@ def quality(texts, held_out, folder, size=8000):
     x = size / sum(len(e.ids) for e in ours.encode_batch(held_out))
     y = size / sum(len(i) for i in peer.encode(held_out))
     ok(x >= y * 0.995, "%.4f bytes per token on other text, SentencePiece's %.4f" % (x, y))
-    same_ids("lines", file, held_out, folder)
+    same_ids("lines", file, Tokenizer.from_file(str(file)), held_out, folder)
 
 
 def options(texts, held_out, folder):
@@ -82,7 +50,7 @@ def options(texts, held_out, folder):
     lines, file = write_lines(folder / "texts.jsonl", texts), folder / "option.json"
     hard = HARD + random_texts(2000, 8)
     train(file, lines, 8000)
-    same_ids("documents", file, held_out + hard, folder)
+    same_ids("documents", file, Tokenizer.from_file(str(file)), held_out + hard, folder)
     for what, arguments in {
             "digits, symbols, NFC": ["--split-digits", "yes", "--user-symbols", "<user>,[INST],<,\t,of the",
                                      "--normalization", "nfc"],
@@ -93,7 +61,7 @@ def options(texts, held_out, folder):
             "more special tokens": ["--special-tokens", "<s>,</s>,<|im_start|>", "--character-coverage", 0.95],
             "another course": ["--seed-size", 20000, "--shrink", 0.6, "--sub-iterations", 3]}.items():
         train(file, lines, 5000, *arguments)
-        same_ids(what, file, held_out[:20] + hard, folder)
+        same_ids(what, file, Tokenizer.from_file(str(file)), held_out[:20] + hard, folder)
     t = train(file, lines, 5000, "--user-symbols", "<user>,of the")
     got = t.encode("out of theatre<user>").tokens
     ok("of▁the" in got and got[-1] == "<user>", "user symbols are whole: %r" % got)
