@@ -109,4 +109,26 @@ fuzz_tail(const uint8_t *data, size_t n)
     return tail < n - 2 ? tail : n - 2;
 }
 
+/*
+ * What a description that was read (NULL: refused, which must have a reason) does to the text
+ * at the end of the input; frees t.
+ */
+static inline int
+fuzz_tokenizer(struct tokenizer *t, const void *text, size_t n)
+{
+    uint8_t fingerprint[16];
+
+    if (!t) {
+        fuzz_error();
+        return 0;
+    }
+    tokenizer_fingerprint(t, fingerprint);
+    struct fuzz_scratch s = fuzz_scratch(t);
+    fuzz_encode(t, &s, text, n, 0);
+    fuzz_encode(t, &s, text, n, ENCODE_POST_PROCESS);
+    fuzz_scratch_free(&s);
+    tokenizer_free(t);
+    return 0;
+}
+
 #endif
