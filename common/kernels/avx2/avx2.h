@@ -2,6 +2,7 @@
 #define KERNELS_AVX2_AVX2_H
 
 #include "kernels/kernels.h"
+#include "kernels/scratch.h"
 
 /*
  * Kernels for AVX2 and FMA (Intel from Haswell, AMD from Zen on). The operations
@@ -44,6 +45,10 @@ struct avx2_scratch {
     float b[CONVERT_DEPTH * CONVERT_COLUMNS];
     float c[CONVERT_ROWS * CONVERT_COLUMNS];
 };
-struct avx2_scratch *avx2_scratch(void);
+static inline struct avx2_scratch *
+avx2_scratch(void)
+{
+    return kernel_scratch(sizeof(struct avx2_scratch));
+}
 
 #endif

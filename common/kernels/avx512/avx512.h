@@ -3,6 +3,7 @@
 
 #include "base/float16.h"
 #include "kernels/kernels.h"
+#include "kernels/scratch.h"
 
 /*
  * Kernels for AVX-512 (F, BW, DQ, VL: Intel from Skylake-SP, AMD from Zen 4 on). Matrix
@@ -47,6 +48,10 @@ struct avx512_scratch {
     float b[PRODUCT_DEPTH * PRODUCT_COLUMNS];
     float c[SUM_ROWS * SUM_COLUMNS];
 };
-struct avx512_scratch *avx512_scratch(void);
+static inline struct avx512_scratch *
+avx512_scratch(void)
+{
+    return kernel_scratch(sizeof(struct avx512_scratch));
+}
 
 #endif

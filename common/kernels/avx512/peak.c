@@ -3,14 +3,14 @@
 
 #include <immintrin.h>
 
-#include "base/sys.h"
+#include "kernels/peak.h"
 #include "kernels/ref/ref.h"
 
 enum { CHAINS = 12, ROUNDS = 200000 };
 
 /* CHAINS independent sums hide the latency of two units of four or five cycles. */
 static float
-fma_512(float start)
+chains(float start)
 {
     __m512 x[CHAINS], factor = _mm512_set1_ps(0.999f), term = _mm512_set1_ps(0.001f);
     for (int c = 0; c < CHAINS; c++)
@@ -27,17 +27,6 @@ fma_512(float start)
 double
 avx512_peak(enum precision p, double seconds)
 {
-    if (p == PRECISION_FP64)
-        return ref_peak(p, seconds);
-    volatile float start_value = 0, sink; /* volatile: the work is neither shared nor dropped */
-    double best = 0, start = sys_seconds(), begin, now = start;
-    do {
-        begin = now;
-        sink = fma_512(start_value);
-        now = sys_seconds();
-        double rate = 2.0 * 16 * CHAINS * ROUNDS / (now - begin);
-        best = rate > best ? rate : best;
-    } while (now - start < seconds);
-    (void)sink;
-    return best;
+    return p == PRECISION_FP64 ? ref_peak(p, seconds)
+                               : peak_rate(chains, 2.0 * 16 * CHAINS * ROUNDS, seconds);
 }

@@ -1,11 +1,12 @@
-#include "kernels/avx512/avx512.h"
+#include "kernels/scratch.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 
-static _Thread_local struct avx512_scratch *mine;
+static _Thread_local void *mine;
+static _Thread_local size_t mine_size;
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -16,12 +17,14 @@ make_key(void)
         abort();
 }
 
-struct avx512_scratch *
-avx512_scratch(void)
+void *
+kernel_scratch(size_t size)
 {
-    if (!mine) {
+    if (size > mine_size) {
         pthread_once(&once, make_key);
-        mine = mem_aligned(sizeof *mine);
+        free(mine);
+        mine = mem_aligned(size);
+        mine_size = size;
         pthread_setspecific(key, mine);
     }
     return mine;
