@@ -8,33 +8,6 @@
 
 enum { MARK_POINT = 0x2581 };
 
-struct character {
-    uint64_t count;
-    uint32_t point;
-};
-
-static uint64_t *
-count_characters(const struct piece_counts *pieces)
-{
-    uint64_t *counts = mem_zarray(CLASS_CODE_POINTS, sizeof *counts);
-    for (size_t i = 0; i < pieces->pieces.len; i++) {
-        const struct piece_count *p = &pieces->pieces.data[i];
-        const char *s = pieces->pool.data + p->start;
-        for (size_t at = 0, used; at < p->length; at += used)
-            counts[text_peek(s + at, &used)] += p->count;
-    }
-    return counts;
-}
-
-static int
-falling(const void *a, const void *b)
-{
-    const struct character *x = a, *y = b;
-    if (x->count != y->count)
-        return x->count > y->count ? -1 : 1;
-    return x->point < y->point ? -1 : x->point > y->point;
-}
-
 static void
 add_unit(struct bpe_alphabet *a, uint32_t point)
 {
@@ -48,16 +21,16 @@ void
 bpe_alphabet_choose(struct bpe_alphabet *a, const struct piece_counts *pieces, double coverage,
                     uint64_t limit, bool (*skip)(const void *arg, uint32_t point), const void *arg)
 {
-    uint64_t *counts = count_characters(pieces), all = 0, sum = 0;
-    VEC(struct character) found = {0};
+    uint64_t *counts = piece_counts_characters(pieces), all = 0, sum = 0;
+    VEC(struct character_count) found = {0};
     for (uint32_t c = 1; c < CLASS_CODE_POINTS; c++)
         if (counts[c] && !(skip && skip(arg, c))) {
-            vec_push(&found, ((struct character){counts[c], c}));
+            vec_push(&found, ((struct character_count){counts[c], c}));
             all += counts[c];
         }
     free(counts);
     if (found.len)
-        qsort(found.data, found.len, sizeof *found.data, falling);
+        qsort(found.data, found.len, sizeof *found.data, character_count_order);
     a->units = mem_array(CLASS_CODE_POINTS, sizeof *a->units);
     for (uint32_t c = 0; c < CLASS_CODE_POINTS; c++)
         a->units[c] = CELL_BORDER;

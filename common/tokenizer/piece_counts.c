@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "text/classes.h"
 
 enum { SIZE_LEAST = 1 << 12 };
 
@@ -62,4 +63,26 @@ piece_counts_join(struct piece_counts *c, struct piece_counts *from)
         add_hashed(c, from->pool.data + p->start, p->length, p->count, p->hash);
     }
     piece_counts_release(from);
+}
+
+uint64_t *
+piece_counts_characters(const struct piece_counts *c)
+{
+    uint64_t *counts = mem_zarray(CLASS_CODE_POINTS, sizeof *counts);
+    for (size_t i = 0; i < c->pieces.len; i++) {
+        const struct piece_count *p = &c->pieces.data[i];
+        const char *s = c->pool.data + p->start;
+        for (size_t at = 0, used; at < p->length; at += used)
+            counts[text_peek(s + at, &used)] += p->count;
+    }
+    return counts;
+}
+
+int
+character_count_order(const void *a, const void *b)
+{
+    const struct character_count *x = a, *y = b;
+    if (x->count != y->count)
+        return x->count > y->count ? -1 : 1;
+    return x->point < y->point ? -1 : x->point > y->point;
 }

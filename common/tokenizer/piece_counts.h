@@ -29,4 +29,16 @@ void piece_counts_add(struct piece_counts *c, const char *piece, size_t n, uint6
 /* Adds all of `from`, which becomes empty. */
 void piece_counts_join(struct piece_counts *c, struct piece_counts *from);
 
+/* How often a character occurs in the pieces. */
+struct character_count {
+    uint64_t count;
+    uint32_t point;
+};
+
+/* The counts of all code points, [CLASS_CODE_POINTS], the caller's to free. Pieces are UTF-8. */
+uint64_t *piece_counts_characters(const struct piece_counts *c);
+
+/* For qsort: the most frequent first; of equally frequent ones the smaller code point. */
+int character_count_order(const void *a, const void *b);
+
 #endif

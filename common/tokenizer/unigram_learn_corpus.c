@@ -11,43 +11,12 @@
 
 enum { PADDING = 4, SPACE_POINT = 0x2581 };
 
-struct character {
-    uint64_t count;
-    uint32_t point;
-};
-
 static uint32_t
 point_at(const char *s, size_t *used)
 {
     uint32_t c = text_peek(s, used);
 
     return c == ' ' ? SPACE_POINT : c;
-}
-
-static uint64_t *
-count_characters(const struct piece_counts *pieces)
-{
-    uint64_t *counts = mem_zarray(CLASS_CODE_POINTS, sizeof *counts);
-
-    for (size_t i = 0; i < pieces->pieces.len; i++) {
-        const struct piece_count *p = &pieces->pieces.data[i];
-        const char *s = pieces->pool.data + p->start;
-
-        for (size_t at = 0, used; at < p->length; at += used)
-            counts[point_at(s + at, &used)] += p->count;
-    }
-    return counts;
-}
-
-/* The most frequent first; of equally frequent ones the smaller code point. */
-static int
-compare(const void *a, const void *b)
-{
-    const struct character *x = a, *y = b;
-
-    if (x->count != y->count)
-        return x->count < y->count ? 1 : -1;
-    return x->point < y->point ? -1 : x->point > y->point;
 }
 
 static bool
@@ -57,7 +26,7 @@ is_always(const struct unigram_alphabet_options *o, uint32_t point)
 }
 
 static void
-add_symbol(struct unigram_corpus *c, const struct character *ch)
+add_symbol(struct unigram_corpus *c, const struct character_count *ch)
 {
     c->symbols++;
     c->points[c->symbols] = ch->point;
@@ -69,19 +38,19 @@ static void
 choose_symbols(struct unigram_corpus *c, const uint64_t *counts,
                const struct unigram_alphabet_options *o)
 {
-    VEC(struct character) all = {0};
+    VEC(struct character_count) all = {0};
     uint64_t limit = o->limit && o->limit < UNIGRAM_SYMBOLS_MOST ? o->limit : UNIGRAM_SYMBOLS_MOST;
     uint64_t total = 0, covered = 0, taken = 0;
 
     for (uint32_t p = 1; p < CLASS_CODE_POINTS; p++) {
         total += counts[p];
         if (p == SPACE_POINT || counts[p] || is_always(o, p))
-            vec_push(&all, ((struct character){counts[p], p}));
+            vec_push(&all, ((struct character_count){counts[p], p}));
     }
-    qsort(all.data, all.len, sizeof *all.data, compare);
+    qsort(all.data, all.len, sizeof *all.data, character_count_order);
     c->points = mem_zarray(all.len + 1, sizeof *c->points);
     c->counts = mem_zarray(all.len + 1, sizeof *c->counts);
-    add_symbol(c, &(struct character){counts[SPACE_POINT], SPACE_POINT});
+    add_symbol(c, &(struct character_count){counts[SPACE_POINT], SPACE_POINT});
     for (size_t i = 0; i < all.len; i++) {
         bool wanted = all.data[i].count && taken < limit &&
                       (double)covered < o->coverage * (double)total;
@@ -121,10 +90,12 @@ int
 unigram_corpus_build(struct unigram_corpus *c, struct piece_counts *pieces,
                      const struct unigram_alphabet_options *o)
 {
-    uint64_t *counts = count_characters(pieces);
+    uint64_t *counts = piece_counts_characters(pieces);
     uint16_t *numbers = mem_zarray(CLASS_CODE_POINTS, sizeof *numbers);
 
     *c = (struct unigram_corpus){0};
+    counts[SPACE_POINT] += counts[' '];
+    counts[' '] = 0;
     choose_symbols(c, counts, o);
     free(counts);
     for (uint32_t i = 1; i <= c->symbols; i++)
