@@ -224,17 +224,6 @@ report(const struct extension *x, uint32_t added)
 
 /* ---- the mode ---- */
 
-static void
-show_phase(const char *phase, uint64_t done, uint64_t all)
-{
-    static const char *shown;
-
-    if (!shown || strcmp(phase, shown))
-        progress_start(phase, all, PROGRESS_COUNT, common.progress_given ? common.progress : -1);
-    shown = phase;
-    progress_set(done);
-}
-
 /* No option is silently ignored. */
 static int
 check_options(const struct extender *e)
@@ -263,7 +252,7 @@ open_extender(struct extension *x)
         .words = {t->split_by_whitespace, t->split_by_script, t->split_by_number,
                   t->split_digits},
         .threads = options.threads,
-        .progress = show_phase,
+        .progress = run_phase,
     };
 
     x->extender = extender_new(&o);

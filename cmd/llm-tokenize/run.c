@@ -1,6 +1,7 @@
 #include "cmd/llm-tokenize/run.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "archive/input.h"
 #include "base/die.h"
@@ -96,4 +97,15 @@ run_input(const struct sink *sink, struct account *total)
     converter_release(&r.converter);
     feed_close(r.feed);
     return result;
+}
+
+void
+run_phase(const char *phase, uint64_t done, uint64_t all)
+{
+    static const char *shown;
+
+    if (!shown || strcmp(phase, shown))
+        progress_start(phase, all, PROGRESS_COUNT, common.progress_given ? common.progress : -1);
+    shown = phase;
+    progress_set(done);
 }

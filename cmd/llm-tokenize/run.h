@@ -19,4 +19,7 @@ struct sink {
 /* Adds up everything in *total. 0 or -1. */
 int run_input(const struct sink *sink, struct account *total);
 
+/* The meter of the work behind the input, phase after phase; a phase's name begins it anew. */
+void run_phase(const char *phase, uint64_t done, uint64_t all);
+
 #endif

@@ -28,17 +28,6 @@ add_text(void *arg, int worker, struct job *j, struct document *d, const char *t
     return t->kind->add(t->trainer, worker, text, n);
 }
 
-static void
-show_phase(const char *phase, uint64_t done, uint64_t all)
-{
-    static const char *shown;
-
-    if (!shown || strcmp(phase, shown))
-        progress_start(phase, all, PROGRESS_COUNT, common.progress_given ? common.progress : -1);
-    shown = phase;
-    progress_set(done);
-}
-
 static int
 open_trainer(struct training *t)
 {
@@ -50,7 +39,7 @@ open_trainer(struct training *t)
     if (!t->symbol_list)
         return -1;
     struct learning l = {t->specials.data, t->symbols.data, t->specials.len, t->symbols.len,
-                         show_phase};
+                         run_phase};
     t->trainer = t->kind->open(&l);
     return t->trainer ? 0 : -1;
 }

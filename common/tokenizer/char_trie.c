@@ -60,7 +60,7 @@ number_characters(struct char_trie *t, const struct trie_key *keys, size_t n)
     size_t pages = 1; /* the first has no characters */
     for (size_t i = 0; i < n; i++)
         for (size_t at = 0, length; at < keys[i].length; at += length)
-            counts[char_point(keys[i].text + at, &length)]++;
+            counts[text_peek(keys[i].text + at, &length)]++;
     t->pages = mem_zarray(PAGES, sizeof *t->pages);
     for (uint32_t point = 0; point < PAGES << 8; point++) {
         if (counts[point] == 0)

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "text/classes.h"
 #include "tokenizer/trie.h"
 
 /*
@@ -37,34 +38,10 @@ struct char_trie {
 int char_trie_build(struct char_trie *t, struct trie_key *keys, size_t n);
 void char_trie_release(struct char_trie *t);
 
-static inline size_t
-char_length(unsigned char c)
-{
-    return c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-}
-
-/* The code point at s, valid UTF-8; *length: its bytes. */
-static inline uint32_t
-char_point(const char *text, size_t *length)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    *length = char_length(s[0]);
-    switch (*length) {
-    case 1:
-        return s[0];
-    case 2:
-        return (s[0] & 0x1Fu) << 6 | (s[1] & 0x3Fu);
-    case 3:
-        return (s[0] & 0x0Fu) << 12 | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu);
-    default:
-        return (s[0] & 0x07u) << 18 | (s[1] & 0x3Fu) << 12 | (s[2] & 0x3Fu) << 6 | (s[3] & 0x3Fu);
-    }
-}
-
 static inline uint16_t
 char_code(const struct char_trie *t, const char *s, size_t *length)
 {
-    uint32_t point = char_point(s, length);
+    uint32_t point = text_peek(s, length);
     return t->codes[(size_t)t->pages[point >> 8] << 8 | (point & 0xFF)];
 }
 

@@ -1,27 +1,9 @@
 #include "tokenizer/write_bpe.h"
 
+#include <string.h>
+
 #include "json/write.h"
-
-/* An object of a type and nothing else. */
-static void
-put_type(struct json_writer *w, const char *type)
-{
-    json_begin_object(w, NULL);
-    json_put_string(w, "type", type);
-    json_end_object(w);
-}
-
-static void
-put_replace(struct json_writer *w, const char *from, const char *to)
-{
-    json_begin_object(w, NULL);
-    json_put_string(w, "type", "Replace");
-    json_begin_object(w, "pattern");
-    json_put_string(w, "String", from);
-    json_end_object(w);
-    json_put_string(w, "content", to);
-    json_end_object(w);
-}
+#include "tokenizer/write_parts.h"
 
 static void
 put_byte_level(struct json_writer *w, const char *key)
@@ -38,17 +20,9 @@ static void
 put_added(struct json_writer *w, const struct write_bpe *b)
 {
     json_begin_array(w, "added_tokens");
-    for (size_t i = 0; i < b->added_count; i++) {
-        json_begin_object(w, NULL);
-        json_put_uint(w, "id", b->added[i].id);
-        json_put_string(w, "content", b->added[i].text);
-        json_put_bool(w, "single_word", false);
-        json_put_bool(w, "lstrip", false);
-        json_put_bool(w, "rstrip", false);
-        json_put_bool(w, "normalized", false);
-        json_put_bool(w, "special", b->added[i].special);
-        json_end_object(w);
-    }
+    for (size_t i = 0; i < b->added_count; i++)
+        put_added_token(w, b->added[i].id, b->added[i].text, strlen(b->added[i].text),
+                        b->added[i].special);
     json_end_array(w);
 }
 
@@ -63,16 +37,11 @@ put_normalizer(struct json_writer *w, const struct write_bpe *b)
     json_put_string(w, "type", "Sequence");
     json_begin_array(w, "normalizers");
     if (b->normalization == BPE_NORMALIZE_NMT_NFKC)
-        put_type(w, "Nmt");
+        put_bare(w, "Nmt");
     if (b->normalization != BPE_NORMALIZE_NONE)
-        put_type(w, b->normalization == BPE_NORMALIZE_NFC ? "NFC" : "NFKC");
-    if (b->words) {
-        json_begin_object(w, NULL);
-        json_put_string(w, "type", "Prepend");
-        json_put_string(w, "prepend", "▁");
-        json_end_object(w);
-        put_replace(w, " ", "▁");
-    }
+        put_bare(w, b->normalization == BPE_NORMALIZE_NFC ? "NFC" : "NFKC");
+    if (b->words)
+        put_mark_spaces(w);
     json_end_array(w);
     json_end_object(w);
 }
@@ -154,24 +123,10 @@ put_post_processor(struct json_writer *w, const struct write_bpe *b)
 static void
 put_decoder(struct json_writer *w, const struct write_bpe *b)
 {
-    if (!b->words) {
+    if (b->words)
+        put_mark_decoder(w);
+    else
         put_byte_level(w, "decoder");
-        return;
-    }
-    json_begin_object(w, "decoder");
-    json_put_string(w, "type", "Sequence");
-    json_begin_array(w, "decoders");
-    put_replace(w, "▁", " ");
-    put_type(w, "ByteFallback");
-    put_type(w, "Fuse");
-    json_begin_object(w, NULL);
-    json_put_string(w, "type", "Strip");
-    json_put_string(w, "content", " ");
-    json_put_uint(w, "start", 1);
-    json_put_uint(w, "stop", 0);
-    json_end_object(w);
-    json_end_array(w);
-    json_end_object(w);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "tokenizer/write_parts.h"
 
 enum { BYTE_PIECE_CHARACTERS = 6 /* <0x41> */, SCORE_STEPS = 32 /* to 1 */ };
 
@@ -85,32 +86,11 @@ unigram_scores(struct unigram_file *f)
 /* ---- tokenizer.json ---- */
 
 static void
-put_type(struct json_writer *w, const char *key, const char *type)
-{
-    json_begin_object(w, key);
-    json_put_string(w, "type", type);
-}
-
-static void
-put_replace(struct json_writer *w, const char *pattern, const char *content)
-{
-    put_type(w, NULL, "Replace");
-    json_begin_object(w, "pattern");
-    json_put_string(w, "String", pattern);
-    json_end_object(w);
-    json_put_string(w, "content", content);
-    json_end_object(w);
-}
-
-static void
 put_forms(struct json_writer *w, enum normal_form form)
 {
-    if (form == NORMAL_NMT_NFKC) {
-        put_type(w, NULL, "Nmt");
-        json_end_object(w);
-    }
-    put_type(w, NULL, form == NORMAL_NFC ? "NFC" : "NFKC");
-    json_end_object(w);
+    if (form == NORMAL_NMT_NFKC)
+        put_bare(w, "Nmt");
+    put_bare(w, form == NORMAL_NFC ? "NFC" : "NFKC");
 }
 
 void
@@ -134,44 +114,8 @@ put_normalizer(struct json_writer *w, enum normal_form form)
     json_begin_array(w, "normalizers");
     if (form != NORMAL_NONE)
         put_forms(w, form);
-    put_type(w, NULL, "Prepend");
-    json_put_string(w, "prepend", "▁");
-    json_end_object(w);
-    put_replace(w, " ", "▁");
+    put_mark_spaces(w);
     json_end_array(w);
-    json_end_object(w);
-}
-
-static void
-put_decoder(struct json_writer *w)
-{
-    put_type(w, "decoder", "Sequence");
-    json_begin_array(w, "decoders");
-    put_replace(w, "▁", " ");
-    put_type(w, NULL, "ByteFallback");
-    json_end_object(w);
-    put_type(w, NULL, "Fuse");
-    json_end_object(w);
-    put_type(w, NULL, "Strip");
-    json_put_string(w, "content", " ");
-    json_put_int(w, "start", 1);
-    json_put_int(w, "stop", 0);
-    json_end_object(w);
-    json_end_array(w);
-    json_end_object(w);
-}
-
-void
-put_special_token(struct json_writer *w, uint32_t id, const char *text, size_t n)
-{
-    json_begin_object(w, NULL);
-    json_put_uint(w, "id", id);
-    json_put_bytes(w, "content", text, n);
-    json_put_bool(w, "single_word", false);
-    json_put_bool(w, "lstrip", false);
-    json_put_bool(w, "rstrip", false);
-    json_put_bool(w, "normalized", false);
-    json_put_bool(w, "special", true);
     json_end_object(w);
 }
 
@@ -223,13 +167,13 @@ unigram_write(const struct unigram_file *f, struct str *json)
     json_put_null(&w, "padding");
     json_begin_array(&w, "added_tokens");
     for (size_t i = 0; i < f->specials.len; i++)
-        put_special_token(&w, (uint32_t)(next + i), f->specials.data[i].text,
-                          f->specials.data[i].length);
+        put_added_token(&w, (uint32_t)(next + i), f->specials.data[i].text,
+                        f->specials.data[i].length, true);
     json_end_array(&w);
     put_normalizer(&w, f->form);
     json_put_null(&w, "pre_tokenizer");
     json_put_null(&w, "post_processor");
-    put_decoder(&w);
+    put_mark_decoder(&w);
     put_model(&w, f);
     json_end_object(&w);
     str_addc(json, '\n');

@@ -49,7 +49,4 @@ void unigram_write(const struct unigram_file *f, struct str *json);
 /* Puts the normalizer of a form, without what ▁ needs; null for none. */
 void put_normal_form(struct json_writer *w, const char *key, enum normal_form form);
 
-/* Special tokens as added tokens with ids from first_id on. */
-void put_special_token(struct json_writer *w, uint32_t id, const char *text, size_t n);
-
 #endif
