@@ -8,18 +8,21 @@ model does with a text. (The file is not called sentencepiece.py: it would be im
 in the package's stead.)
 """
 import io
+import json
 import os
 import pathlib
 import random
 import struct
+import subprocess
 import sys
 import tempfile
 import zipfile
 
 import sentencepiece
+from tokenizers import Tokenizer
 
 import _texts
-from _texts import (HARD, LONG, PEERS, TOKENIZERS, answers, corpus_texts, diag, ok, pack, random_texts, skip,
+from _texts import (BIN, HARD, LONG, PEERS, TOKENIZERS, answers, corpus_texts, diag, ok, pack, random_texts, skip,
                     system_texts, unpack)
 
 RANDOM = int(os.environ.get("LLM_PEER_RANDOM", 100000))
@@ -215,6 +218,31 @@ def real_models(folder):
                     yield file.stem, file
 
 
+def specials(folder):
+    """LLM-jp v2.1's two files: one vocabulary, two ends of a text; a directory of both goes by the model."""
+    model, converted = (TOKENIZERS / ("code10k_en20k_ja30k.ver2.1" + end) for end in (".model", "_hf_fast.tokenizer.json"))
+    if not model.exists() or not converted.exists():
+        skip("no LLM-jp v2.1 at ../shared/data/tokenizers: its special ids")
+        return
+    both = folder / "both"
+    both.mkdir()
+    (both / "tokenizer.model").write_bytes(model.read_bytes())
+    (both / "tokenizer.json").write_bytes(converted.read_bytes())
+
+    def info(path):
+        out = subprocess.run([str(BIN / "llm-convert"), "--info", "--json", str(path)], stdout=subprocess.PIPE).stdout
+        told = json.loads(out)
+        return told.get("tokenizer", told)
+
+    a, b, c = (info(path) for path in (model, converted, both))
+    peer = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    ok(a["fingerprint"] == b["fingerprint"] == c["fingerprint"], "LLM-jp v2.1: .model and tokenizer.json have one fingerprint")
+    ok((a["bos"], a["eos"]) == (peer.bos_id(), peer.eos_id()), "its .model's BOS and EOS are SentencePiece's: %d, %d" % (a["bos"], a["eos"]))
+    ok(Tokenizer.from_file(str(converted)).id_to_token(b["eos"]) == "<EOD|LLM-jp>",
+       "its tokenizer.json alone ends a text by <EOD|LLM-jp>")
+    ok((c["bos"], c["eos"]) == (a["bos"], a["eos"]), "a directory of both goes by the model")
+
+
 def main():
     folder = pathlib.Path(tempfile.mkdtemp(dir=".")).resolve()
     mb = int(os.environ.get("LLM_PEER_MB", 10000 if LONG else 1))
@@ -232,6 +260,7 @@ def main():
         skip("no mistral_common-*.whl in $LLM_PEERS")
     for i, (name, file) in enumerate(real):
         compare(name, file, corpus, i, each)
+    specials(folder)
     made = {}
     for i, (name, options) in enumerate(TRAINED):
         made[name] = train(folder, name, lines, **options)
