@@ -7,7 +7,7 @@ set -u
 
 build="gcc libc6-dev make pkg-config|pkgconf libzstd-dev libarchive-dev zlib1g-dev libopenblas0-pthread
     mpich libmpich-dev libpcre2-dev libutf8proc-dev libjansson-dev libxxhash-dev libhwloc-dev"
-check="bash mandoc zstd xxhash jq shellcheck python3"
+check="bash bzip2 mandoc xz-utils zstd xxhash jq procps shellcheck python3"
 
 have() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
