@@ -46,7 +46,11 @@ struct gemm {
     int64_t ldc;
     bool c_wide, accumulate;
     const void *bias; /* wide [n] or NULL */
+    double scale;     /* of the products, before C and bias are added; 0: none */
 };
+
+/* Packing may be cut at these columns of op(B). */
+enum { PACK_COLUMNS = 64 };
 
 /*
  * One group of query heads that share a key/value head, for one sequence.
@@ -88,9 +92,14 @@ struct ops {
 
     /* One cell of a GEMM. */
     void (*gemm)(const struct gemm *g);
-    /* Packed form of a weight op(B) [k][n]: bytes (0: this table does not pack), and packing. */
+    /*
+     * Packed form of a whole op(B) [k][n], stored at b: its bytes (0: this table does not
+     * pack), and packing its columns [column, column + columns) into `packed`, the whole's
+     * array. column is a multiple of PACK_COLUMNS; several threads may pack parts.
+     */
     size_t (*gemm_pack_size)(bool tb, int64_t n, int64_t k);
-    void (*gemm_pack)(bool tb, int64_t n, int64_t k, const void *b, int64_t ldb, void *packed);
+    void (*gemm_pack)(bool tb, int64_t n, int64_t k, const void *b, int64_t ldb, int64_t column,
+                      int64_t columns, void *packed);
 
     size_t (*attention_scratch)(int64_t queries, int64_t keys, int64_t heads, int64_t head_dim,
                                 bool backward);

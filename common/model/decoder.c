@@ -280,9 +280,11 @@ pack_weight(void *arg, size_t cell, int worker)
 
     (void)worker;
     if (cell % 2 == 0 && packed->forward)
-        d->ops->gemm_pack(true, p->rows, p->columns, w, p->columns, packed->forward);
+        d->ops->gemm_pack(true, p->rows, p->columns, w, p->columns, 0, p->rows,
+                          packed->forward);
     if (cell % 2 == 1 && packed->backward)
-        d->ops->gemm_pack(false, p->columns, p->rows, w, p->columns, packed->backward);
+        d->ops->gemm_pack(false, p->columns, p->rows, w, p->columns, 0, p->columns,
+                          packed->backward);
     return 0;
 }
 
