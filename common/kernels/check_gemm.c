@@ -67,6 +67,7 @@ check_gemm(struct checker *c, int round)
         g.m = random_size(c, round % 3 ? most / 4 : 4);
         g.n = random_size(c, most);
         g.k = random_size(c, most);
+        g.scale = (i + round) % 5 == 1 ? -0.7 : 0;
         struct product p = product_new(c, &g, (i + round) % 3 == 0, i % 4 == 1 ? 5 : 0);
         c->ops->gemm(&p.got);
         c->exact.gemm(&p.want);
