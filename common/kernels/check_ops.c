@@ -6,6 +6,7 @@
 #include "kernels/check_data.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { BASE = 8 };
 
@@ -126,6 +127,13 @@ check_rotary(struct checker *c, int round)
     checker_clear(c, "rotary");
 }
 
+/* Two results of one operation: the same bits. */
+static void
+check_again(struct checker *c, const char *name, const struct array *a, const struct array *b)
+{
+    checker_ratio(c, name, memcmp(a->got, b->got, a->size) == 0 ? 0 : INFINITY);
+}
+
 static void
 check_swiglu(struct checker *c, int round)
 {
@@ -133,13 +141,18 @@ check_swiglu(struct checker *c, int round)
     struct array *x = array_random(c, ARRAY_ACT, rows * 2 * n, -6, 6);
     struct array *d = array_random(c, ARRAY_ACT, rows * n, -1, 1);
     struct array *y = array_output(c, ARRAY_ACT, rows * n),
-                 *dx = array_output(c, ARRAY_ACT, rows * 2 * n);
+                 *dx = array_output(c, ARRAY_ACT, rows * 2 * n),
+                 *again = array_output(c, ARRAY_ACT, rows * n);
     c->ops->swiglu_forward(y->got, x->got, rows, n);
     c->exact.swiglu_forward(y->want, x->want, rows, n);
     checker_compare(c, "swiglu_forward", y, bound(c, 1));
-    c->ops->swiglu_backward(dx->got, x->got, d->got, rows, n);
-    c->exact.swiglu_backward(dx->want, x->want, d->want, rows, n);
+    c->ops->swiglu_backward(dx->got, again->got, x->got, d->got, rows, n);
+    c->exact.swiglu_backward(dx->want, NULL, x->want, d->want, rows, n);
     checker_compare(c, "swiglu_backward", dx, bound(c, 1));
+    check_again(c, "swiglu_backward's forward", again, y);
+    c->ops->swiglu_backward(x->got, d->got, x->got, d->got, rows, n);
+    check_again(c, "swiglu_backward in place", x, dx);
+    check_again(c, "swiglu_backward's forward in place", d, y);
     checker_clear(c, "swiglu");
 }
 
@@ -150,13 +163,18 @@ check_gelu(struct checker *c, int round)
     for (int kind = GELU_ERF; kind <= GELU_TANH; kind++) {
         struct array *x = array_random(c, ARRAY_ACT, n, -6, 6),
                      *d = array_random(c, ARRAY_ACT, n, -1, 1);
-        struct array *y = array_output(c, ARRAY_ACT, n), *dx = array_output(c, ARRAY_ACT, n);
+        struct array *y = array_output(c, ARRAY_ACT, n), *dx = array_output(c, ARRAY_ACT, n),
+                     *again = array_output(c, ARRAY_ACT, n);
         c->ops->gelu_forward(y->got, x->got, n, (enum gelu)kind);
         c->exact.gelu_forward(y->want, x->want, n, (enum gelu)kind);
         checker_compare(c, kind ? "gelu_forward tanh" : "gelu_forward erf", y, bound(c, 1));
-        c->ops->gelu_backward(dx->got, x->got, d->got, n, (enum gelu)kind);
-        c->exact.gelu_backward(dx->want, x->want, d->want, n, (enum gelu)kind);
+        c->ops->gelu_backward(dx->got, again->got, x->got, d->got, n, (enum gelu)kind);
+        c->exact.gelu_backward(dx->want, NULL, x->want, d->want, n, (enum gelu)kind);
         checker_compare(c, kind ? "gelu_backward tanh" : "gelu_backward erf", dx, bound(c, 1));
+        check_again(c, "gelu_backward's forward", again, y);
+        c->ops->gelu_backward(x->got, d->got, x->got, d->got, n, (enum gelu)kind);
+        check_again(c, "gelu_backward in place", x, dx);
+        check_again(c, "gelu_backward's forward in place", d, y);
         checker_clear(c, "gelu");
     }
 }

@@ -138,12 +138,17 @@ struct ops {
     void (*rotary)(void *x, int64_t stride, int64_t rows, int64_t heads, int64_t head_dim,
                    int64_t rotary, const int32_t *positions, const void *cos_sin, bool inverse);
 
-    /* out[rows][n] = silu(gate) * up, gate_up [rows][2n]: gate, then up. */
+    /*
+     * out[rows][n] = silu(gate) * up, gate_up [rows][2n]: gate, then up. The backward
+     * functions also write what forward made of the same input, bit for bit, to `out`
+     * (NULL: not wanted; may be d_out), so that it need not be kept.
+     */
     void (*swiglu_forward)(void *out, const void *gate_up, int64_t rows, int64_t n);
-    void (*swiglu_backward)(void *d_gate_up, const void *gate_up, const void *d_out, int64_t rows,
-                            int64_t n);
+    void (*swiglu_backward)(void *d_gate_up, void *out, const void *gate_up, const void *d_out,
+                            int64_t rows, int64_t n);
     void (*gelu_forward)(void *out, const void *x, int64_t n, enum gelu kind);
-    void (*gelu_backward)(void *dx, const void *x, const void *d_out, int64_t n, enum gelu kind);
+    void (*gelu_backward)(void *dx, void *out, const void *x, const void *d_out, int64_t n,
+                          enum gelu kind);
 
     /*
      * Softmax cross-entropy of [rows][n] wide logits (stride ld). targets[i] < 0: not scored,

@@ -39,9 +39,9 @@ backward_rows(void *arg, size_t cell, int worker)
 
     (void)worker;
     if (d->config->mlp == MLP_SWIGLU)
-        d->ops->swiglu_backward(d_up, up, d_inner, rows, d->intermediate);
+        d->ops->swiglu_backward(d_up, NULL, up, d_inner, rows, d->intermediate);
     else
-        d->ops->gelu_backward(d_up, up, d_inner, rows * d->intermediate, d->config->gelu);
+        d->ops->gelu_backward(d_up, NULL, up, d_inner, rows * d->intermediate, d->config->gelu);
     return 0;
 }
 

@@ -234,7 +234,7 @@ static void
 pass_swiglu_backward(void *arg)
 {
     struct pass *x = arg;
-    x->ops->swiglu_backward(x->act[0], x->act[1], x->act[2], ROWS / 2, DIM);
+    x->ops->swiglu_backward(x->act[0], NULL, x->act[1], x->act[2], ROWS / 2, DIM);
 }
 
 static void
@@ -248,7 +248,7 @@ static void
 pass_gelu_backward(void *arg)
 {
     struct pass *x = arg;
-    x->ops->gelu_backward(x->act[0], x->act[1], x->act[2], N, GELU_ERF);
+    x->ops->gelu_backward(x->act[0], NULL, x->act[1], x->act[2], N, GELU_ERF);
 }
 
 static void

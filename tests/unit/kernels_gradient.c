@@ -87,7 +87,7 @@ static void
 swiglu_backward(double *const in[], const double *y, const double *weight, double *const d_in[])
 {
     (void)y;
-    ops->swiglu_backward(d_in[0], in[0], weight, ROWS, DIM);
+    ops->swiglu_backward(d_in[0], NULL, in[0], weight, ROWS, DIM);
 }
 
 static void
@@ -100,7 +100,7 @@ static void
 erf_backward(double *const in[], const double *y, const double *weight, double *const d_in[])
 {
     (void)y;
-    ops->gelu_backward(d_in[0], in[0], weight, 50, GELU_ERF);
+    ops->gelu_backward(d_in[0], NULL, in[0], weight, 50, GELU_ERF);
 }
 
 static void
@@ -113,7 +113,7 @@ static void
 tanh_backward(double *const in[], const double *y, const double *weight, double *const d_in[])
 {
     (void)y;
-    ops->gelu_backward(d_in[0], in[0], weight, 50, GELU_TANH);
+    ops->gelu_backward(d_in[0], NULL, in[0], weight, 50, GELU_TANH);
 }
 
 /* Two heads of 7, of which 6 are rotated. */
