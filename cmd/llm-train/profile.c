@@ -33,6 +33,26 @@ say_row(const struct profile_row *row, const struct profile_figures *f)
          1e3 * row->seconds / (double)f->steps, flops, bytes);
 }
 
+/*
+ * What no operation accounts for. Of this thread: the code between operations, and its waits for
+ * the slowest of the others. Of the others: waiting for work, but for the few cells that call no operation.
+ */
+static size_t
+add_remainders(const struct trainer *t, struct profile_row *rows, size_t n)
+{
+    double wall = t->profile.seconds, own = profile_caller_seconds(), all = 0;
+    double others = wall * (t->threads - 1), rest = wall - own;
+
+    for (size_t i = 0; i < n; i++)
+        all += rows[i].seconds;
+    rows[n++] = (struct profile_row){.name = "all else", .calls = 1, .seconds = rest > 0 ? rest : 0};
+    others -= all - own;
+    if (t->threads > 1)
+        rows[n++] = (struct profile_row){
+            .name = "other threads idle", .calls = 1, .seconds = others > 0 ? others : 0};
+    return n;
+}
+
 static void
 log_rows(const struct profile_row *rows, size_t n)
 {
@@ -57,23 +77,21 @@ log_rows(const struct profile_row *rows, size_t n)
 int
 profile_report(const struct trainer *t)
 {
-    struct profile_row rows[PROFILE_ROWS + 1];
+    struct profile_row rows[PROFILE_ROWS + 2];
     size_t n = profile_take(rows);
     struct profile_figures f = {
         .steps = t->profile.steps,
         .thread_seconds = t->profile.seconds * t->threads,
         .peak = t->report.peak / t->threads / t->world->size,
     };
-    double read = profile_read_rate(0.1), rest = f.thread_seconds;
+    double read = profile_read_rate(0.1);
 
     if (f.steps == 0) {
         note("--profile: the run had no step behind the first");
         return 0;
     }
-    for (size_t i = 0; i < n; i++)
-        rest -= rows[i].seconds;
     qsort(rows, n, sizeof *rows, longer_first);
-    rows[n++] = (struct profile_row){.name = "all else", .calls = 1, .seconds = rest > 0 ? rest : 0};
+    n = add_remainders(t, rows, n);
     note("profile of %llu steps behind the first, %.3f s each on %d threads; a thread's peak %.1f GF/s, reading %.1f GB/s",
          (unsigned long long)f.steps, t->profile.seconds / (double)f.steps, t->threads, f.peak / 1e9, read / 1e9);
     for (size_t i = 0; i < n; i++)

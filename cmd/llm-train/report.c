@@ -41,6 +41,7 @@ report_step(struct report *r, const struct step_figures *f)
     double rate, mfu, hfu;
 
     r->seconds += f->seconds;
+    r->cpu_seconds += f->cpu_seconds;
     r->tokens_done += f->tokens;
     if (f->step % (uint64_t)r->log_every != 0 && f->step != r->steps)
         return 0;
@@ -61,7 +62,8 @@ report_step(struct report *r, const struct step_figures *f)
     log_real("mfu", mfu);
     log_real("hfu", hfu);
     log_real("seconds", r->seconds);
-    r->seconds = 0;
+    log_real("cpu_seconds", r->cpu_seconds);
+    r->seconds = r->cpu_seconds = 0;
     r->tokens_done = 0;
     return log_end();
 }

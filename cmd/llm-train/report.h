@@ -16,7 +16,7 @@ struct report {
     int64_t log_every;
     double last_line;           /* when the last line for people was written */
     /* Sums since the last step event, when not every step is logged. */
-    double seconds;
+    double seconds, cpu_seconds;
     uint64_t tokens_done;
 };
 
@@ -27,6 +27,7 @@ struct step_figures {
     double loss, z_loss;        /* means over the scored targets; z_loss without its coefficient */
     double lr, grad_norm;
     double seconds;
+    double cpu_seconds;         /* of rank 0's threads together */
 };
 
 void report_start(struct report *r, int progress, uint64_t first_step);

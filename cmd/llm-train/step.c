@@ -2,6 +2,7 @@
 #include "cmd/llm-train/trainer.h"
 
 #include <math.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/sys.h"
@@ -128,10 +129,19 @@ read_data(struct trainer *t, uint64_t *scored, bool *stop)
     return 1;
 }
 
+static double
+cpu_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 enum step_result
 trainer_step(struct trainer *t, bool *stop)
 {
-    double start = sys_seconds(), norm;
+    double start = sys_seconds(), cpu = cpu_seconds(), norm;
     uint64_t scored, flags = 0;
     struct sequence_loss total;
     const float *grads;
@@ -170,6 +180,7 @@ trainer_step(struct trainer *t, bool *stop)
     t->step++;
     t->scored += scored;
     f.seconds = sys_seconds() - start;
+    f.cpu_seconds = cpu_seconds() - cpu;
     if (t->world->rank == 0 && report_step(&t->report, &f) < 0)
         return STEP_FAILED;
     return STEP_DONE;

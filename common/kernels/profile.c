@@ -103,6 +103,17 @@ profile_take(struct profile_row rows[PROFILE_ROWS])
     return n;
 }
 
+double
+profile_caller_seconds(void)
+{
+    const struct counters *c = counters();
+    double seconds = 0;
+
+    for (int kind = 0; kind < KINDS; kind++)
+        seconds += c->of[kind].seconds;
+    return seconds;
+}
+
 /* Pairs of a query and a key it sees. */
 static double
 visible_pairs(const struct attention *a)

@@ -27,6 +27,9 @@ enum { PROFILE_ROWS = 40 };
 size_t profile_take(struct profile_row rows[PROFILE_ROWS]);
 void profile_reset(void);
 
+/* Seconds within operations since the last reset, of the calling thread alone. */
+double profile_caller_seconds(void);
+
 /* Bytes a second that one thread reads from an array larger than the caches, measured. */
 double profile_read_rate(double seconds);
 

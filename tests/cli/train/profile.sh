@@ -17,7 +17,7 @@ is 'three steps behind the first' "$(jq .steps profile.json)" 3
 is 'the time is all there, to a tenth' \
     "$(jq '([.operations[].seconds] | add) / (.seconds * .threads) | . > 0.9 and . < 1.1' profile.json)" true
 is 'every kind of operation' "$(jq -r '[.operations[].operation] | sort | join(",")' profile.json)" \
-    'activation backward,activation forward,adamw,add,all else,attention backward,attention forward,cross-entropy,gemm,norm backward,norm forward,rotary,sum of squares'
+    'activation backward,activation forward,adamw,add,all else,attention backward,attention forward,cross-entropy,gemm,norm backward,norm forward,other threads idle,rotary,sum of squares'
 ok 'gpt2 in bf16' train gpt2 --model gpt2.json --precision bf16 --steps 2 --profile
 is 'its biases are summed' \
     "$(jq 'select(.event == "profile") | [.operations[].operation] | contains(["column sum"])' gpt2.jsonl)" true
