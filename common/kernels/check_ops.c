@@ -240,6 +240,28 @@ check_elementwise(struct checker *c, int round)
     checker_clear(c, "elementwise");
 }
 
+/* Every value exactly; a fifth of them saturates, some are subnormal. */
+static void
+check_quantize(struct checker *c, int round)
+{
+    const int64_t n = odd_size(round);
+    const enum fp8_format format = round % 2 ? FP8_E5M2 : FP8_E4M3;
+    const float scale = fp8_max(format) * 1.25f;
+    struct array *x = array_random(c, ARRAY_ACT, n, -1, 1), *out = array_output(c, ARRAY_ACT, n);
+    struct fp8_seen got = {0}, want = {0}, looked = {0};
+    int64_t wrong = 0;
+    c->ops->quantize(out->got, x->got, n, format, scale, &got);
+    c->exact.quantize(out->want, x->want, n, format, scale, &want);
+    c->ops->quantize(NULL, x->got, n, format, scale, &looked);
+    for (int64_t i = 0; i < n; i++)
+        wrong += array_at(c, out, i) < out->want[i] || array_at(c, out, i) > out->want[i];
+    checker_ratio(c, "quantize", wrong ? 2 : 0);
+    checker_ratio(c, "quantize saturated", got.saturated == want.saturated ? 0 : 2);
+    bool same = got.amax <= want.amax && got.amax >= want.amax && looked.amax >= want.amax;
+    checker_ratio(c, "quantize amax", same ? 0 : 2);
+    checker_clear(c, "quantize");
+}
+
 static void
 check_adamw(struct checker *c, int round)
 {
@@ -351,6 +373,7 @@ check_ops(struct checker *c, int round)
     check_gelu(c, round);
     check_cross_entropy(c, round);
     check_elementwise(c, round);
+    check_quantize(c, round);
     check_adamw(c, round);
     check_attention(c, round);
 }

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/float8.h"
+
 /*
  * The kernel table: what touches numbers, one table an instruction set, each
  * overriding entries of the one before (ref, avx2, avx512, amx; sve). ref/ is
@@ -85,6 +87,12 @@ struct adamw {
     double lr, beta1, beta2, eps, weight_decay;
     double correction1, correction2; /* 1 - beta^t */
     double grad_scale;               /* the clip factor */
+};
+
+/* What quantize() saw: the larger of what was there and its own, so begin with {0}. */
+struct fp8_seen {
+    float amax;        /* the largest |x|; a NaN is larger than infinity */
+    int64_t saturated; /* how many |x * scale| were beyond the format's largest value */
 };
 
 struct ops {
@@ -170,6 +178,14 @@ struct ops {
     void (*add_act_to_wide)(void *out, const void *a, int64_t n);
     void (*to_act)(void *out, const void *wide, int64_t n);
     void (*to_wide)(void *out, const void *act, int64_t n);
+
+    /*
+     * Act out = x * scale (in FP32) on the format's grid: the value of
+     * fp8_from_float(x * scale), which every act type holds exactly. out NULL: only look. The
+     * payload of a NaN is not defined.
+     */
+    void (*quantize)(void *out, const void *x, int64_t n, enum fp8_format format, float scale,
+                     struct fp8_seen *seen);
 
     /*
      * Sum of squares of a wide block in element order, in FP64 (a fixed number of lanes,

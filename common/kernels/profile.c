@@ -25,6 +25,7 @@ enum kind {
     K_COLUMN_SUM,
     K_ADD,
     K_CONVERT,
+    K_QUANTIZE,
     K_SUM_SQUARES,
     K_ADAMW,
     KINDS
@@ -34,7 +35,8 @@ static const char *const names[KINDS] = {
     "gemm",         "gemm (up to 4 rows)", "pack weights",     "attention forward",
     "attention backward", "norm forward",  "norm backward",    "rotary",
     "activation forward", "activation backward", "cross-entropy", "column sum",
-    "add",          "convert",             "sum of squares",   "adamw",
+    "add",          "convert",             "quantize",         "sum of squares",
+    "adamw",
 };
 
 struct counter {
