@@ -112,7 +112,6 @@ refuse_unsupported(void)
         {options.expert_parallel > 1, "--expert-parallel above 1"},
         {options.zero > 0, "--zero above 0"},
         {options.rank_order != NULL, "--rank-order"},
-        {options.recompute == 1, "--recompute selective"},
         {options.schedule == 3, "--schedule wsd"},
         {options.ramp_batch != NULL, "--ramp-batch"},
         {options.tensorboard != NULL, "--tensorboard"},

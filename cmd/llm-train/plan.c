@@ -16,7 +16,7 @@ trainer_decoder_options(const struct trainer *t)
         .pool = t->pool,
         .micro_batch = t->micro_batch,
         .seq_length = t->seq_length,
-        .recompute = options.recompute == 2 ? RECOMPUTE_FULL : RECOMPUTE_NONE,
+        .recompute = (enum recompute)options.recompute,
         .training = true,
     };
 }
@@ -60,7 +60,7 @@ plan_print(const struct trainer *t, int ranks)
     struct flops f;
 
     memory_plan(t, ranks, &m);
-    decoder_flops(&t->config, t->seq_length, options.recompute == 2 ? RECOMPUTE_FULL : RECOMPUTE_NONE, &f);
+    decoder_flops(&t->config, t->seq_length, (enum recompute)options.recompute, &f);
     printf("parameters              %lld\n", (long long)t->params.parameters);
     printf("flops per token         %.6g (forward %.6g, backward %.6g)\n",
            (f.forward + f.backward) / (double)t->seq_length, f.forward / (double)t->seq_length,
@@ -86,7 +86,7 @@ plan_log(const struct memory_plan *m, const struct trainer *t)
 {
     struct flops f;
 
-    decoder_flops(&t->config, t->seq_length, options.recompute == 2 ? RECOMPUTE_FULL : RECOMPUTE_NONE, &f);
+    decoder_flops(&t->config, t->seq_length, (enum recompute)options.recompute, &f);
     log_begin("plan");
     log_int("parameters", t->params.parameters);
     log_real("flops_per_token", (f.forward + f.backward) / (double)t->seq_length);

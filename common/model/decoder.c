@@ -76,51 +76,48 @@ take_means(struct decoder *d, void **mean, void **rstd)
     *rstd = take_wide(d, d->capacity, 1);
 }
 
+/* What layer i keeps is its own; the rest lies where layer 0's does. */
 static void
-carve_layer(struct decoder *d, struct layer_state *s)
+carve_layer(struct decoder *d, int64_t i)
 {
+    struct layer_state *s = &d->layer[i];
     int64_t tokens = d->capacity;
+    bool training = d->options.training;
+    enum recompute recompute = d->options.recompute;
 
-    s->x = take_act(d, tokens, d->hidden);
+    *s = d->layer[0];
+    if (i == 0 || training)
+        s->x = take_act(d, tokens, d->hidden);
+    if (i == 0 || (training && recompute == RECOMPUTE_NONE))
+        s->up = take_act(d, tokens, d->up);
+    if (i > 0 && (!training || recompute == RECOMPUTE_FULL))
+        return;
     s->x_mid = take_act(d, tokens, d->hidden);
     take_means(d, &s->mean1, &s->rstd1);
     take_means(d, &s->mean2, &s->rstd2);
-    s->h1 = take_act(d, tokens, d->hidden);
-    s->h2 = take_act(d, tokens, d->hidden);
     s->qkv = take_act(d, tokens, d->qkv);
     s->context = take_act(d, tokens, d->query);
     s->lse = take_wide(d, tokens, d->config->num_attention_heads);
-    s->up = take_act(d, tokens, d->up);
-    s->inner = take_act(d, tokens, d->intermediate);
 }
 
-/* Layers keep all, or only what enters them, or nothing. */
+/* The forward pass borrows what the backward pass needs only later. */
 static void
 carve_activations(struct decoder *d)
 {
-    bool training = d->options.training, full = d->options.recompute == RECOMPUTE_FULL;
     int64_t tokens = d->capacity;
 
-    for (int64_t i = 0; i < d->config->num_hidden_layers; i++) {
-        if (i == 0 || (training && !full)) {
-            carve_layer(d, &d->layer[i]);
-            continue;
-        }
-        d->layer[i] = d->layer[0];
-        if (training)
-            d->layer[i].x = take_act(d, tokens, d->hidden);
-    }
-    d->delta = take_act(d, tokens, d->hidden);
+    for (int64_t i = 0; i < d->config->num_hidden_layers; i++)
+        carve_layer(d, i);
     d->x_final = take_act(d, tokens, d->hidden);
     take_means(d, &d->mean_final, &d->rstd_final);
     d->h_final = take_act(d, tokens, d->hidden);
-    if (!training)
+    d->delta = d->d_x_other = take_act(d, tokens, d->hidden);
+    d->h = d->d_h = take_act(d, tokens, d->hidden);
+    d->inner = d->d_narrow = take_act(d, tokens, most(d->intermediate, d->query));
+    if (!d->options.training)
         return;
     d->d_x = take_act(d, tokens, d->hidden);
-    d->d_x_other = take_act(d, tokens, d->hidden);
-    d->d_h = take_act(d, tokens, d->hidden);
-    d->d_narrow = take_act(d, tokens, most(d->intermediate, d->query));
-    d->d_broad = take_act(d, tokens, most(d->up, d->qkv));
+    d->d_qkv = take_act(d, tokens, d->qkv);
 }
 
 static void

@@ -14,8 +14,15 @@
  * The decoder: forward, backward, and inference with a key/value cache. It owns
  * activations only; weights and gradients are the caller's flat arrays (params.h).
  * Nothing is allocated after decoder_new.
+ *
+ * What a layer keeps for its backward pass; all three give the same bits. What costs one
+ * elementwise pass (norm outputs, the MLP's inner activations) is never kept.
+ *   none       the residual stream before attention and MLP, queries, keys, values, context,
+ *              the MLP's up projection: no matrix product is done twice
+ *   selective  all of that but the up projection
+ *   full       the residual stream that enters the layer
  */
-enum recompute { RECOMPUTE_NONE, RECOMPUTE_FULL };
+enum recompute { RECOMPUTE_NONE, RECOMPUTE_SELECTIVE, RECOMPUTE_FULL };
 
 struct decoder_options {
     const struct kernels *kernels;

@@ -21,12 +21,10 @@ struct layer_state {
     void *x, *x_mid; /* act [T][hidden]: the residual stream before attention and before the MLP */
     void *mean1, *rstd1; /* wide [T]; mean: layer norm only */
     void *mean2, *rstd2;
-    void *h1, *h2; /* act [T][hidden]: norm outputs */
     void *qkv;     /* act [T][qkv], after rotary */
     void *context; /* act [T][query]: attention's output */
     void *lse;     /* wide [sequence][head][length] */
-    void *up;      /* act [T][up] */
-    void *inner;   /* act [T][intermediate] */
+    void *up;      /* act [T][up]; backward turns it into its gradient */
 };
 
 struct packed {
@@ -62,10 +60,12 @@ struct decoder {
     /* activations */
     struct layer_state *layer; /* [layers] */
     void *delta;               /* act [T][hidden]: not yet added to the residual stream */
+    void *h;                   /* act [T][hidden]: a norm's output */
+    void *inner;               /* act [T][intermediate]: of the MLP */
     void *x_final, *mean_final, *rstd_final, *h_final;
     void *d_x, *d_x_other, *d_h; /* act [T][hidden] */
     void *d_narrow;              /* act [T][max(intermediate, query)] */
-    void *d_broad;               /* act [T][max(up, qkv)] */
+    void *d_qkv;                 /* act [T][qkv] */
 
     /* logits */
     void *logits;         /* wide [HEAD_CHUNK][vocab] */
@@ -129,11 +129,18 @@ rows_of_cell(size_t cell, int64_t each, int64_t n)
 void reduce_partials(const struct decoder *d, void *out, void *partials, int64_t blocks, int64_t n);
 int64_t reduce_blocks(int64_t tokens);
 
-/* linear.c: y [T][out] = x [T][in] W^T + b. Backward: dW += dy^T x, db += sums of dy, dx = dy W. */
+/*
+ * linear.c: y [T][out] = x [T][in] W^T + b. Backward: dW += dy^T x, db += sums of dy, and then
+ * dx = dy W; dx may be x. The two parts can be had apart.
+ */
 void linear_forward(const struct decoder *d, void *y, const void *x, int weight, int bias,
                     int64_t tokens);
 void linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x, int weight,
                      int bias, int64_t tokens, void *grads);
+void linear_backward_weight(const struct decoder *d, const void *dy, const void *x, int weight,
+                            int bias, int64_t tokens, void *grads);
+void linear_backward_input(const struct decoder *d, void *dx, const void *dy, int weight,
+                           int64_t tokens);
 
 /* norm.c: x_out = x + delta (delta NULL: x as it is), y = norm(x_out). Backward adds d_residual. */
 struct norm_at {
@@ -157,10 +164,13 @@ void attention_all_forward(const struct decoder *d, const struct layer_state *s,
 void attention_all_backward(const struct decoder *d, const struct layer_state *s,
                             const struct tokens *t, const void *d_context, void *d_qkv);
 
-/* mlp.c: inner [T][intermediate] from up [T][up], and back. */
+/*
+ * mlp.c: inner [T][intermediate] from up [T][up], and back. Backward also gives inner again; d_up
+ * may be up, and inner d_inner.
+ */
 void mlp_inner_forward(const struct decoder *d, void *inner, const void *up, int64_t tokens);
-void mlp_inner_backward(const struct decoder *d, void *d_up, const void *up, const void *d_inner,
-                        int64_t tokens);
+void mlp_inner_backward(const struct decoder *d, void *d_up, void *inner, const void *up,
+                        const void *d_inner, int64_t tokens);
 
 /* embedding.c */
 void embedding_forward(const struct decoder *d, void *x, const uint32_t *ids, int64_t tokens);
@@ -177,9 +187,8 @@ void loss_run(const struct decoder *d, const void *h, void *d_h, const int32_t *
 void logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits);
 
 /* layer.c: attention and MLP of layer i; forward leaves d->delta, backward turns d->d_x into the
- * gradient of s->x. */
+ * gradient of s->x, after it has redone what was not kept. */
 void layer_forward(const struct decoder *d, int i, const void *x, const struct tokens *t);
-void layer_again(const struct decoder *d, int i, const struct tokens *t);
 void layer_backward(struct decoder *d, int i, const struct tokens *t, void *grads);
 struct norm_at layer_norm1(const struct decoder *d, int i);
 struct norm_at layer_norm2(const struct decoder *d, int i);

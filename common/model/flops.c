@@ -12,8 +12,9 @@ attended(const struct config *c, int64_t length)
 }
 
 struct layer_flops {
-    double linear, down,
-        product; /* down: of `linear`, what full recomputation skips; product: q k, or p v */
+    double linear;   /* of all matrices */
+    double up, down; /* of the MLP's first, and its second, which is never redone */
+    double product;  /* q k, or p v */
 };
 
 static struct layer_flops
@@ -26,8 +27,8 @@ count_layer(const struct config *c, int64_t length)
     double up = c->mlp == MLP_SWIGLU ? 2 * inner : inner;
     double weights = (query + 2 * kv) * hidden + query * hidden + up * hidden + inner * hidden;
 
-    return (struct layer_flops){2 * tokens * weights, 2 * tokens * inner * hidden,
-                                2 * query * attended(c, length)};
+    return (struct layer_flops){2 * tokens * weights, 2 * tokens * up * hidden,
+                                2 * tokens * inner * hidden, 2 * query * attended(c, length)};
 }
 
 /*
@@ -44,6 +45,8 @@ decoder_flops(const struct config *c, int64_t seq_length, enum recompute r, stru
     out->forward = layers * (l.linear + 2 * l.product) + head;
     out->backward = 2 * out->forward;
     out->recompute = layers * l.product;
+    if (r == RECOMPUTE_SELECTIVE)
+        out->recompute += layers * l.up;
     if (r == RECOMPUTE_FULL)
         out->recompute += layers * (l.linear - l.down + 2 * l.product);
 }

@@ -134,17 +134,17 @@ extend_layer(const struct decoder *d, const struct kv_cache *c, int i, int64_t n
     struct extend_job job = {c, i, n};
     bool first = i == 0;
 
-    norm_forward(d, &norm1, s->h1, s->x, first ? s->x : d->layer[i - 1].x_mid,
+    norm_forward(d, &norm1, d->h, s->x, first ? s->x : d->layer[i - 1].x_mid,
                  first ? NULL : d->delta, n);
-    linear_forward(d, s->qkv, s->h1, p->qkv, p->qkv_bias, n);
+    linear_forward(d, s->qkv, d->h, p->qkv, p->qkv_bias, n);
     rotary_apply(d, s->qkv, c->cos_sin, false, n);
     store_keys(c, i, s->qkv, n);
     run_cells(d, d->config->num_key_value_heads, 1, attend, &job);
     linear_forward(d, d->delta, s->context, p->output, p->output_bias, n);
-    norm_forward(d, &norm2, s->h2, s->x_mid, s->x, d->delta, n);
-    linear_forward(d, s->up, s->h2, p->up, p->up_bias, n);
-    mlp_inner_forward(d, s->inner, s->up, n);
-    linear_forward(d, d->delta, s->inner, p->down, p->down_bias, n);
+    norm_forward(d, &norm2, d->h, s->x_mid, s->x, d->delta, n);
+    linear_forward(d, s->up, d->h, p->up, p->up_bias, n);
+    mlp_inner_forward(d, d->inner, s->up, n);
+    linear_forward(d, d->delta, d->inner, p->down, p->down_bias, n);
 }
 
 /* n <= d->capacity tokens; the last `want` of them get logits. */

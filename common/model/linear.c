@@ -64,13 +64,13 @@ bias_backward(const struct decoder *d, const void *dy, int bias, int64_t tokens,
     reduce_partials(d, gradient_of(d, grads, bias), d->partials, blocks, n);
 }
 
-/* dW [out][in] += dy^T x; db [out] += sum of dy; dx [T][in] = dy W. */
+/* dW [out][in] += dy^T x; db [out] += sum of dy. */
 void
-linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x, int weight,
-                int bias, int64_t tokens, void *grads)
+linear_backward_weight(const struct decoder *d, const void *dy, const void *x, int weight, int bias,
+                       int64_t tokens, void *grads)
 {
     const struct param *w = &d->params->param[weight];
-    struct gemm of_weight = {
+    struct gemm g = {
         .ta = true,
         .m = w->rows,
         .n = w->columns,
@@ -84,7 +84,18 @@ linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x
         .c_wide = true,
         .accumulate = true,
     };
-    struct gemm of_input = {
+
+    gemm_run(d->pool, d->ops, &g);
+    if (bias >= 0)
+        bias_backward(d, dy, bias, tokens, grads);
+}
+
+/* dx [T][in] = dy W. */
+void
+linear_backward_input(const struct decoder *d, void *dx, const void *dy, int weight, int64_t tokens)
+{
+    const struct param *w = &d->params->param[weight];
+    struct gemm g = {
         .m = tokens,
         .n = w->columns,
         .k = w->rows,
@@ -97,8 +108,13 @@ linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x
         .ldc = w->columns,
     };
 
-    gemm_run(d->pool, d->ops, &of_weight);
-    if (bias >= 0)
-        bias_backward(d, dy, bias, tokens, grads);
-    gemm_run(d->pool, d->ops, &of_input);
+    gemm_run(d->pool, d->ops, &g);
+}
+
+void
+linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x, int weight,
+                int bias, int64_t tokens, void *grads)
+{
+    linear_backward_weight(d, dy, x, weight, bias, tokens, grads);
+    linear_backward_input(d, dx, dy, weight, tokens);
 }

@@ -36,12 +36,14 @@ backward_rows(void *arg, size_t cell, int worker)
     void *d_up = act_at(d, j->d_up, row * d->up);
     const void *up = act_at_const(d, j->up, row * d->up);
     const void *d_inner = act_at_const(d, j->d_inner, row * d->intermediate);
+    void *inner = act_at(d, j->inner, row * d->intermediate);
 
     (void)worker;
     if (d->config->mlp == MLP_SWIGLU)
-        d->ops->swiglu_backward(d_up, NULL, up, d_inner, rows, d->intermediate);
+        d->ops->swiglu_backward(d_up, inner, up, d_inner, rows, d->intermediate);
     else
-        d->ops->gelu_backward(d_up, NULL, up, d_inner, rows * d->intermediate, d->config->gelu);
+        d->ops->gelu_backward(d_up, inner, up, d_inner, rows * d->intermediate,
+                              d->config->gelu);
     return 0;
 }
 
@@ -54,10 +56,11 @@ mlp_inner_forward(const struct decoder *d, void *inner, const void *up, int64_t 
 }
 
 void
-mlp_inner_backward(const struct decoder *d, void *d_up, const void *up, const void *d_inner,
-                   int64_t tokens)
+mlp_inner_backward(const struct decoder *d, void *d_up, void *inner, const void *up,
+                   const void *d_inner, int64_t tokens)
 {
-    struct mlp_job job = {.d = d, .up = up, .d_inner = d_inner, .d_up = d_up, .tokens = tokens};
+    struct mlp_job job = {
+        .d = d, .inner = inner, .up = up, .d_inner = d_inner, .d_up = d_up, .tokens = tokens};
 
     run_cells(d, tokens, ROW_CELL, backward_rows, &job);
 }

@@ -98,8 +98,6 @@ backward(struct decoder *d, const struct batch *b, const struct tokens *t, void 
     norm_backward(d, &final, d->d_x, d->d_h, NULL, d->x_final, t->count, grads);
     tell_head(d, r);
     for (int i = layers - 1; i >= 0; i--) {
-        if (d->options.recompute == RECOMPUTE_FULL)
-            layer_again(d, i, t);
         layer_backward(d, i, t, grads);
         tell_layer(d, r, i);
     }

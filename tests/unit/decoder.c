@@ -88,10 +88,14 @@ test_same_bits(const char *name, const struct small_model *m, const struct small
     for (int p = PRECISION_FP32; p <= PRECISION_BF16; p++) {
         enum precision precision = (enum precision)p;
         struct result one = train(m, b, k, precision, 1, RECOMPUTE_NONE);
+        struct result selective = train(m, b, k, precision, 1, RECOMPUTE_SELECTIVE);
         struct result full = train(m, b, k, precision, 1, RECOMPUTE_FULL);
 
-        ok(same_bits(&one, &full), "%s %s %s: recomputing gives the same bits", k->name, name,
-           precision_name(precision));
+        ok(same_bits(&one, &selective), "%s %s %s: selective recomputation gives the same bits",
+           k->name, name, precision_name(precision));
+        ok(same_bits(&one, &full), "%s %s %s: full recomputation gives the same bits", k->name,
+           name, precision_name(precision));
+        free(selective.grads);
         free(full.grads);
         for (int threads = 2; threads <= 3; threads++) {
             struct result many = train(m, b, k, precision, threads, RECOMPUTE_NONE);
@@ -194,14 +198,17 @@ test_plan(const char *name, const struct small_model *m)
                                 .micro_batch = 4,
                                 .seq_length = 32,
                                 .training = true};
-    struct decoder_memory none, full, eval;
+    struct decoder_memory none, selective, full, eval;
 
     decoder_plan(&m->config, &m->params, &o, &none);
+    o.recompute = RECOMPUTE_SELECTIVE;
+    decoder_plan(&m->config, &m->params, &o, &selective);
     o.recompute = RECOMPUTE_FULL;
     decoder_plan(&m->config, &m->params, &o, &full);
     o.training = false;
     decoder_plan(&m->config, &m->params, &o, &eval);
-    ok(full.activations < none.activations && eval.activations < full.activations,
+    ok(full.activations < selective.activations && selective.activations < none.activations &&
+           eval.activations < full.activations,
        "%s: recomputation and evaluation take less memory", name);
     is_int((int64_t)none.logits, 128 * 37 * 4 + 128 * 37 * 2 + 2 * 128 * 8,
            "%s: logits of a chunk, in wide and in bf16, and two figures a token", name);
@@ -239,6 +246,9 @@ test_flops(const struct small_model *m)
     is_near((f.forward + f.backward) / (tokens * (6 * weights + 6 * layers * (tokens + 1) * query)),
             1, 1e-12, "model flops of a sequence");
     is_near(f.recompute, layers * query * tokens * (tokens + 1), 1, "attention scores, once more");
+    decoder_flops(&m->config, 8192, RECOMPUTE_SELECTIVE, &f);
+    is_near(f.recompute, layers * (query * tokens * (tokens + 1) + 2 * tokens * 2 * 40 * 24), 1,
+            "and the up projections");
 }
 
 static void
