@@ -76,7 +76,8 @@ struct attention {
     int64_t lse_stride;
     /* backward only; gradients laid out like what they belong to */
     const void *d_out;     /* act */
-    void *d_q, *d_k, *d_v; /* act; overwritten; d_k, d_v sum over the group's heads in head order */
+    void *d_q, *d_k, *d_v; /* act; overwritten; d_k, d_v sum over the group's heads and queries, in
+                              an order that the shape decides */
     int64_t dq_stride, dkv_stride;
     void *scratch; /* attention_scratch() bytes, 64-byte aligned */
 };

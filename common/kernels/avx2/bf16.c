@@ -5,6 +5,7 @@
 
 #define ACT_IS_FLOAT 0
 #define GEMM_BLOCKS "kernels/avx2/gemm_blocks.inc"
+#define ATTENTION "kernels/avx2/attention.inc"
 #define MULTIPLY avx2_multiply
 #define OPS_FILL avx2_bf16
 #include "kernels/avx2/ops.inc"

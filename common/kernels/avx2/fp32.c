@@ -19,6 +19,7 @@ store8(act *p, __m256 x)
 
 #define ACT_IS_FLOAT 1
 #define GEMM_BLOCKS "kernels/avx2/gemm_blocks.inc"
+#define ATTENTION "kernels/avx2/attention.inc"
 #define MULTIPLY avx2_multiply
 #define OPS_FILL avx2_fp32
 #include "kernels/avx2/ops.inc"

@@ -2,9 +2,14 @@
 #include "kernels/avx512/avx512.h"
 
 #include "kernels/avx2/bf16_lanes.h"
+#include "kernels/avx512/lanes.h"
+#include "kernels/avx512/tile.h"
 
+#define load16 load_bf16
+#define store16 store_bf16
 #define ACT_IS_FLOAT 0
 #define GEMM_BLOCKS "kernels/avx512/gemm_blocks.inc"
+#define ATTENTION "kernels/avx512/attention.inc"
 #define MULTIPLY avx512_sgemm
 #define OPS_FILL avx512_bf16
 #include "kernels/avx2/ops.inc"

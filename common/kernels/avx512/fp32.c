@@ -3,6 +3,9 @@
 
 #include <immintrin.h>
 
+#include "kernels/avx512/lanes.h"
+#include "kernels/avx512/tile.h"
+
 typedef float act;
 
 static inline __m256
@@ -17,8 +20,11 @@ store8(act *p, __m256 x)
     _mm256_storeu_ps(p, x);
 }
 
+#define load16 load_float16
+#define store16 store_float16
 #define ACT_IS_FLOAT 1
 #define GEMM_BLOCKS "kernels/avx512/gemm_blocks.inc"
+#define ATTENTION "kernels/avx512/attention.inc"
 #define MULTIPLY avx512_sgemm
 #define OPS_FILL avx512_fp32
 #include "kernels/avx2/ops.inc"

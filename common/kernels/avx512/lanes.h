@@ -1,0 +1,102 @@
+#ifndef KERNELS_AVX512_LANES_H
+#define KERNELS_AVX512_LANES_H
+
+#include <immintrin.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/float16.h"
+
+/* Vectors of sixteen floats: parts of them, columns to rows, and powers of two. */
+
+static inline __mmask16
+first_lanes16(int64_t n)
+{
+    return n >= 16 ? 0xFFFF : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
+}
+
+/* Lanes outside of `in` are not touched in memory, and loaded as 0. */
+static inline __m512
+load_float16(const float *p, __mmask16 in)
+{
+    return _mm512_maskz_loadu_ps(in, p);
+}
+
+static inline void
+store_float16(float *p, __mmask16 in, __m512 x)
+{
+    _mm512_mask_storeu_ps(p, in, x);
+}
+
+static inline __m512
+load_bf16(const bf16 *p, __mmask16 in)
+{
+    __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(in, p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
+
+/* Round to nearest, ties to even; a NaN becomes the one with all bits set. */
+static inline void
+store_bf16(bf16 *p, __mmask16 in, __m512 x)
+{
+    __m512i u = _mm512_castps_si512(x), ones = _mm512_set1_epi32(-1);
+    __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
+    __m512i sum = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), odd);
+    sum = _mm512_mask_mov_epi32(sum, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), ones);
+    _mm256_mask_storeu_epi16(p, in, _mm512_cvtepi32_epi16(_mm512_srli_epi32(sum, 16)));
+}
+
+/* Rows become columns. */
+static inline void
+transpose_lanes16(__m512 r[16])
+{
+    __m512 t[16];
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4) {
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; j++) {
+            __m512d low = _mm512_castps_pd(t[i + j]), high = _mm512_castps_pd(t[i + j + 2]);
+            r[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            r[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    }
+    /* r[4i + j] has, in its quarter q, rows 4i … 4i + 3 of column 4q + j */
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) {
+        __m512 even_a = _mm512_shuffle_f32x4(r[j], r[4 + j], 0x88);
+        __m512 even_b = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0x88);
+        __m512 odd_a = _mm512_shuffle_f32x4(r[j], r[4 + j], 0xDD);
+        __m512 odd_b = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0xDD);
+        t[j] = _mm512_shuffle_f32x4(even_a, even_b, 0x88);
+        t[4 + j] = _mm512_shuffle_f32x4(odd_a, odd_b, 0x88);
+        t[8 + j] = _mm512_shuffle_f32x4(even_a, even_b, 0xDD);
+        t[12 + j] = _mm512_shuffle_f32x4(odd_a, odd_b, 0xDD);
+    }
+    memcpy(r, t, sizeof t);
+}
+
+/*
+ * 2^t in the lanes of `in`, 0 in the others and below 2^-126: 2^f of the fraction f = t - floor t
+ * is 1 + f q(f) with our own minimax q (relative error 2e-9 before rounding). A NaN is passed on.
+ */
+static inline __m512
+exp2_16(__m512 t, __mmask16 in)
+{
+    __mmask16 normal = _mm512_mask_cmp_ps_mask(in, t, _mm512_set1_ps(-126.0f), _CMP_NLT_UQ);
+    __m512 f = _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    __m512 p = _mm512_set1_ps(0.00021612916f);
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.0012467846f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.009675452f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.055485282f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.24022931f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(0.69314706f));
+    p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(1.0f));
+    return _mm512_maskz_scalef_ps(normal, p, t);
+}
+
+#endif
