@@ -6,14 +6,14 @@
 /* What tells the formats apart: bits of the fraction, the exponents' bias. */
 static const struct shape {
     int fraction, bias;
-    fp8 largest, nan; /* codes */
+    uint8_t largest, nan; /* codes */
 } shapes[] = {
     [FP8_E4M3] = {3, 7, 0x7e, 0x7f},
     [FP8_E5M2] = {2, 15, 0x7b, 0x7e},
 };
 
 float
-fp8_to_float(fp8 x, enum fp8_format f)
+fp8_to_float(uint8_t x, enum fp8_format f)
 {
     const struct shape *s = &shapes[f];
     int magnitude = x & 0x7f, exponent = magnitude >> s->fraction;
@@ -34,7 +34,7 @@ fp8_to_float(fp8 x, enum fp8_format f)
  * rounds up to the next power of two, or a subnormal that becomes a normal number, carries
  * into the exponent by itself.
  */
-fp8
+uint8_t
 fp8_from_float(float x, enum fp8_format f)
 {
     const struct shape *s = &shapes[f];
@@ -42,13 +42,13 @@ fp8_from_float(float x, enum fp8_format f)
     int exponent, code;
 
     memcpy(&u, &x, 4);
-    fp8 sign = (fp8)(u >> 24 & 0x80);
+    uint8_t sign = (uint8_t)(u >> 24 & 0x80);
     u &= 0x7fffffff;
     if (u > 0x7f800000)
-        return (fp8)(sign | s->nan);
+        return (uint8_t)(sign | s->nan);
     exponent = (int)(u >> 23) - 127 + s->bias; /* as it would be stored */
     if (exponent > 31)
-        return (fp8)(sign | s->largest);
+        return (uint8_t)(sign | s->largest);
 
     /* The significand with its hidden bit loses what the fraction has less, more if subnormal. */
     int shift = 23 - s->fraction + (exponent < 1 ? 1 - exponent : 0);
@@ -60,5 +60,5 @@ fp8_from_float(float x, enum fp8_format f)
     code += rest > half || (rest == half && (code & 1));
     if (exponent >= 1)
         code += (exponent - 1) << s->fraction;
-    return (fp8)(sign | (code > s->largest ? s->largest : code));
+    return (uint8_t)(sign | (code > s->largest ? s->largest : code));
 }

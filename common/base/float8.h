@@ -14,7 +14,6 @@
  * Every value of both is a BF16 value.
  */
 enum fp8_format { FP8_E4M3, FP8_E5M2 };
-typedef uint8_t fp8;
 
 /* The largest finite value. */
 static inline float
@@ -23,13 +22,13 @@ fp8_max(enum fp8_format f)
     return f == FP8_E4M3 ? 448.0f : 57344.0f;
 }
 
-float fp8_to_float(fp8 x, enum fp8_format f);
+float fp8_to_float(uint8_t x, enum fp8_format f);
 
 /*
  * Round to nearest, ties to even. Saturating: what is larger than the largest finite value,
  * infinities too, becomes that value (as Transformer Engine's quantizer converts). A NaN stays
  * one, with its sign: S.1111.111 or S.11111.10.
  */
-fp8 fp8_from_float(float x, enum fp8_format f);
+uint8_t fp8_from_float(float x, enum fp8_format f);
 
 #endif

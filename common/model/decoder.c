@@ -150,10 +150,34 @@ carve_scratch(struct decoder *d)
     d->attention_scratch = arena_take_array(&d->arena, workers, d->attention_scratch_each);
 }
 
+/* Operands of the linear layers' products, rounded: bf16 only, also while not in FP8. */
+static void
+carve_fp8(struct decoder *d)
+{
+    int64_t in = most(d->hidden, most(d->query, d->intermediate));
+    int64_t out = most(d->hidden, most(d->qkv, d->up));
+
+    if (!d->options.fp8 || d->precision != PRECISION_BF16)
+        return;
+    d->fp8_x = take_act(d, d->capacity, in);
+    if (d->options.training)
+        d->fp8_dy = take_act(d, d->capacity, out);
+}
+
+/* What outlives a change of precision: the scales of FP8. */
+static void
+carve_lasting(struct decoder *d)
+{
+    if (d->options.fp8)
+        d->fp8 = fp8_carve(&d->arena, d->config, d->params, d->options.fp8,
+                           threads_count(d->pool));
+    d->lasting = d->arena.used;
+}
+
 static void
 carve(struct decoder *d)
 {
-    size_t at = d->arena.used;
+    size_t at = 0;
 
     carve_tables(d);
     d->memory.tables = d->arena.used - at;
@@ -165,7 +189,43 @@ carve(struct decoder *d)
     d->memory.logits = d->arena.used - at;
     at = d->arena.used;
     carve_scratch(d);
+    carve_fp8(d);
     d->memory.scratch = d->arena.used - at;
+}
+
+/* Lays the memory out behind what lasts. */
+static void
+choose(struct decoder *d, enum precision p)
+{
+    d->precision = p;
+    d->ops = &d->options.kernels->ops[p];
+    d->arena.used = d->lasting;
+    d->fp8_x = d->fp8_dy = NULL;
+    carve(d);
+    if (d->arena.base && d->config->position == POSITION_ROTARY)
+        rotary_table(d->config, d->ops, d->options.seq_length, d->cos_sin);
+}
+
+/* Bytes of the precision that takes most; d->memory is that one's. */
+static size_t
+count_memory(struct decoder *d)
+{
+    unsigned wanted = d->options.precisions | 1u << d->options.precision;
+    struct decoder_memory largest = {0};
+    size_t size = 0;
+
+    carve_lasting(d);
+    for (int p = 0; p < PRECISIONS; p++) {
+        if (!(wanted & 1u << p))
+            continue;
+        choose(d, (enum precision)p);
+        if (d->arena.used > size) {
+            size = d->arena.used;
+            largest = d->memory;
+        }
+    }
+    d->memory = largest;
+    return size;
 }
 
 static struct decoder *
@@ -176,7 +236,6 @@ prepare(const struct config *c, const struct params *p, const struct decoder_opt
     d->config = c;
     d->params = p;
     d->options = *o;
-    d->ops = &o->kernels->ops[o->precision];
     d->pool = o->pool;
     d->capacity = o->micro_batch * o->seq_length;
     d->hidden = c->hidden_size;
@@ -197,7 +256,7 @@ decoder_plan(const struct config *c, const struct params *p, const struct decode
 {
     struct decoder *d = prepare(c, p, o);
 
-    carve(d);
+    count_memory(d);
     *m = d->memory;
     decoder_free(d);
 }
@@ -224,15 +283,27 @@ decoder_new(const struct config *c, const struct params *p, const struct decoder
     if (check_options(c, o) < 0)
         return NULL;
     d = prepare(c, p, o);
-    carve(d);
-    if (arena_init(&d->arena, d->arena.used) < 0) {
+    if (arena_init(&d->arena, count_memory(d)) < 0) {
         decoder_free(d);
         return NULL;
     }
-    carve(d);
-    if (c->position == POSITION_ROTARY)
-        rotary_table(c, d->ops, o->seq_length, d->cos_sin);
+    carve_lasting(d);
+    choose(d, o->precision);
     return d;
+}
+
+void
+decoder_set_precision(struct decoder *d, enum precision p, bool fp8)
+{
+    if (p != d->precision)
+        choose(d, p);
+    d->in_fp8 = fp8;
+}
+
+struct fp8 *
+decoder_fp8(const struct decoder *d)
+{
+    return d->fp8;
 }
 
 void
@@ -286,10 +357,12 @@ pack_weight(void *arg, size_t cell, int worker)
 }
 
 void
-decoder_set_weights(struct decoder *d, const void *act, const void *wide)
+decoder_set_weights(struct decoder *d, void *act, const void *wide)
 {
     d->act = act;
     d->wide = wide;
+    if (d->in_fp8)
+        fp8_round_weights(d, act);
     threads_run(d->pool, 2 * (size_t)d->params->count, pack_weight, d);
 }
 

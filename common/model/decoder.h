@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
+#include "model/fp8.h"
 #include "model/params.h"
 
 /*
@@ -26,8 +27,10 @@ enum recompute { RECOMPUTE_NONE, RECOMPUTE_SELECTIVE, RECOMPUTE_FULL };
 
 struct decoder_options {
     const struct kernels *kernels;
-    enum precision precision;
-    struct threads *pool; /* NULL: one thread */
+    enum precision precision; /* at first */
+    unsigned precisions;      /* 1 << each that decoder_set_precision may choose later */
+    const struct fp8_options *fp8; /* copied; NULL: never in FP8. Else precision may be bf16 */
+    struct threads *pool;     /* NULL: one thread */
     int64_t micro_batch;  /* sequences at once, at most */
     int64_t seq_length;
     enum recompute recompute;
@@ -52,12 +55,23 @@ struct decoder *decoder_new(const struct config *c, const struct params *p,
 void decoder_free(struct decoder *d);
 
 /*
+ * Changes what the decoder computes in, without taking memory: one of those named in its
+ * options; fp8: the linear layers of bf16 in fp8-hybrid (fp8.h), with the scales as they are.
+ * Activations and weights are gone: decoder_set_weights comes next.
+ */
+void decoder_set_precision(struct decoder *d, enum precision p, bool fp8);
+
+/* The scales of fp8-hybrid, or NULL when the decoder never computes in it. */
+struct fp8 *decoder_fp8(const struct decoder *d);
+
+/*
  * Weights: `wide` is the flat array of master weights (norms and biases are read
  * there); `act` is the flat array of the precision's act type (matrices; for fp32
  * and fp64 pass the same pointer as wide). Call again after every optimizer step: packed forms are
- * made then.
+ * made then. In FP8 the linear layers' matrices in `act` are made from `wide` and rounded in
+ * place: afterwards they are multiples of their scales.
  */
-void decoder_set_weights(struct decoder *d, const void *act, const void *wide);
+void decoder_set_weights(struct decoder *d, void *act, const void *wide);
 
 /* A micro-batch: `sequences` of seq_length tokens each, one after the other. */
 struct batch {
@@ -92,7 +106,7 @@ int decoder_train(struct decoder *d, const struct batch *b, void *grads, double 
 
 /*
  * Forward only: out [sequences]; token_loss [sequences][length] (may be NULL) gets -log p
- * of each target, 0 when not scored.
+ * of each target, 0 when not scored. In FP8 it leaves no trace in the history of scales.
  */
 int decoder_loss(struct decoder *d, const struct batch *b, struct sequence_loss *out,
                  double *token_loss);

@@ -40,13 +40,19 @@ struct decoder {
     const struct config *config;
     const struct params *params;
     struct decoder_options options;
+    enum precision precision;
     const struct ops *ops;
     struct threads *pool;
     struct arena arena;
+    size_t lasting; /* bytes at its start that stay when the precision changes */
     struct decoder_memory memory;
 
     int64_t capacity; /* most tokens at once */
     int64_t hidden, query, kv, qkv, up, intermediate, group;
+
+    struct fp8 *fp8;        /* NULL: never */
+    bool in_fp8, recording; /* recording: amax enter the history */
+    void *fp8_x, *fp8_dy;   /* act [T][broadest]: rounded operands */
 
     const char *act, *wide; /* weights */
     struct packed *packed;  /* [params->count] */
@@ -131,7 +137,7 @@ int64_t reduce_blocks(int64_t tokens);
 
 /*
  * linear.c: y [T][out] = x [T][in] W^T + b. Backward: dW += dy^T x, db += sums of dy, and then
- * dx = dy W; dx may be x. The two parts can be had apart.
+ * dx = dy W; dx may be x. The two parts can be had apart, then that of the input comes first.
  */
 void linear_forward(const struct decoder *d, void *y, const void *x, int weight, int bias,
                     int64_t tokens);
@@ -141,6 +147,19 @@ void linear_backward_weight(const struct decoder *d, const void *dy, const void 
                             int bias, int64_t tokens, void *grads);
 void linear_backward_input(const struct decoder *d, void *dx, const void *dy, int weight,
                            int64_t tokens);
+
+/*
+ * fp8.c: carving; the tensor of a linear map's x, W or dy (-1: not in FP8); x [n] rounded into
+ * `buffer`, or x itself for tensor -1 (again: with the scale of the first time); the factor of
+ * a product of two such tensors (0 for -1); weights.
+ */
+struct fp8 *fp8_carve(struct arena *a, const struct config *c, const struct params *p,
+                      const struct fp8_options *o, int workers);
+int fp8_tensor(const struct decoder *d, int weight, enum fp8_role role);
+const void *fp8_operand(const struct decoder *d, void *buffer, const void *x, int64_t n, int tensor,
+                        bool again);
+double fp8_unscale(const struct decoder *d, int a, int b);
+void fp8_round_weights(const struct decoder *d, char *act);
 
 /* norm.c: x_out = x + delta (delta NULL: x as it is), y = norm(x_out). Backward adds d_residual. */
 struct norm_at {

@@ -10,12 +10,13 @@ linear_forward(const struct decoder *d, void *y, const void *x, int weight, int 
                int64_t tokens)
 {
     const struct param *w = &d->params->param[weight];
+    int input = fp8_tensor(d, weight, FP8_INPUT);
     struct gemm g = {
         .tb = true,
         .m = tokens,
         .n = w->rows,
         .k = w->columns,
-        .a = x,
+        .a = fp8_operand(d, d->fp8_x, x, tokens * w->columns, input, false),
         .lda = w->columns,
         .b = weight_act(d, weight),
         .ldb = w->columns,
@@ -23,6 +24,7 @@ linear_forward(const struct decoder *d, void *y, const void *x, int weight, int 
         .c = y,
         .ldc = w->rows,
         .bias = weight_wide(d, bias),
+        .scale = fp8_unscale(d, input, fp8_tensor(d, weight, FP8_WEIGHT)),
     };
 
     gemm_run(d->pool, d->ops, &g);
@@ -64,25 +66,27 @@ bias_backward(const struct decoder *d, const void *dy, int bias, int64_t tokens,
     reduce_partials(d, gradient_of(d, grads, bias), d->partials, blocks, n);
 }
 
-/* dW [out][in] += dy^T x; db [out] += sum of dy. */
-void
-linear_backward_weight(const struct decoder *d, const void *dy, const void *x, int weight, int bias,
-                       int64_t tokens, void *grads)
+/* dW [out][in] += dy^T x; db [out] += sum of dy. rounded: dy as the product takes it. */
+static void
+backward_weight(const struct decoder *d, const void *dy, const void *rounded, const void *x,
+                int weight, int bias, int64_t tokens, void *grads)
 {
     const struct param *w = &d->params->param[weight];
+    int input = fp8_tensor(d, weight, FP8_INPUT);
     struct gemm g = {
         .ta = true,
         .m = w->rows,
         .n = w->columns,
         .k = tokens,
-        .a = dy,
+        .a = rounded,
         .lda = w->rows,
-        .b = x,
+        .b = fp8_operand(d, d->fp8_x, x, tokens * w->columns, input, true),
         .ldb = w->columns,
         .c = gradient_of(d, grads, weight),
         .ldc = w->columns,
         .c_wide = true,
         .accumulate = true,
+        .scale = fp8_unscale(d, fp8_tensor(d, weight, FP8_GRADIENT), input),
     };
 
     gemm_run(d->pool, d->ops, &g);
@@ -91,30 +95,55 @@ linear_backward_weight(const struct decoder *d, const void *dy, const void *x, i
 }
 
 /* dx [T][in] = dy W. */
-void
-linear_backward_input(const struct decoder *d, void *dx, const void *dy, int weight, int64_t tokens)
+static void
+backward_input(const struct decoder *d, void *dx, const void *rounded, int weight, int64_t tokens)
 {
     const struct param *w = &d->params->param[weight];
     struct gemm g = {
         .m = tokens,
         .n = w->columns,
         .k = w->rows,
-        .a = dy,
+        .a = rounded,
         .lda = w->rows,
         .b = weight_act(d, weight),
         .ldb = w->columns,
         .b_packed = d->packed[weight].backward,
         .c = dx,
         .ldc = w->columns,
+        .scale = fp8_unscale(d, fp8_tensor(d, weight, FP8_GRADIENT),
+                             fp8_tensor(d, weight, FP8_WEIGHT)),
     };
 
     gemm_run(d->pool, d->ops, &g);
+}
+
+static const void *
+rounded_gradient(const struct decoder *d, const void *dy, int weight, int64_t tokens, bool again)
+{
+    return fp8_operand(d, d->fp8_dy, dy, tokens * d->params->param[weight].rows,
+                       fp8_tensor(d, weight, FP8_GRADIENT), again);
+}
+
+void
+linear_backward_input(const struct decoder *d, void *dx, const void *dy, int weight, int64_t tokens)
+{
+    backward_input(d, dx, rounded_gradient(d, dy, weight, tokens, false), weight, tokens);
+}
+
+void
+linear_backward_weight(const struct decoder *d, const void *dy, const void *x, int weight, int bias,
+                       int64_t tokens, void *grads)
+{
+    backward_weight(d, dy, rounded_gradient(d, dy, weight, tokens, true), x, weight, bias, tokens,
+                    grads);
 }
 
 void
 linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x, int weight,
                 int bias, int64_t tokens, void *grads)
 {
-    linear_backward_weight(d, dy, x, weight, bias, tokens, grads);
-    linear_backward_input(d, dx, dy, weight, tokens);
+    const void *rounded = rounded_gradient(d, dy, weight, tokens, false);
+
+    backward_weight(d, dy, rounded, x, weight, bias, tokens, grads);
+    backward_input(d, dx, rounded, weight, tokens);
 }

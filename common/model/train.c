@@ -30,6 +30,7 @@ decoder_loss(struct decoder *d, const struct batch *b, struct sequence_loss *out
 
     if (decoder_check_batch(d, b) < 0)
         return -1;
+    d->recording = false;
     decoder_forward(d, b, &t);
     loss_run(d, d->h_final, NULL, b->targets, t.count, 0, 0, NULL);
     sum_losses(d, b, out);
@@ -115,6 +116,7 @@ decoder_train(struct decoder *d, const struct batch *b, void *grads, double scal
 
     if (decoder_check_batch(d, b) < 0)
         return -1;
+    d->recording = true;
     decoder_forward(d, b, &t);
     loss_run(d, d->h_final, d->d_h, b->targets, t.count, scale, z, grads);
     sum_losses(d, b, out);

@@ -62,7 +62,7 @@ test_codes(enum fp8_format f, const struct table *t)
     int wrong = 0, nan = 0, infinite = 0;
 
     for (int c = 0; c < 256; c++) {
-        float x = fp8_to_float((fp8)c, f), sign = c & 128 ? -1 : 1;
+        float x = fp8_to_float((uint8_t)c, f), sign = c & 128 ? -1 : 1;
         int place = c & 127;
         nan += isnan(x);
         infinite += isinf(x) && (x > 0) == (c < 128);
@@ -91,7 +91,7 @@ test_bf16(enum fp8_format f, const struct table *t)
 
     for (int i = 0; i < 65536; i++) {
         float x = bf16_to_float((bf16)i);
-        fp8 got = fp8_from_float(x, f);
+        uint8_t got = fp8_from_float(x, f);
         if (isnan(x))
             nan += isnan(fp8_to_float(got, f)) && (got & 128) == (i >> 8 & 128);
         else
@@ -145,7 +145,7 @@ test_kernel(const struct kernels *k, enum precision p, enum fp8_format f, const 
         if (isnan(x))
             wrong += !isnan(got[i]);
         else
-            wrong += got[i] != fp8_to_float((fp8)expected(t, x), f) || signbit(got[i]) != signbit(x);
+            wrong += got[i] != fp8_to_float((uint8_t)expected(t, x), f) || signbit(got[i]) != signbit(x);
     }
     is_int(wrong, 0, "%s %s %s: all BF16 numbers times %g", k->name, precision_name(p), names[f],
            (double)scale);
