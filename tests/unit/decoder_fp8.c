@@ -109,12 +109,15 @@ test_bits(const char *name, const struct small_model *m, const struct small_batc
     struct run one = run(m, b, k, 1, RECOMPUTE_NONE, o, 4);
     struct run two = run(m, b, k, 2, RECOMPUTE_NONE, o, 4);
     struct run again = run(m, b, k, 2, RECOMPUTE_FULL, o, 4);
+    struct run some = run(m, b, k, 1, RECOMPUTE_SELECTIVE, o, 4);
 
     ok(same(m, &one, &two), "%s %s: the same bits on two threads", k->name, name);
-    ok(same(m, &one, &again), "%s %s: and with recomputation", k->name, name);
+    ok(same(m, &one, &again) && same(m, &one, &some), "%s %s: and with recomputation", k->name,
+       name);
     run_release(&one);
     run_release(&two);
     run_release(&again);
+    run_release(&some);
 }
 
 /*
