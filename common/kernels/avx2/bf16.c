@@ -4,6 +4,7 @@
 #include "kernels/avx2/bf16_lanes.h"
 
 #define ACT_IS_FLOAT 0
+#define GEMM_FEW_ROWS "kernels/avx2/few_rows.inc"
 #define GEMM_BLOCKS "kernels/avx2/gemm_blocks.inc"
 #define ATTENTION "kernels/avx2/attention.inc"
 #define MULTIPLY avx2_multiply

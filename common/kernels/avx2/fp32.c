@@ -18,6 +18,7 @@ store8(act *p, __m256 x)
 }
 
 #define ACT_IS_FLOAT 1
+#define GEMM_FEW_ROWS "kernels/avx2/few_rows.inc"
 #define GEMM_BLOCKS "kernels/avx2/gemm_blocks.inc"
 #define ATTENTION "kernels/avx2/attention.inc"
 #define MULTIPLY avx2_multiply
