@@ -26,6 +26,5 @@ store8(act *p, __m256 x)
 #define GEMM_FEW_ROWS "kernels/avx512/few_rows.inc"
 #define GEMM_BLOCKS "kernels/avx512/gemm_blocks.inc"
 #define ATTENTION "kernels/avx512/attention.inc"
-#define MULTIPLY avx512_sgemm
 #define OPS_FILL avx512_fp32
 #include "kernels/avx2/ops.inc"

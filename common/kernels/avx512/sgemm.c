@@ -1,4 +1,4 @@
-#include "kernels/avx512/avx512.h"
+#include "kernels/avx512/product.h"
 
 #include <immintrin.h>
 
@@ -10,11 +10,16 @@ load16(const elem *p, __mmask16 in)
     return _mm512_maskz_loadu_ps(in, p);
 }
 
+static inline void
+store16(elem *p, __mmask16 in, __m512 x)
+{
+    _mm512_mask_storeu_ps(p, in, x);
+}
+
 #include "kernels/avx512/product.inc"
 
 void
-avx512_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
-             const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
+avx512_gemm_fp32(const struct gemm *g)
 {
-    product(ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    product(g);
 }
