@@ -7,9 +7,22 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "kernels/blas.h"
 #include "kernels/check.h"
 
 enum { MAX_SHAPES = 16 };
+
+/*
+ * In OpenBLAS a row's bits depend on how many are multiplied together, in the tables' own
+ * products they do not. Whole sequences all have one length, and llm-train scores them with
+ * OpenBLAS where that is faster: they stay as they are there.
+ */
+static void
+own_products(void)
+{
+    if (options.rolling || options.generate || options.prompts)
+        blas_disable("scores do not depend on the batch");
+}
 
 /* All ranks take the least table of all. */
 static int
@@ -23,6 +36,7 @@ pick_kernels(struct model *m, struct comm *comm)
         return -1;
     if (level != kernels_level(m->kernels->name))
         m->kernels = kernels_pick(kernels_level_name(level));
+    own_products();
     return comm_agree(comm, m->kernels ? STATUS_OK : (int)err_status());
 }
 
