@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "checkpoint/fp8_file.h"
 #include "json/write.h"
 #include "tokenizer/tokenizer.h"
 
@@ -75,7 +76,8 @@ write_generation_config(struct output *o)
 static bool
 is_copied(const struct manifest_file *f)
 {
-    return f->header == 0 && strcmp(f->name, "config.json") != 0;
+    return f->header == 0 && strcmp(f->name, "config.json") != 0 &&
+           strcmp(f->name, FP8_FILE) != 0;
 }
 
 static int

@@ -61,7 +61,9 @@ choose_precision(const struct model *m)
                                                : "";
     if (options.precision_given)
         return options.precision ? PRECISION_BF16 : PRECISION_FP32;
-    return strcmp(trained, "bf16") == 0 ? PRECISION_BF16 : PRECISION_FP32;
+    if (strcmp(trained, "bf16") == 0 || strcmp(trained, "fp8-hybrid") == 0)
+        return PRECISION_BF16;
+    return PRECISION_FP32;
 }
 
 static int

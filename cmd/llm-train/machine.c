@@ -47,7 +47,7 @@ machine_setup(struct trainer *t)
     int share = 1, place = 0;
 
     pick_kernels(t);
-    t->precision = strcmp(options.precision, "fp32") == 0 ? PRECISION_FP32 : PRECISION_BF16;
+    trainer_set_precisions(t);
     if (place_share(t->world, &share, &place) < 0)
         die_err();
     t->threads = common.threads ? (int)common.threads : threads_default(share);
@@ -63,9 +63,13 @@ machine_check(struct trainer *t)
     struct kernel_check found;
     int n = decoder_gemm_shapes(&t->config, t->micro_batch * t->seq_length, shapes, MAX_SHAPES);
 
-    trainer_agree_or_die(t, kernels_check(t->kernels, t->precision, shapes, n, false, &found));
-    if (found.note[0] && t->world->rank == 0)
-        warn("%s", found.note);
+    for (enum precision p = PRECISION_FP32; p <= PRECISION_BF16; p++) {
+        if (!(precision_mask(&t->precisions) & 1u << p))
+            continue;
+        trainer_agree_or_die(t, kernels_check(t->kernels, p, shapes, n, false, &found));
+        if (found.note[0] && t->world->rank == 0)
+            warn("%s", found.note);
+    }
 }
 
 int
@@ -145,7 +149,9 @@ machine_log_start(struct trainer *t)
         log_int("step", (int64_t)t->step);
         log_int("tokens", (int64_t)t->feed.position);
         log_int("parameters", t->params.parameters);
-        log_str("precision", precision_name(t->precision));
+        log_str("precision", t->phase->name);
+        if (t->precisions.count > 1)
+            log_str("precision_schedule", options.precision);
         log_str("kernels", t->kernels->name);
         log_str("blas", machine_blas(t));
         log_str("mpi", t->world->size > 1 ? mpi_version() : "none");

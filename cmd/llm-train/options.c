@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/die.h"
+#include "base/err.h"
 #include "base/str.h"
+#include "cmd/llm-train/precision.h"
 #include "cmd/llm-train/version.h"
 
 struct train_options options;
@@ -53,7 +55,11 @@ static const struct opt table[] = {
     OPT(REAL, z_loss, .name = "z-loss", .placeholder = "X", .fallback = "0", .min = 0, .max = 1e3, .help = "coefficient of log²Z"),
     OPT(REAL, init_std, .name = "init-std", .placeholder = "X", .fallback = "0", .min = 0, .max = 1e3, .help = "initial deviation (0: the model's)"),
     GROUP("Precision and memory"),
-    OPT(STRING, precision, .name = "precision", .placeholder = "NAME", .fallback = "bf16", .help = "fp32 or bf16"),
+    OPT(STRING, precision, .name = "precision", .placeholder = "NAME", .fallback = "bf16", .help = "fp32, bf16, fp8-hybrid or a schedule"),
+    OPT(CHOICE, fp8_recipe, .name = "fp8-recipe", .placeholder = "NAME", .fallback = "delayed", .choices = "delayed|tensorwise", .help = "how FP8 scales are found"),
+    OPT(INT, fp8_margin, .name = "fp8-margin", .placeholder = "N", .fallback = "0", .min = 0, .max = 32, .help = "powers of two below the FP8 maximum"),
+    OPT(INT, fp8_amax_history_len, .name = "fp8-amax-history-len", .placeholder = "N", .fallback = "1024", .min = 1, .max = 65536, .help = "steps that FP8 scales remember"),
+    OPT(CHOICE, fp8_amax_compute_algo, .name = "fp8-amax-compute-algo", .placeholder = "NAME", .fallback = "max", .choices = "max|most_recent", .help = "which amax of the history counts"),
     OPT(CHOICE, recompute, .name = "recompute", .placeholder = "WHAT", .fallback = "none", .choices = "none|selective|full", .help = "recompute activations"),
     {.type = OPT_FLAG, .flags = OPT_YESNO, .name = "document-mask", .placeholder = "yes|no", .target = &options.document_mask, .fallback = "yes", .help = "attend within documents"},
     GROUP("Parallelism"),
@@ -91,7 +97,7 @@ const char *const recorded_options[] = {
     "seq-length",   "micro-batch", "global-batch", "steps",         "tokens",     "epochs",
     "lr",           "min-lr",      "warmup",       "schedule",      "decay",      "weight-decay",
     "beta1",        "beta2",       "eps",          "clip",          "z-loss",     "init-std",
-    "precision",    "recompute",   "document-mask", "reduce-groups", "skip",      "seed",
+    "precision",    "fp8-recipe",  "fp8-margin",   "fp8-amax-history-len", "fp8-amax-compute-algo", "recompute",   "document-mask", "reduce-groups", "skip",      "seed",
     "save-every",   "keep-last",   "keep-every",   "valid-every",   "valid-tokens", "log-every",
     NULL,
 };
@@ -121,10 +127,6 @@ refuse_unsupported(void)
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (later[i].asked)
             die(STATUS_USAGE, "%s is not supported in this version", later[i].what);
-    if (strcmp(options.precision, "fp32") != 0 && strcmp(options.precision, "bf16") != 0)
-        die(STATUS_USAGE, "--precision %s: expected fp32 or bf16%s", options.precision,
-            strstr(options.precision, "fp8") || strchr(options.precision, '@')
-                ? " (fp8-hybrid and schedules are not supported in this version)" : "");
 }
 
 /* The next "A-B" or "A" of a list; false at its end. A malformed one sets *bad. */
@@ -228,6 +230,15 @@ parse_duration(const char *text, double *seconds)
 }
 
 static void
+check_precision(void)
+{
+    struct precision_schedule schedule;
+
+    if (precision_parse(options.precision, &schedule) < 0)
+        die(STATUS_USAGE, "--precision %s: %s", options.precision, err_text());
+}
+
+static void
 check_lengths(void)
 {
     double value;
@@ -246,6 +257,7 @@ options_check(int operands)
 {
     refuse_unsupported();
     check_skip(options.skip);
+    check_precision();
     check_lengths();
     if (common.on_error == ON_ERROR_SKIP)
         die(STATUS_USAGE, "--on-error skip: corrupt data always stops a training run");

@@ -13,6 +13,8 @@ trainer_decoder_options(const struct trainer *t)
     return (struct decoder_options){
         .kernels = t->kernels,
         .precision = t->precision,
+        .precisions = precision_mask(&t->precisions),
+        .fp8 = precision_has_fp8(&t->precisions) ? &t->fp8 : NULL,
         .pool = t->pool,
         .micro_batch = t->micro_batch,
         .seq_length = t->seq_length,
@@ -24,7 +26,7 @@ trainer_decoder_options(const struct trainer *t)
 void
 memory_plan(const struct trainer *t, int ranks, struct memory_plan *m)
 {
-    const struct ops *ops = &t->kernels->ops[t->precision];
+    bool copy = precision_mask(&t->precisions) != 1u << PRECISION_FP32;
     struct decoder_options o = trainer_decoder_options(t);
     struct decoder_memory d;
     uint64_t n = (uint64_t)t->params.elements;
@@ -32,7 +34,7 @@ memory_plan(const struct trainer *t, int ranks, struct memory_plan *m)
     decoder_plan(&t->config, &t->params, &o, &d);
     *m = (struct memory_plan){
         .weights = n * 4,
-        .act_weights = t->precision == PRECISION_FP32 ? 0 : n * ops->act_size,
+        .act_weights = copy ? n * t->kernels->ops[PRECISION_BF16].act_size : 0,
         .moments = n * 8,
         .gradients = trainer_reducer_bytes(&t->params, t->groups, ranks),
         .activations = d.activations,
@@ -62,6 +64,7 @@ plan_print(const struct trainer *t, int ranks)
     memory_plan(t, ranks, &m);
     decoder_flops(&t->config, t->seq_length, (enum recompute)options.recompute, &f);
     printf("parameters              %lld\n", (long long)t->params.parameters);
+    printf("precision               %s\n", options.precision);
     printf("flops per token         %.6g (forward %.6g, backward %.6g)\n",
            (f.forward + f.backward) / (double)t->seq_length, f.forward / (double)t->seq_length,
            f.backward / (double)t->seq_length);

@@ -53,10 +53,15 @@ report_step(struct report *r, const struct step_figures *f)
     log_int("step", (int64_t)f->step);
     log_int("tokens", (int64_t)f->position);
     log_int("scored_tokens", f->scored);
+    if (r->precision)
+        log_str("precision", r->precision);
+    r->precision = NULL;
     log_real("loss", f->loss);
     log_real("z_loss", f->z_loss);
     log_real("lr", f->lr);
     log_real("grad_norm", f->grad_norm);
+    if (f->saturated >= 0)
+        log_int("fp8_saturated", f->saturated);
     log_real("tokens_per_second", rate);
     log_real("tflops", rate * r->flops_per_token / 1e12);
     log_real("mfu", mfu);

@@ -14,6 +14,7 @@ struct report {
     double hardware_flops_per_token; /* recomputation added */
     double peak;                /* measured FLOP/s of all threads of all ranks */
     int64_t log_every;
+    const char *precision;      /* that has begun since the last step event, or NULL */
     double last_line;           /* when the last line for people was written */
     /* Sums since the last step event, when not every step is logged. */
     double seconds, cpu_seconds;
@@ -26,6 +27,7 @@ struct step_figures {
     int64_t scored;             /* targets */
     double loss, z_loss;        /* means over the scored targets; z_loss without its coefficient */
     double lr, grad_norm;
+    int64_t saturated;          /* rounded operands beyond their scale; -1: not in FP8 */
     double seconds;
     double cpu_seconds;         /* of rank 0's threads together */
 };

@@ -162,35 +162,26 @@ check_memory(const struct trainer *t)
 static void
 take_memory(struct trainer *t)
 {
-    const struct ops *ops = &t->kernels->ops[t->precision];
+    size_t act_size = t->kernels->ops[PRECISION_BF16].act_size;
     size_t n = (size_t)t->params.elements;
     struct decoder_options o = trainer_decoder_options(t);
-    bool copy = t->precision != PRECISION_FP32;
+    bool copy = precision_mask(&t->precisions) != 1u << PRECISION_FP32;
     int64_t first, sequences;
 
     trainer_my_sequences(t, &first, &sequences);
-    if (arena_init(&t->arena, n * 12 + (copy ? n * ops->act_size : 0) + 4096) < 0)
+    if (arena_init(&t->arena, n * 12 + (copy ? n * act_size : 0) + 4096) < 0)
         die_err();
     t->optimizer.master = arena_take_array(&t->arena, n, 4);
     t->optimizer.m = arena_take_array(&t->arena, n, 4);
     t->optimizer.v = arena_take_array(&t->arena, n, 4);
-    t->optimizer.act = copy ? arena_take_array(&t->arena, n, ops->act_size) : NULL;
+    t->act_weights = copy ? arena_take_array(&t->arena, n, act_size) : NULL;
     t->decoder = decoder_new(&t->config, &t->params, &o);
     trainer_agree_or_die(t, t->decoder ? 0 : -1);
+    trainer_begin_phase(t);
     trainer_agree_or_die(t, trainer_make_reducer(t));
     t->block_sums = mem_zarray((size_t)optimizer_blocks(&t->params), sizeof *t->block_sums);
     t->mine = mem_zarray((size_t)sequences + 1, sizeof *t->mine);
     t->all = mem_zarray((size_t)t->global_batch, sizeof *t->all);
-}
-
-static void
-publish_weights(struct trainer *t)
-{
-    struct optimizer_state *s = &t->optimizer;
-
-    if (s->act)
-        t->kernels->ops[t->precision].to_act(s->act, s->master, t->params.elements);
-    decoder_set_weights(t->decoder, s->act ? s->act : s->master, s->master);
 }
 
 static void
@@ -202,7 +193,7 @@ say_start(struct trainer *t, const struct memory_plan *plan)
     note("%lld parameters, %lld × %lld tokens a step, %d rank%s × %d thread%s, %s, %s%s%s",
          (long long)t->params.parameters, (long long)t->global_batch, (long long)t->seq_length,
          t->world->size, t->world->size == 1 ? "" : "s", t->threads, t->threads == 1 ? "" : "s",
-         precision_name(t->precision), t->kernels->name, *blas ? ", " : "", blas);
+         t->phase->name, t->kernels->name, *blas ? ", " : "", blas);
     note("memory: %s a rank by the plan, %s available", human_bytes((double)plan->total, size),
          human_bytes((double)sys_memory_available(), have));
     note("bits: the same for any number of ranks and threads with --reduce-groups %lld, --micro-batch %lld",
@@ -272,7 +263,7 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
     trainer_init_weights(t);
     if (trainer_restore(t) < 0)
         die_err();
-    publish_weights(t);
+    trainer_publish_weights(t);
     start_report(t);
 }
 

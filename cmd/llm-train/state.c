@@ -7,8 +7,10 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/sys.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/fp8_file.h"
 #include "checkpoint/model_source.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/train.h"
@@ -132,7 +134,7 @@ begin_state(struct trainer *t)
     s->seed = (uint64_t)common.seed;
     s->reduce_groups = t->groups;
     memcpy(s->fingerprint, t->fingerprint, sizeof s->fingerprint);
-    replace_text(&s->precision, precision_name(t->precision));
+    replace_text(&s->precision, t->phase->name);
     replace_text(&s->kernels, t->kernels->name);
     replace_text(&s->blas, machine_blas(t));
     record_options(s, s->step);
@@ -151,7 +153,7 @@ trainer_restore(struct trainer *t)
     if (!t->from)
         return 0;
     s = &t->from->manifest.state;
-    if (checkpoint_read_state(t->from, arrays) < 0)
+    if (checkpoint_read_state(t->from, arrays) < 0 || trainer_restore_fp8(t) < 0)
         status = (int)err_status();
     if (comm_agree(t->world, status) < 0)
         return -1;
@@ -210,11 +212,30 @@ gather_sources(struct trainer *t)
     return 0;
 }
 
+/* The tokenizer's files, and FP8's history. *fp8 owns that file's bytes; the list is freed. */
+static struct tokenizer_file *
+list_files(const struct trainer *t, struct str *fp8, size_t *count)
+{
+    const struct tokenizer_file *of_tokenizer = NULL;
+    size_t n = t->tokenizer ? tokenizer_files(t->tokenizer, &of_tokenizer) : 0;
+    struct tokenizer_file *list = mem_zarray(n + 1, sizeof *list);
+
+    for (size_t i = 0; i < n; i++)
+        list[i] = of_tokenizer[i];
+    if (trainer_has_fp8_history(t)) {
+        fp8_file_make(decoder_fp8(t->decoder), fp8);
+        list[n++] = (struct tokenizer_file){FP8_FILE, fp8->data, fp8->len};
+    }
+    *count = n;
+    return list;
+}
+
 int
 trainer_save(struct trainer *t)
 {
     double start = sys_seconds();
-    const struct tokenizer_file *files = NULL;
+    struct tokenizer_file *files;
+    struct str fp8 = {0};
     struct training_state *s = t->state;
     uint64_t once = t->feed.stream ? token_stream_tokens(t->feed.stream) : UINT64_MAX;
     struct hash128 hash;
@@ -242,9 +263,12 @@ trainer_save(struct trainer *t)
         status = (int)err_status();
     if (comm_agree(t->world, status) < 0)
         return -1;
-    save.file_count = t->tokenizer ? tokenizer_files(t->tokenizer, &files) : 0;
-    save.files = files;
-    if (checkpoint_save(t->world, &save, &hash) < 0)
+    replace_text(&s->precision, t->phase->name);
+    save.files = files = list_files(t, &fp8, &save.file_count);
+    status = checkpoint_save(t->world, &save, &hash);
+    free(files);
+    str_release(&fp8);
+    if (status < 0)
         return -1;
     t->saved = s->step;
     if (t->world->rank != 0)

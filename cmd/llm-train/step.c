@@ -142,7 +142,7 @@ enum step_result
 trainer_step(struct trainer *t, bool *stop)
 {
     double start = sys_seconds(), cpu = cpu_seconds(), norm;
-    uint64_t scored, flags = 0;
+    uint64_t scored, saturated, flags = 0;
     struct sequence_loss total;
     const float *grads;
     struct step_figures f;
@@ -150,6 +150,7 @@ trainer_step(struct trainer *t, bool *stop)
 
     if (got <= 0)
         return got < 0 ? STEP_NOT_READ : STEP_DATA_ENDED;
+    trainer_change_phase(t);
     if (scored == 0 || step_is_skipped(options.skip, t->step + 1)) {
         t->step++;
         if (t->world->rank == 0 &&
@@ -158,7 +159,7 @@ trainer_step(struct trainer *t, bool *stop)
         return STEP_SKIPPED;
     }
     if (accumulate(t, 1.0 / (double)scored) < 0 || reducer_finish(t->reducer, &grads) < 0 ||
-        gradient_norm(t, grads, &flags, &norm) < 0 ||
+        gradient_norm(t, grads, &flags, &norm) < 0 || trainer_end_fp8_step(t, &saturated) < 0 ||
         reduce_losses(t->world, (int)t->groups, t->global_batch, t->mine, t->all, &total) < 0)
         return STEP_FAILED;
     f = (struct step_figures){
@@ -170,6 +171,7 @@ trainer_step(struct trainer *t, bool *stop)
         .z_loss = total.z_loss / (double)scored,
         .lr = run_length_lr(&t->length, t->step + 1),
         .grad_norm = norm,
+        .saturated = t->phase->fp8 ? (int64_t)saturated : -1,
     };
     if (!isfinite(norm) || !isfinite(total.loss)) {
         err_set(STATUS_FAILED, "step %llu: loss %g, gradient norm %g: the last checkpoint is from before",

@@ -24,6 +24,8 @@ struct train_options {
     const char *ramp_batch;
     double weight_decay, beta1, beta2, eps, clip, z_loss, init_std;
     const char *precision;
+    int64_t fp8_margin, fp8_amax_history_len;
+    int fp8_amax_compute_algo, fp8_recipe;
     int64_t tensor_parallel, pipeline_parallel, context_parallel, expert_parallel, zero;
     bool sequence_parallel;
     const char *pipeline_schedule, *rank_order;

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/threads.h"
 #include "cmd/llm-train/feed.h"
+#include "cmd/llm-train/precision.h"
 #include "cmd/llm-train/report.h"
 #include "cmd/llm-train/schedule.h"
 #include "comm/comm.h"
@@ -29,7 +30,11 @@ struct trainer {
     struct threads *pool;
     int threads;
     const struct kernels *kernels;
-    enum precision precision;
+    enum precision precision;            /* in force, with `phase` */
+    struct precision_schedule precisions;
+    const struct precision_phase *phase; /* one of those */
+    struct fp8_options fp8;
+    void *act_weights;                   /* act [elements], NULL: fp32 all along */
 
     struct config config;
     struct params params;
@@ -88,6 +93,17 @@ int trainer_restore(struct trainer *t);       /* arrays, step and data position 
 void trainer_find_checkpoint(struct trainer *t); /* --resume: sets t->from and takes its options */
 void trainer_check_save_dir(struct trainer *t);
 void trainer_init_weights(struct trainer *t);
+
+/* phase.c: the precision in force. */
+void trainer_set_precisions(struct trainer *t);  /* from the options; dies on what cannot be */
+void trainer_begin_phase(struct trainer *t);     /* weights are not published yet */
+void trainer_publish_weights(struct trainer *t); /* the decoder's copy, from the master weights */
+void trainer_change_phase(struct trainer *t);    /* before a step: when another one begins. Collective */
+int trainer_end_fp8_step(struct trainer *t, uint64_t *saturated); /* before the update. Collective */
+int trainer_restore_fp8(struct trainer *t);      /* the history in t->from, if there is one. 0 or -1 */
+bool trainer_has_fp8_history(const struct trainer *t);
+/* FP8 is for training: validation runs in BF16, so that llm-eval gives the same number. */
+void trainer_validate_precision(struct trainer *t, bool begin);
 
 /* vocabulary.c: a tokenizer that was extended since the weights of --init. 0 or -1. */
 int trainer_grow_vocabulary(struct trainer *t); /* config and params get rows for new tokens */

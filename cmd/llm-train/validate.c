@@ -20,7 +20,9 @@ trainer_validate(struct trainer *t)
 
     if (comm_agree(t->world, result) < 0)
         return -1;
+    trainer_validate_precision(t, true);
     result = validate(s, t->decoder, &o, &r);
+    trainer_validate_precision(t, false);
     if (result == 0 && t->world->rank == 0)
         result = report_valid(&t->report, t->step, validate_loss(&r.all), validate_bits_per_byte(&r.all),
                               (int64_t)r.all.tokens);

@@ -17,8 +17,6 @@ expect_code 2 llm-train --model llama.json --save run --global-batch 4 --lr 1e-3
 err_like 'no tokenizer' '--tokenizer is required with --save'
 expect_code 2 llm-train --model llama.json "${base[@]}" --tensor-parallel 2 train.shard
 err_like 'a later layout' '--tensor-parallel above 1 is not supported'
-expect_code 2 llm-train --model llama.json "${base[@]}" --precision fp8-hybrid train.shard
-err_like 'a later precision' 'fp8-hybrid'
 expect_code 2 llm-train --model llama.json "${base[@]}" --reduce-groups 3 train.shard
 err_like 'a batch that does not divide' '--global-batch 4 is not a multiple of .*nearest are 3 and 6'
 expect_code 1 llm-train --model missing.json "${base[@]}" train.shard
