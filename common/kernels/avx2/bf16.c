@@ -8,5 +8,6 @@
 #define GEMM_BLOCKS "kernels/avx2/gemm_blocks.inc"
 #define ATTENTION "kernels/avx2/attention.inc"
 #define MULTIPLY avx2_multiply
+#define QUANTIZE "kernels/avx2/quantize.inc"
 #define OPS_FILL avx2_bf16
 #include "kernels/avx2/ops.inc"

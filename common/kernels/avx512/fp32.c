@@ -26,5 +26,6 @@ store8(act *p, __m256 x)
 #define GEMM_FEW_ROWS "kernels/avx512/few_rows.inc"
 #define GEMM_BLOCKS "kernels/avx512/gemm_blocks.inc"
 #define ATTENTION "kernels/avx512/attention.inc"
+#define QUANTIZE "kernels/avx512/quantize.inc"
 #define OPS_FILL avx512_fp32
 #include "kernels/avx2/ops.inc"
