@@ -344,7 +344,12 @@ check_attention(struct checker *c, int round)
     c->exact.attention_forward(&want);
     /* Scores are exponents of e: their own rounding error enters the result, times their size. */
     const double allowed = 4 * bound(c, keys + got.head_dim);
-    checker_compare(c, "attention_forward out", out, allowed);
+    /*
+     * Rounded operands: each term of a sum is off by half a unit of itself, with either sign; a
+     * few rows' terms are larger than the whole's mean.
+     */
+    const double rounded = c->ops->attention_rounds ? 2 * checker_unit(c, ARRAY_ACT) : 0;
+    checker_compare(c, "attention_forward out", out, allowed + rounded);
     checker_compare(c, "attention_forward lse", lse, allowed);
 
     array_round(c, out);
@@ -357,9 +362,9 @@ check_attention(struct checker *c, int round)
     want.d_out = d_out->want, want.d_q = dq->want, want.d_k = dk->want, want.d_v = dv->want;
     c->ops->attention_backward(&got);
     c->exact.attention_backward(&want);
-    checker_compare(c, "attention_backward d_q", dq, 2 * allowed);
-    checker_compare(c, "attention_backward d_k", dk, 2 * allowed);
-    checker_compare(c, "attention_backward d_v", dv, 2 * allowed);
+    checker_compare(c, "attention_backward d_q", dq, 2 * (allowed + rounded));
+    checker_compare(c, "attention_backward d_k", dk, 2 * (allowed + rounded));
+    checker_compare(c, "attention_backward d_v", dv, 2 * (allowed + rounded));
     checker_clear(c, "attention");
 }
 

@@ -110,6 +110,11 @@ struct ops {
     void (*gemm_pack)(bool tb, int64_t n, int64_t k, const void *b, int64_t ldb, int64_t column,
                       int64_t columns, void *packed);
 
+    /*
+     * Attention rounds probabilities and the scores' gradients to act before it multiplies them
+     * by v, q and k (tiles take no others); false: they stay wide.
+     */
+    bool attention_rounds;
     size_t (*attention_scratch)(int64_t queries, int64_t keys, int64_t heads, int64_t head_dim,
                                 bool backward);
     void (*attention_forward)(const struct attention *a);

@@ -5,6 +5,9 @@
 
 #include "base/err.h"
 #include "kernels/blas.h"
+#ifdef KERNELS_AMX
+#include "kernels/amx/amx.h"
+#endif
 #ifdef KERNELS_AVX2
 #include "kernels/avx2/avx2.h"
 #endif
@@ -70,18 +73,38 @@ fill_avx512(struct kernels *k)
 #define fill_avx512 NULL
 #endif
 
+#ifdef KERNELS_AMX
+static bool
+runs_amx(void)
+{
+    return runs_avx512() && !amx_refusal();
+}
+
+static void
+fill_amx(struct kernels *k)
+{
+    amx_bf16(&k->ops[PRECISION_BF16]);
+    k->peak = amx_peak;
+}
+#else
+#define runs_amx NULL
+#define fill_amx NULL
+#define amx_refusal NULL
+#endif
+
 /* From the least to the best; a table begins as the one it builds on and overrides entries. */
 static const struct level {
     const char *name;
     int base;
     bool (*runs)(void);
     void (*fill)(struct kernels *k); /* NULL: this build has no such kernels */
+    const char *(*refusal)(void);    /* why it does not run, where the CPU is not all; or NULL */
 } levels[] = {
-    {"ref", -1, runs_always, fill_ref},
-    {"avx2", 0, runs_avx2, fill_avx2},
-    {"avx512", 1, runs_avx512, fill_avx512},
-    {"amx", 2, NULL, NULL},
-    {"sve", 0, NULL, NULL},
+    {"ref", -1, runs_always, fill_ref, NULL},
+    {"avx2", 0, runs_avx2, fill_avx2, NULL},
+    {"avx512", 1, runs_avx512, fill_avx512, NULL},
+    {"amx", 2, runs_amx, fill_amx, amx_refusal},
+    {"sve", 0, NULL, NULL, NULL},
 };
 enum { LEVELS = sizeof levels / sizeof *levels };
 
@@ -131,8 +154,10 @@ named_level(const char *what, const char *name)
                        what, name);
     if (!levels[level].fill)
         return err_set(STATUS_FAILED, "%s%s: this build has no kernels for it", what, name);
-    if (!levels[level].runs())
-        return err_set(STATUS_FAILED, "%s%s: this CPU does not run it", what, name);
+    if (!levels[level].runs()) {
+        const char *why = levels[level].refusal ? levels[level].refusal() : NULL;
+        return err_set(STATUS_FAILED, "%s%s: %s", what, name, why ? why : "this CPU does not run it");
+    }
     return level;
 }
 

@@ -64,10 +64,10 @@ numbers_free(struct numbers *x)
     free(x->act);
 }
 
-/* One row of one head: out[head_dim], and the log-sum-exp. */
+/* One row of one head: out[head_dim] with the sums of its terms' sizes, and the log-sum-exp. */
 static double
 textbook_row(const struct shape *s, int64_t first, int64_t last, const double *q, const double *k,
-             const double *v, double *out)
+             const double *v, double *out, double *size)
 {
     int64_t n = s->head_dim;
     double total = 0, max = -HUGE_VAL, *score = mem_array((size_t)(last + 1), sizeof *score);
@@ -80,9 +80,12 @@ textbook_row(const struct shape *s, int64_t first, int64_t last, const double *q
     for (int64_t j = first; j <= last; j++)
         total += exp(score[j] - max);
     for (int64_t d = 0; d < n; d++) {
-        out[d] = 0;
-        for (int64_t j = first; j <= last; j++)
-            out[d] += exp(score[j] - max) / total * v[j * n + d];
+        out[d] = size[d] = 0;
+        for (int64_t j = first; j <= last; j++) {
+            double term = exp(score[j] - max) / total * v[j * n + d];
+            out[d] += term;
+            size[d] += fabs(term);
+        }
     }
     free(score);
     return max + log(total);
@@ -106,7 +109,7 @@ worst_of(const struct ops *ops, enum precision p, const struct shape *s)
     struct numbers v = numbers_new(p, keys * s->head_dim, 3),
                    out = numbers_new(p, s->queries * width, 4);
     int32_t *first = mem_array((size_t)s->queries, sizeof *first);
-    double lse[1300], row[128], worst = 0;
+    double lse[1300], row[128], size[128], worst = 0;
     for (int64_t i = 0; i < s->queries; i++)
         first[i] = (int32_t)first_of(s, s->q0 + i);
     struct attention a = {
@@ -135,13 +138,15 @@ worst_of(const struct ops *ops, enum precision p, const struct shape *s)
     for (int64_t h = 0; h < s->heads; h++)
         for (int64_t i = 0; i < s->queries; i++) {
             double z = textbook_row(s, first[i], s->q0 + i, q.exact + i * width + h * s->head_dim,
-                                    k.exact, v.exact, row);
+                                    k.exact, v.exact, row, size);
             double error = fabs(at(wide, lse, h * s->queries + i) - z) /
                            (64 * unit * (1 + fabs(z)));
             worst = error <= worst ? worst : error;
             for (int64_t d = 0; d < s->head_dim; d++) {
                 double got = at(p, out.act, i * width + h * s->head_dim + d);
                 double rounding = p == PRECISION_BF16 ? 0x1p-8 * fabs(row[d]) : 0;
+                /* each probability rounded to BF16 */
+                rounding += ops->attention_rounds ? 0x1p-9 * size[d] : 0;
                 error = fabs(got - row[d]) / (rounding + 64 * unit * (1 + fabs(row[d])));
                 worst = error <= worst ? worst : error;
             }
