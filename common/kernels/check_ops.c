@@ -297,8 +297,10 @@ attention_shape(int round, int32_t *first)
     static const struct {
         int64_t queries, q0, heads, head_dim;
     } shapes[] = {{37, 0, 2, 16}, {1, 70, 3, 64},  {150, 5, 1, 8},  {130, 0, 2, 64},
-                  {3, 0, 1, 6},   {65, 64, 2, 32}, {200, 0, 4, 80}, {64, 0, 1, 128}};
-    int i = round % 8;
+                  {3, 0, 1, 6},   {65, 64, 2, 32}, {200, 0, 4, 80}, {64, 0, 1, 128},
+                  {33, 97, 3, 144}, {90, 0, 2, 96}, {40, 130, 1, 256}, {1, 255, 7, 100},
+                  {7, 140, 3, 41}, {2, 0, 2, 72}, {250, 6, 5, 24}, {5, 200, 2, 256}};
+    int i = round % 16;
     struct attention a = {.queries = shapes[i].queries,
                           .q0 = shapes[i].q0,
                           .heads = shapes[i].heads,
@@ -381,4 +383,5 @@ check_ops(struct checker *c, int round)
     check_quantize(c, round);
     check_adamw(c, round);
     check_attention(c, round);
+    check_attention(c, round + 8);
 }

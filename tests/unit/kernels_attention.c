@@ -22,6 +22,8 @@ static const struct shape shapes[] = {
     {64, 0, 1, 16, 0, 0},  {128, 0, 2, 8, 0, 0},  {129, 0, 3, 4, 40, 0},  {200, 0, 2, 64, 0, 17},
     {1, 200, 4, 32, 0, 0}, {70, 60, 2, 12, 0, 0}, {300, 0, 1, 6, 70, 50}, {5, 0, 2, 128, 2, 0},
     {260, 0, 1, 16, 1, 0}, /* every token its own piece: out is v */
+    {100, 0, 3, 80, 0, 0}, {40, 300, 2, 96, 0, 0}, {150, 0, 1, 144, 33, 0}, {9, 140, 4, 256, 0, 100},
+    {1, 500, 1, 64, 0, 0}, {1, 300, 7, 144, 0, 90}, {2, 255, 2, 41, 128, 0},
 };
 
 /* One array in double, and rounded to the precision's type. */
@@ -109,7 +111,7 @@ worst_of(const struct ops *ops, enum precision p, const struct shape *s)
     struct numbers v = numbers_new(p, keys * s->head_dim, 3),
                    out = numbers_new(p, s->queries * width, 4);
     int32_t *first = mem_array((size_t)s->queries, sizeof *first);
-    double lse[1300], row[128], size[128], worst = 0;
+    double lse[1300], row[256], size[256], worst = 0;
     for (int64_t i = 0; i < s->queries; i++)
         first[i] = (int32_t)first_of(s, s->q0 + i);
     struct attention a = {

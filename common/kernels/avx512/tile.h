@@ -85,13 +85,13 @@ tile_add(__m512 sum[TILE_HIGH][TILE_VECTORS], const struct tile *t, int vectors)
 }
 
 /* Calls `work` with the number of vectors as a constant, so that the sums stay in registers. */
-#define TILE_SWITCH(vectors, work, ...)             \
-    do {                                            \
-        switch (vectors) {                          \
-        case 1: work(__VA_ARGS__, 1); break;        \
-        case 2: work(__VA_ARGS__, 2); break;        \
-        default: work(__VA_ARGS__, 3); break;       \
-        }                                           \
+#define TILE_SWITCH(vectors, work, ...)       \
+    do {                                      \
+        switch (vectors) {                    \
+        case 1: work(__VA_ARGS__, 1); break;  \
+        case 2: work(__VA_ARGS__, 2); break;  \
+        default: work(__VA_ARGS__, 3); break; \
+        }                                     \
     } while (0)
 
 #endif
