@@ -15,6 +15,14 @@ part_tokens(int64_t sequences, int64_t seq_length)
     return sequences > 0 ? sequences * seq_length + 1 : 0;
 }
 
+uint64_t
+feed_bytes(int64_t sequences, int64_t seq_length, int64_t all)
+{
+    uint64_t n = (uint64_t)part_tokens(sequences, seq_length);
+
+    return n * (4 + 1 + 2 + 4 + 4) + (uint64_t)part_tokens(all, seq_length) * (4 + 1 + 2);
+}
+
 static void
 take_buffers(struct feed *f)
 {

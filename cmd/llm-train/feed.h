@@ -55,6 +55,9 @@ struct feed {
 /* Opens the input. Collective; all ranks fail together. 0 or -1. */
 int feed_open(struct feed *f, struct comm *comm, const struct feed_options *o);
 
+/* Bytes of the buffers of a rank with `sequences` of a step's; all: it deals out a pipe's. */
+uint64_t feed_bytes(int64_t sequences, int64_t seq_length, int64_t all);
+
 /*
  * Goes to `position` of the stream and compares its chain with `chain`: another
  * one is STATUS_INPUT (the data is not what it was). Collective. 0 or -1.

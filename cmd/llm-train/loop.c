@@ -28,11 +28,11 @@ after_step(struct trainer *t, bool last)
 static int
 end(struct trainer *t, int status, const char *why)
 {
-    double measured = (double)sys_memory_peak() - t->memory_before;
+    double measured = (double)(sys_memory_peak() - t->memory_before);
 
     if (options.profile && t->world->rank == 0 && profile_report(t) < 0)
         return -1;
-    if (t->world->rank == 0 && (report_memory(t->predicted_memory, measured) < 0 ||
+    if (t->world->rank == 0 && (report_memory((double)memory_taken(t), t->predicted_memory, measured) < 0 ||
                                 report_end(&t->report, status, t->step, why) < 0))
         return -1;
     return status;

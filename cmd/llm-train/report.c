@@ -113,12 +113,13 @@ report_save(struct report *r, uint64_t step, const char *path, const char *state
 }
 
 int
-report_memory(double planned, double measured)
+report_memory(double arenas, double planned, double measured)
 {
     char a[32], b[32];
 
     note("memory of rank 0: %s planned, %s measured", human_bytes(planned, a), human_bytes(measured, b));
     log_begin("memory");
+    log_int("arenas", (int64_t)arenas);
     log_int("planned", (int64_t)planned);
     log_int("measured", (int64_t)measured);
     return log_end();

@@ -152,29 +152,24 @@ check_memory(const struct trainer *t)
     struct memory_plan plan;
     char need[32], have[32];
 
-    memory_plan(t, t->world->size, &plan);
-    if (common.memory && plan.total > common.memory)
+    memory_plan(t, t->world->size, -1, &plan);
+    if (common.memory && plan.resident > common.memory)
         die(STATUS_FAILED, "this run needs %s a rank by its plan, --memory allows %s (--plan lists it)",
-            human_bytes((double)plan.total, need), human_bytes((double)common.memory, have));
+            human_bytes((double)plan.resident, need), human_bytes((double)common.memory, have));
 }
 
 /* Weights, moments, decoder and reduction: all the memory of the run. */
 static void
 take_memory(struct trainer *t)
 {
-    size_t act_size = t->kernels->ops[PRECISION_BF16].act_size;
-    size_t n = (size_t)t->params.elements;
     struct decoder_options o = trainer_decoder_options(t);
-    bool copy = precision_mask(&t->precisions) != 1u << PRECISION_FP32;
+    struct arena counted = {0};
     int64_t first, sequences;
 
     trainer_my_sequences(t, &first, &sequences);
-    if (arena_init(&t->arena, n * 12 + (copy ? n * act_size : 0) + 4096) < 0)
+    if (arena_init(&t->arena, trainer_carve_state(t, &counted, &t->optimizer, &t->act_weights)) < 0)
         die_err();
-    t->optimizer.master = arena_take_array(&t->arena, n, 4);
-    t->optimizer.m = arena_take_array(&t->arena, n, 4);
-    t->optimizer.v = arena_take_array(&t->arena, n, 4);
-    t->act_weights = copy ? arena_take_array(&t->arena, n, act_size) : NULL;
+    (void)trainer_carve_state(t, &t->arena, &t->optimizer, &t->act_weights);
     t->decoder = decoder_new(&t->config, &t->params, &o);
     trainer_agree_or_die(t, t->decoder ? 0 : -1);
     trainer_begin_phase(t);
@@ -194,7 +189,7 @@ say_start(struct trainer *t, const struct memory_plan *plan)
          (long long)t->params.parameters, (long long)t->global_batch, (long long)t->seq_length,
          t->world->size, t->world->size == 1 ? "" : "s", t->threads, t->threads == 1 ? "" : "s",
          t->phase->name, t->kernels->name, *blas ? ", " : "", blas);
-    note("memory: %s a rank by the plan, %s available", human_bytes((double)plan->total, size),
+    note("memory: %s a rank by the plan, %s available", human_bytes((double)plan->resident, size),
          human_bytes((double)sys_memory_available(), have));
     note("bits: the same for any number of ranks and threads with --reduce-groups %lld, --micro-batch %lld",
          (long long)t->groups, (long long)t->micro_batch);
@@ -213,8 +208,8 @@ start_report(struct trainer *t)
         .hardware_flops_per_token = (f.forward + f.backward + f.recompute) / (double)t->seq_length,
         .log_every = options.log_every,
     };
-    memory_plan(t, t->world->size, &plan);
-    t->predicted_memory = (double)plan.total;
+    memory_plan(t, t->world->size, t->world->rank, &plan);
+    t->predicted_memory = (double)plan.resident;
     t->report.peak = machine_peak(t);
     if (machine_log_start(t) < 0)
         die_err();
@@ -237,7 +232,7 @@ set_deadline(struct trainer *t)
 static void
 begin(struct trainer *t, struct comm *world)
 {
-    *t = (struct trainer){.world = world, .memory_before = (double)sys_memory_resident()};
+    *t = (struct trainer){.world = world, .memory_before = sys_memory_resident()};
     set_deadline(t);
     comm_set_timeout(options.timeout);
     if (common.log && world->rank == 0 && log_open(common.log) < 0)
@@ -258,6 +253,7 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
     open_data(t, shards, shard_count);
     run_length_resolve(&t->length, (uint64_t)(t->global_batch * t->seq_length),
                        t->world->size == 1 || !t->feed.o.pipe ? feed_total(&t->feed) : UINT64_MAX);
+    memory_measure_program(t);
     check_memory(t);
     take_memory(t);
     trainer_init_weights(t);
@@ -277,6 +273,8 @@ trainer_plan(struct trainer *t, struct comm *world, int ranks)
     machine_setup(t);
     if (options.tokenizer)
         load_tokenizer(t);
+    machine_check(t);
+    memory_measure_program(t);
     plan_print(t, ranks);
     trainer_release(t);
 }

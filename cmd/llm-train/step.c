@@ -30,15 +30,6 @@ trainer_free_reducer(struct trainer *t)
     t->reducer = NULL;
 }
 
-uint64_t
-trainer_reducer_bytes(const struct params *p, int64_t groups, int ranks)
-{
-    struct reducer_memory m;
-
-    reducer_plan(p, (int)groups, ranks, options.hosts == NULL, &m);
-    return m.gradients + m.staging;
-}
-
 /* The sequences of a step that belong to this rank's groups. */
 void
 trainer_my_sequences(const struct trainer *t, int64_t *first, int64_t *count)

@@ -60,7 +60,9 @@ struct trainer {
     struct sequence_loss *mine, *all;
     double deadline;               /* sys_seconds() of --time-limit, or 0 */
     double predicted_memory;       /* bytes of this rank, by the plan */
-    double memory_before;          /* resident before anything was taken */
+    uint64_t memory_before;        /* resident before anything was taken */
+    uint64_t memory_program;       /* of that, what libraries, checks and tokenizer left resident */
+    uint64_t memory_checked;       /* and the most that was resident until then */
     struct {
         uint64_t steps;            /* timed: all but the first */
         double seconds;
@@ -68,9 +70,19 @@ struct trainer {
     } profile;                     /* --profile */
 };
 
-/* setup.c: from options to a trainer that can step. Collective; dies with an agreed status. */
+/*
+ * setup.c: from options to a trainer that can step. Collective; dies with an agreed
+ * status.
+ */
 void trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_count);
 void trainer_release(struct trainer *t); /* also of one that was only planned */
+
+/*
+ * Carves weights and moments from an arena (which may only count) and, unless all is FP32, the
+ * copy of the weights in BF16. Returns the bytes.
+ */
+uint64_t trainer_carve_state(const struct trainer *t, struct arena *a, struct optimizer_state *s,
+                             void **act);
 
 /* Prints the plan of this run on `ranks` ranks, without shards. */
 void trainer_plan(struct trainer *t, struct comm *world, int ranks);
@@ -84,7 +96,6 @@ enum step_result trainer_step(struct trainer *t, bool *stop);
 /* step.c: the reducer and what it needs of memory. */
 int trainer_make_reducer(struct trainer *t);
 void trainer_free_reducer(struct trainer *t);
-uint64_t trainer_reducer_bytes(const struct params *p, int64_t groups, int ranks);
 void trainer_my_sequences(const struct trainer *t, int64_t *first, int64_t *count);
 
 /* state.c: checkpoints. Collective. 0 or -1. */
@@ -125,10 +136,19 @@ int trainer_run(struct trainer *t);
 
 /* plan.c */
 struct decoder_options trainer_decoder_options(const struct trainer *t);
+/*
+ * Bytes of one rank. total is what lies in arenas, to the byte; resident is the most that the
+ * process holds beyond what MPI took at its start: with its program (libraries, tokenizer, data
+ * buffers; measured in this process) and what it maps of other ranks' gradients.
+ */
 struct memory_plan {
-    uint64_t weights, act_weights, moments, gradients, staging, activations, logits, scratch, tables, total;
+    uint64_t weights, act_weights, moments, gradients, activations, logits, scratch, tables, total;
+    uint64_t program, mapped, resident;
 };
-void memory_plan(const struct trainer *t, int ranks, struct memory_plan *m);
+/* rank -1: the rank with the largest need. */
+void memory_plan(const struct trainer *t, int ranks, int rank, struct memory_plan *m);
+uint64_t memory_taken(const struct trainer *t); /* the arenas of this run, really */
+void memory_measure_program(struct trainer *t); /* once all is loaded and no arena is there */
 void plan_print(const struct trainer *t, int ranks); /* --plan: on standard output */
 void plan_log(const struct memory_plan *m, const struct trainer *t);
 

@@ -317,6 +317,12 @@ decoder_free(struct decoder *d)
     free(d);
 }
 
+uint64_t
+decoder_bytes(const struct decoder *d)
+{
+    return d->arena.size;
+}
+
 /* ---- weights ---- */
 
 const void *

@@ -53,6 +53,7 @@ void decoder_plan(const struct config *c, const struct params *p, const struct d
 struct decoder *decoder_new(const struct config *c, const struct params *p,
                             const struct decoder_options *o);
 void decoder_free(struct decoder *d);
+uint64_t decoder_bytes(const struct decoder *d); /* what it took */
 
 /*
  * Changes what the decoder computes in, without taking memory: one of those named in its

@@ -45,14 +45,15 @@ struct reducer *reducer_new(const struct reducer_options *o);
 void reducer_free(struct reducer *r); /* collective */
 
 /*
- * Bytes that the rank with the largest need takes: gradient buffers, and what messages from
- * other ranks land in.
+ * Bytes that `rank` takes (-1: the largest of each kind): gradient buffers, and what messages
+ * from other ranks land in. `mapped` are other ranks' buffers that it reads where they
+ * lie: resident in it, but counted by those ranks.
  */
 struct reducer_memory {
-    uint64_t gradients, staging;
+    uint64_t gradients, staging, mapped;
 };
-void
-reducer_plan(const struct params *p, int groups, int ranks, bool shared, struct reducer_memory *m);
+void reducer_plan(const struct params *p, int groups, int ranks, int rank, bool shared,
+                  struct reducer_memory *m);
 void reducer_memory(const struct reducer *r, struct reducer_memory *m); /* of this rank, really */
 
 /* Groups [begin, end) are this rank's. */

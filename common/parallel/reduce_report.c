@@ -70,6 +70,27 @@ reduce_losses(struct comm *c, int groups, int64_t sequences, const struct sequen
 
 /* ---- memory ---- */
 
+/* The other ranks' nodes of the own slice, and for all but rank 0 the sum, at its first node. */
+static uint64_t
+mapped_elements(const struct params *p, int ranks, int rank, int remote)
+{
+    struct slice *slices = mem_array((size_t)ranks, sizeof *slices);
+    int64_t begin, end, twin = 0;
+
+    slices_cut(p, ranks, slices);
+    begin = slices[rank].begin;
+    end = slices[rank].end;
+    free(slices);
+    if (p->tied_offset >= 0) {
+        const struct param *t = &p->param[p->embedding];
+        int64_t from = begin > t->offset ? begin : t->offset;
+        int64_t to = end < t->offset + t->size ? end : t->offset + t->size;
+        twin = to > from ? to - from : 0;
+    }
+    return (uint64_t)remote * (uint64_t)(end - begin + twin) +
+           (rank > 0 ? (uint64_t)(p->elements - (end - begin)) : 0);
+}
+
 static struct reducer_memory
 memory_of(const struct params *p, int groups, int ranks, int rank, bool shared)
 {
@@ -83,17 +104,28 @@ memory_of(const struct params *p, int groups, int ranks, int rank, bool shared)
         .gradients = (uint64_t)tree_buffers(groups, tree_share(groups, ranks, rank)) *
                      (uint64_t)p->grad_elements * sizeof(float),
         .staging = shared || ranks == 1 ? 0 : reduce_staging(remote),
+        .mapped = shared && ranks > 1
+                      ? mapped_elements(p, ranks, rank, remote) * sizeof(float)
+                      : 0,
     };
 }
 
+static uint64_t
+larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 void
-reducer_plan(const struct params *p, int groups, int ranks, bool shared, struct reducer_memory *m)
+reducer_plan(const struct params *p, int groups, int ranks, int rank, bool shared,
+             struct reducer_memory *m)
 {
     *m = (struct reducer_memory){0};
-    for (int rank = 0; rank < ranks; rank++) {
-        struct reducer_memory one = memory_of(p, groups, ranks, rank, shared);
-        m->gradients = one.gradients > m->gradients ? one.gradients : m->gradients;
-        m->staging = one.staging > m->staging ? one.staging : m->staging;
+    for (int r = rank < 0 ? 0 : rank; r < (rank < 0 ? ranks : rank + 1); r++) {
+        struct reducer_memory one = memory_of(p, groups, ranks, r, shared);
+        m->gradients = larger(m->gradients, one.gradients);
+        m->staging = larger(m->staging, one.staging);
+        m->mapped = larger(m->mapped, one.mapped);
     }
 }
 

@@ -156,7 +156,7 @@ test_sums(int groups, bool tied, bool messages, struct threads *pool)
            "by the way that was asked for");
 
     struct reducer_memory one, most;
-    reducer_plan(&p, groups, world->size, reducer_shared(r), &most);
+    reducer_plan(&p, groups, world->size, -1, reducer_shared(r), &most);
     reducer_memory(r, &one);
     ok_all(world,
            one.gradients <= most.gradients && one.staging <= most.staging &&
