@@ -10,7 +10,7 @@
  *                                               sequence by sequence, a token at a time after the
  * first half
  *
- * WEIGHTS, GRADS, LOGITS: float32. BATCH: int32 sequences, length, then inputs,
+ * PRECISION: fp32, bf16, or fp8 (fp8-hybrid with current scaling). WEIGHTS, GRADS, LOGITS: float32. BATCH: int32 sequences, length, then inputs,
  * targets and first, each [sequences][length]. GRADS are of the mean loss over scored targets, the
  * tied embedding's two added.
  */
@@ -48,7 +48,7 @@ load_model(struct job *j, const char *path)
 static enum precision
 precision_of(const char *name)
 {
-    return strcmp(name, "bf16") == 0 ? PRECISION_BF16 : PRECISION_FP32;
+    return strcmp(name, "fp32") == 0 ? PRECISION_FP32 : PRECISION_BF16;
 }
 
 static int
@@ -72,6 +72,8 @@ load(struct job *j, char **argv, bool training)
 {
     enum precision p = precision_of(argv[5]);
     const struct kernels *k = kernels_pick(NULL);
+    const struct fp8_options current = {.recipe = FP8_TENSORWISE};
+    bool in_fp8 = strcmp(argv[5], "fp8") == 0;
 
     if (!k || load_model(j, argv[2]) < 0 || file_load(argv[3], 1u << 30, &j->weights) < 0 ||
         load_batch(j, argv[4]) < 0)
@@ -81,6 +83,7 @@ load(struct job *j, char **argv, bool training)
 
     struct decoder_options o = {.kernels = k,
                                 .precision = p,
+                                .fp8 = in_fp8 ? &current : NULL,
                                 .micro_batch = j->batch.sequences,
                                 .seq_length = j->batch.length,
                                 .training = training};
@@ -88,6 +91,7 @@ load(struct job *j, char **argv, bool training)
     j->decoder = decoder_new(&j->config, &j->params, &o);
     if (!j->decoder)
         return -1;
+    decoder_set_precision(j->decoder, p, in_fp8);
     if (p == PRECISION_BF16) {
         act = j->act = mem_aligned((size_t)j->params.elements * k->ops[p].act_size);
         k->ops[p].to_act(act, j->weights.data, j->params.elements);
