@@ -29,20 +29,6 @@ take_wide(struct decoder *d, int64_t rows, int64_t columns)
     return arena_take_array(&d->arena, (size_t)(rows * columns), d->ops->wide_size);
 }
 
-static bool
-is_packed(const struct decoder *d, int param)
-{
-    return d->params->param[param].kind == PARAM_MATRIX || param == d->params->head;
-}
-
-static void *
-take_packed(struct decoder *d, bool tb, int64_t n, int64_t k)
-{
-    size_t size = d->ops->gemm_pack_size(tb, n, k);
-
-    return size ? arena_take(&d->arena, size) : NULL;
-}
-
 static void
 carve_tables(struct decoder *d)
 {
@@ -53,15 +39,6 @@ carve_tables(struct decoder *d)
         d->cos_sin = take_wide(d, d->options.seq_length, c->rotary_dim);
     d->positions = arena_take_array(&d->arena, tokens, sizeof *d->positions);
     d->first = arena_take_array(&d->arena, tokens, sizeof *d->first);
-    for (int i = 0; i < d->params->count; i++) {
-        const struct param *p = &d->params->param[i];
-
-        if (!is_packed(d, i))
-            continue;
-        d->packed[i].forward = take_packed(d, true, p->rows, p->columns);
-        if (d->options.training)
-            d->packed[i].backward = take_packed(d, false, p->columns, p->rows);
-    }
     if (!d->options.training)
         return;
     d->places = arena_take_array(&d->arena, tokens, sizeof *d->places);
@@ -190,6 +167,7 @@ carve(struct decoder *d)
     at = d->arena.used;
     carve_scratch(d);
     carve_fp8(d);
+    packing_carve(d);
     d->memory.scratch = d->arena.used - at;
 }
 
@@ -245,7 +223,6 @@ prepare(const struct config *c, const struct params *p, const struct decoder_opt
     d->group = c->num_attention_heads / c->num_key_value_heads;
     d->intermediate = c->intermediate_size;
     d->up = c->mlp == MLP_SWIGLU ? 2 * d->intermediate : d->intermediate;
-    d->packed = mem_zarray((size_t)p->count, sizeof *d->packed);
     d->layer = mem_zarray((size_t)c->num_hidden_layers, sizeof *d->layer);
     return d;
 }
@@ -312,7 +289,6 @@ decoder_free(struct decoder *d)
     if (!d)
         return;
     arena_release(&d->arena);
-    free(d->packed);
     free(d->layer);
     free(d);
 }
@@ -343,25 +319,6 @@ gradient_of(const struct decoder *d, void *grads, int param)
     return wide_at(d, grads, d->params->param[param].offset);
 }
 
-/* Cell 2i packs parameter i for forward, 2i + 1 for backward. */
-static int
-pack_weight(void *arg, size_t cell, int worker)
-{
-    const struct decoder *d = arg;
-    const struct param *p = &d->params->param[cell / 2];
-    const struct packed *packed = &d->packed[cell / 2];
-    const void *w = weight_act(d, (int)(cell / 2));
-
-    (void)worker;
-    if (cell % 2 == 0 && packed->forward)
-        d->ops->gemm_pack(true, p->rows, p->columns, w, p->columns, 0, p->rows,
-                          packed->forward);
-    if (cell % 2 == 1 && packed->backward)
-        d->ops->gemm_pack(false, p->columns, p->rows, w, p->columns, 0, p->columns,
-                          packed->backward);
-    return 0;
-}
-
 void
 decoder_set_weights(struct decoder *d, void *act, const void *wide)
 {
@@ -369,7 +326,6 @@ decoder_set_weights(struct decoder *d, void *act, const void *wide)
     d->wide = wide;
     if (d->in_fp8)
         fp8_round_weights(d, act);
-    threads_run(d->pool, 2 * (size_t)d->params->count, pack_weight, d);
 }
 
 /* ---- work ---- */

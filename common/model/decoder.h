@@ -68,9 +68,9 @@ struct fp8 *decoder_fp8(const struct decoder *d);
 /*
  * Weights: `wide` is the flat array of master weights (norms and biases are read
  * there); `act` is the flat array of the precision's act type (matrices; for fp32
- * and fp64 pass the same pointer as wide). Call again after every optimizer step: packed forms are
- * made then. In FP8 the linear layers' matrices in `act` are made from `wide` and rounded in
- * place: afterwards they are multiples of their scales.
+ * and fp64 pass the same pointer as wide). Call again after every optimizer step. In FP8 the
+ * linear layers' matrices in `act` are made from `wide` and rounded in place: afterwards they are
+ * multiples of their scales.
  */
 void decoder_set_weights(struct decoder *d, void *act, const void *wide);
 

@@ -27,10 +27,6 @@ struct layer_state {
     void *up;      /* act [T][up]; backward turns it into its gradient */
 };
 
-struct packed {
-    void *forward, *backward; /* op(B) of x W^T and of dy W; NULL: not packed */
-};
-
 /* One occurrence of a table row in a batch: sorted by row, then place. */
 struct place {
     uint32_t row, token;
@@ -55,7 +51,6 @@ struct decoder {
     void *fp8_x, *fp8_dy;   /* act [T][broadest]: rounded operands */
 
     const char *act, *wide; /* weights */
-    struct packed *packed;  /* [params->count] */
 
     /* tables */
     void *cos_sin;                       /* wide [seq_length][rotary_dim] */
@@ -77,6 +72,11 @@ struct decoder {
     void *logits;         /* wide [HEAD_CHUNK][vocab] */
     void *d_logits;       /* act, the same */
     double *loss, *log_z; /* [T] */
+
+    /* packed weights, op(B) of a product; NULL: the table packs none */
+    void *packed;                        /* the linear layer's in hand */
+    void *head_forward, *head_backward; /* of x W^T and of dy W */
+    bool head_packed;                    /* as the weights are now */
 
     /* scratch */
     void *partials;          /* wide [reduction blocks][broadest] */
@@ -161,6 +161,16 @@ const void *fp8_operand(const struct decoder *d, void *buffer, const void *x, in
 double fp8_unscale(const struct decoder *d, int a, int b);
 void fp8_round_weights(const struct decoder *d, char *act);
 
+/*
+ * packing.c: packing_carve takes the buffers from the arena. packed_weight packs W^T (tb) or W
+ * for a product with so many rows; valid until the next call; NULL: not packed. The head's forms
+ * are those that packing_head has made, while d->head_packed says so; packing_head returns false
+ * when packing does not pay.
+ */
+void packing_carve(struct decoder *d);
+const void *packed_weight(const struct decoder *d, int weight, bool tb, int64_t tokens);
+bool packing_head(const struct decoder *d, int64_t tokens, bool backward);
+
 /* norm.c: x_out = x + delta (delta NULL: x as it is), y = norm(x_out). Backward adds d_residual. */
 struct norm_at {
     int weight, bias;  /* params; bias -1 for RMS */
@@ -201,7 +211,7 @@ void embedding_backward(const struct decoder *d, const void *dx, const uint32_t 
  * gradient is added there and d_h [T][hidden] is the gradient of h. loss and log_z [T] are left in
  * d.
  */
-void loss_run(const struct decoder *d, const void *h, void *d_h, const int32_t *targets,
+void loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *targets,
               int64_t tokens, double scale, double z, void *grads);
 void logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits);
 

@@ -46,7 +46,7 @@ logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits)
         .lda = d->hidden,
         .b = weight_act(d, head),
         .ldb = d->hidden,
-        .b_packed = d->packed[head].forward,
+        .b_packed = packed_weight(d, head, true, tokens),
         .c = logits,
         .ldc = d->config->vocab_size,
         .c_wide = true,
@@ -75,9 +75,10 @@ skip_chunk(const struct decoder *d, void *d_h, int64_t begin, int64_t rows)
 }
 
 void
-loss_run(const struct decoder *d, const void *h, void *d_h, const int32_t *targets, int64_t tokens,
+loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *targets, int64_t tokens,
          double scale, double z, void *grads)
 {
+    d->head_packed = packing_head(d, tokens, grads != NULL);
     for (int64_t begin = 0; begin < tokens; begin += HEAD_CHUNK) {
         int64_t rows = tokens - begin < HEAD_CHUNK ? tokens - begin : HEAD_CHUNK;
         const void *h_chunk = act_at_const(d, h, begin * d->hidden);
@@ -93,4 +94,5 @@ loss_run(const struct decoder *d, const void *h, void *d_h, const int32_t *targe
             linear_backward(d, act_at(d, d_h, begin * d->hidden), d->d_logits, h_chunk,
                             d->params->head, -1, rows, grads);
     }
+    d->head_packed = false;
 }

@@ -6,8 +6,9 @@
 
 /*
  * Kernels for AVX-512 (F, BW, DQ, VL: Intel from Skylake-SP, AMD from Zen 4 on). Matrix
- * products are our own (product.h): an element is a sum over blocks of
- * PRODUCT_DEPTH of k, each one FMA chain, whatever the shape around it. What memory bounds is AVX2's source, compiled for AVX-512.
+ * products are our own (product.h): an element is a sum over blocks of PRODUCT_DEPTH of k, each
+ * one FMA chain, whatever the shape around it. What memory bounds is AVX2's source, compiled
+ * for AVX-512.
  */
 
 /* Override entries of *o, which avx2/ has filled. */
