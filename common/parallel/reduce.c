@@ -288,7 +288,7 @@ reducer_ready(void *arg, int64_t begin, int64_t end)
 
 /* Where both gradients of a tied embedding are summed, the input's is added to the head's. */
 static void
-join_twins(struct reducer *r, int i)
+join_twins(struct reducer *r, int i, struct threads *pool)
 {
     struct piece *p = &r->pieces[i];
 
@@ -299,7 +299,7 @@ join_twins(struct reducer *r, int i)
     const struct piece *sparse = &r->pieces[dense->twin];
     float *sum = (float *)(uintptr_t)r->way->sum(r);
     float *value[] = {sum + dense->begin, sum + sparse->begin};
-    reduce_sum(NULL, &(struct addition){0, 1}, 1, value, dense->end - dense->begin);
+    reduce_sum(pool, &(struct addition){0, 1}, 1, value, dense->end - dense->begin);
 }
 
 /* Reduces the oldest own piece if all ranks' parts of it have come. */
@@ -315,7 +315,7 @@ reduce_one(struct reducer *r, struct threads *pool, bool *done)
         return 0;
     reduce_sum(pool, r->tree, r->node_count - 1, r->at, p->end - p->begin);
     r->way->home(r, i, r->at);
-    join_twins(r, i);
+    join_twins(r, i, pool);
     r->queue_head++;
     return 0;
 }
