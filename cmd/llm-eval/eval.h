@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/opt.h"
 #include "base/threads.h"
 #include "checkpoint/model_source.h"
@@ -52,8 +53,9 @@ struct model {
     const struct kernels *kernels;
     enum precision precision;
     struct threads *pool;
-    float *weights; /* [params.elements] */
-    void *act;      /* the precision's copy; == weights for fp32 */
+    struct arena weight_arena, act_arena;
+    float *weights; /* [params.elements]; other than fp32: norms and biases only */
+    void *act;      /* the precision's copy; == weights for fp32; arranged by the decoder */
     struct tokenizer
         *tokenizer; /* NULL: the model has none that can be read; why: why_no_tokenizer */
     char *why_no_tokenizer;

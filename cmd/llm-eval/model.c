@@ -2,6 +2,8 @@
 #include "cmd/llm-eval/eval.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/die.h"
 #include "base/err.h"
@@ -66,18 +68,41 @@ choose_precision(const struct model *m)
     return PRECISION_FP32;
 }
 
+/* Gives the memory of whole pages of FP32 weights back; they read as zero from then on. */
+static void
+forget(float *from, float *to)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)from + page - 1) / page * page, end = (uintptr_t)to / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+/*
+ * Weights are read once a token: both arrays in huge pages where the system has them. Matrices
+ * are needed in the precision's type only, norms and biases in FP32.
+ */
 static int
 load_weights(struct model *m)
 {
     size_t n = (size_t)m->params->elements;
     const struct ops *ops = &m->kernels->ops[m->precision];
-    m->weights = mem_aligned(n * sizeof *m->weights);
+    if (arena_init(&m->weight_arena, n * sizeof *m->weights) < 0)
+        return -1;
+    m->act = m->weights = arena_take_array(&m->weight_arena, n, sizeof *m->weights);
     if (model_source_load(&m->source, m->weights) < 0)
         return -1;
-    m->act = m->weights;
-    if (m->precision != PRECISION_FP32) {
-        m->act = mem_aligned(n * ops->act_size);
-        ops->to_act(m->act, m->weights, (int64_t)n);
+    if (m->precision == PRECISION_FP32)
+        return 0;
+    if (arena_init(&m->act_arena, n * ops->act_size) < 0)
+        return -1;
+    m->act = arena_take_array(&m->act_arena, n, ops->act_size);
+    for (int i = 0; i < m->params->count; i++) {
+        const struct param *p = &m->params->param[i];
+        float *from = m->weights + p->offset;
+        ops->to_act((char *)m->act + (size_t)p->offset * ops->act_size, from, p->size);
+        if (p->kind == PARAM_MATRIX || p->kind == PARAM_EMBEDDING)
+            forget(from, from + p->size);
     }
     return 0;
 }
@@ -128,9 +153,8 @@ model_open(struct model *m, const char *path, struct comm *comm)
 void
 model_close(struct model *m)
 {
-    if (m->act != m->weights)
-        free(m->act);
-    free(m->weights);
+    arena_release(&m->act_arena);
+    arena_release(&m->weight_arena);
     tokenizer_free(m->tokenizer);
     free(m->why_no_tokenizer);
     threads_free(m->pool);
@@ -145,7 +169,8 @@ model_decoder(const struct model *m, int64_t seq_length)
                                       .precision = m->precision,
                                       .pool = m->pool,
                                       .micro_batch = 1,
-                                      .seq_length = seq_length};
+                                      .seq_length = seq_length,
+                                      .arrange = true};
     struct gemm shapes[MAX_SHAPES];
     struct kernel_check found;
     int n = decoder_gemm_shapes(m->config, seq_length, shapes, MAX_SHAPES);

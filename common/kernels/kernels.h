@@ -44,6 +44,7 @@ struct gemm {
     int64_t ldb;
     const void *b_packed; /* the whole op(B) as pack() laid it out, or NULL: use b */
     int64_t b_column;     /* this cell's first column within op(B), for b_packed */
+    bool b_arranged;      /* b is as gemm_arrange() left it; tb, ldb = k */
     void *c;
     int64_t ldc;
     bool c_wide, accumulate;
@@ -53,6 +54,9 @@ struct gemm {
 
 /* Packing may be cut at these columns of op(B). */
 enum { PACK_COLUMNS = 64 };
+
+/* Rows of B in a group of an arranged matrix. */
+enum { ARRANGE_ROWS = 32 };
 
 /*
  * One group of query heads that share a key/value head, for one sequence.
@@ -115,6 +119,16 @@ struct ops {
      * by v, q and k (tiles take no others); false: they stay wide.
      */
     bool attention_rounds;
+
+    /*
+     * Arranges a matrix B [n][k] in place in the order in which products with its transpose read
+     * it, so that one row times B runs at the speed of memory: whole groups of ARRANGE_ROWS
+     * rows, what is left of n stays. false: not done, B is as it was. NULL: this table has no
+     * such order. gemm_arranged_row: out [k] = row `row` of an arranged B.
+     */
+    bool (*gemm_arrange)(void *b, int64_t n, int64_t k);
+    void (*gemm_arranged_row)(void *out, const void *b, int64_t n, int64_t k, int64_t row);
+
     size_t (*attention_scratch)(int64_t queries, int64_t keys, int64_t heads, int64_t head_dim,
                                 bool backward);
     void (*attention_forward)(const struct attention *a);

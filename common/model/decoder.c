@@ -223,6 +223,8 @@ prepare(const struct config *c, const struct params *p, const struct decoder_opt
     d->group = c->num_attention_heads / c->num_key_value_heads;
     d->intermediate = c->intermediate_size;
     d->up = c->mlp == MLP_SWIGLU ? 2 * d->intermediate : d->intermediate;
+    if (o->arrange && !o->training && d->ops->gemm_arrange)
+        d->arranged = mem_zarray((size_t)p->count, sizeof *d->arranged);
     d->layer = mem_zarray((size_t)c->num_hidden_layers, sizeof *d->layer);
     return d;
 }
@@ -289,6 +291,7 @@ decoder_free(struct decoder *d)
     if (!d)
         return;
     arena_release(&d->arena);
+    free(d->arranged);
     free(d->layer);
     free(d);
 }
@@ -326,6 +329,7 @@ decoder_set_weights(struct decoder *d, void *act, const void *wide)
     d->wide = wide;
     if (d->in_fp8)
         fp8_round_weights(d, act);
+    arrange_weights(d, act);
 }
 
 /* ---- work ---- */

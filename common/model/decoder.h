@@ -35,6 +35,8 @@ struct decoder_options {
     int64_t seq_length;
     enum recompute recompute;
     bool training; /* false: forward only, little memory */
+    bool arrange;  /* forward only: decoder_set_weights may rearrange the matrices of act in place,
+                      for no other use, so that they are read at the speed of memory */
 };
 
 struct decoder;

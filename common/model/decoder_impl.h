@@ -77,6 +77,7 @@ struct decoder {
     void *packed;                        /* the linear layer's in hand */
     void *head_forward, *head_backward; /* of x W^T and of dy W */
     bool head_packed;                    /* as the weights are now */
+    bool *arranged;                      /* [params->count], which matrices are; NULL: none */
 
     /* scratch */
     void *partials;          /* wide [reduction blocks][broadest] */
@@ -160,6 +161,10 @@ const void *fp8_operand(const struct decoder *d, void *buffer, const void *x, in
                         bool again);
 double fp8_unscale(const struct decoder *d, int a, int b);
 void fp8_round_weights(const struct decoder *d, char *act);
+
+/* arrange.c: matrices in the order in which products read them, in place, when options.arrange. */
+void arrange_weights(const struct decoder *d, void *act);
+bool is_arranged(const struct decoder *d, int weight);
 
 /*
  * packing.c: packing_carve takes the buffers from the arena. packed_weight packs W^T (tb) or W

@@ -14,23 +14,34 @@ struct lookup_job {
     int64_t tokens;
 };
 
+/* The row of a token; one of an arranged table is collected in `space`. */
+static const void *
+token_row(const struct decoder *d, int64_t id, void *space)
+{
+    int table = d->params->embedding;
+
+    if (!is_arranged(d, table))
+        return act_at_const(d, weight_act(d, table), id * d->hidden);
+    d->ops->gemm_arranged_row(space, weight_act(d, table), d->config->vocab_size, d->hidden, id);
+    return space;
+}
+
 static int
 look_up_rows(void *arg, size_t cell, int worker)
 {
     const struct lookup_job *j = arg;
     const struct decoder *d = j->d;
     int64_t begin = (int64_t)cell * ROW_CELL, end = begin + rows_of_cell(cell, ROW_CELL, j->tokens);
-    const void *tokens = weight_act(d, d->params->embedding);
     const void *positions = d->params->position >= 0 ? weight_act(d, d->params->position) : NULL;
 
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         void *x = act_at(d, j->x, i * d->hidden);
-        const void *row = act_at_const(d, tokens, (int64_t)j->ids[i] * d->hidden);
+        const void *row = token_row(d, (int64_t)j->ids[i], x);
 
         if (positions)
             d->ops->add(x, row, act_at_const(d, positions, d->positions[i] * d->hidden), d->hidden);
-        else
+        else if (row != x)
             memcpy(x, row, (size_t)d->hidden * d->ops->act_size);
     }
     return 0;

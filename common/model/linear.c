@@ -21,6 +21,7 @@ linear_forward(const struct decoder *d, void *y, const void *x, int weight, int 
         .b = weight_act(d, weight),
         .ldb = w->columns,
         .b_packed = packed_weight(d, weight, true, tokens),
+        .b_arranged = is_arranged(d, weight),
         .c = y,
         .ldc = w->rows,
         .bias = weight_wide(d, bias),

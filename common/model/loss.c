@@ -47,6 +47,7 @@ logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits)
         .b = weight_act(d, head),
         .ldb = d->hidden,
         .b_packed = packed_weight(d, head, true, tokens),
+        .b_arranged = is_arranged(d, head),
         .c = logits,
         .ldc = d->config->vocab_size,
         .c_wide = true,

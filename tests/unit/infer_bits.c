@@ -31,10 +31,16 @@ struct subject {
     uint32_t ids[BATCH * LENGTH];
 };
 
+/* With *copy not NULL its own weights, arranged; the caller frees them behind it. */
 static struct decoder *
-decoder_for(const struct subject *s, struct threads *pool, int64_t sequences, int64_t length)
+decoder_for(const struct subject *s, struct threads *pool, int64_t sequences, int64_t length,
+            void **copy)
 {
+    bool half = s->precision == PRECISION_BF16;
+    void *act = half ? (void *)s->m.weights16 : (void *)s->m.weights32;
+    size_t bytes = (size_t)s->m.params.elements * (half ? sizeof(bf16) : sizeof(float));
     struct decoder_options o = {.kernels = s->kernels,
+                                .arrange = copy != NULL,
                                 .precision = s->precision,
                                 .pool = pool,
                                 .micro_batch = sequences,
@@ -44,10 +50,11 @@ decoder_for(const struct subject *s, struct threads *pool, int64_t sequences, in
         diag("%s", err_text());
         abort();
     }
-    decoder_set_weights(d,
-                        s->precision == PRECISION_BF16 ? (void *)s->m.weights16
-                                                       : (void *)s->m.weights32,
-                        s->m.weights32);
+    if (copy) {
+        *copy = mem_alloc(bytes);
+        act = memcpy(*copy, act, bytes);
+    }
+    decoder_set_weights(d, act, s->m.weights32);
     return d;
 }
 
@@ -75,21 +82,24 @@ test_pieces(const struct subject *s, float *whole)
 {
     static const int pieces[] = {1, 7, 64, LENGTH};
     static float logits[LENGTH * VOCAB];
-    struct decoder *d = decoder_for(s, NULL, 1, LENGTH);
+    struct decoder *d = decoder_for(s, NULL, 1, LENGTH, NULL);
     extend_by(d, s->ids, LENGTH, whole);
     decoder_free(d);
     for (int threads = 1; threads <= 3; threads += 2) {
         struct threads *pool = threads > 1 ? threads_new(threads) : NULL;
-        d = decoder_for(s, pool, 1, 77); /* its capacity cuts longer pieces */
+        void *copy = NULL;
+        d = decoder_for(s, pool, 1, 77, threads > 1 ? &copy : NULL); /* 77 cuts longer pieces */
         int wrong = 0;
         for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
             memset(logits, 0xff, sizeof logits);
             extend_by(d, s->ids, pieces[i], logits);
             wrong += memcmp(logits, whole, sizeof logits) != 0;
         }
-        is_int(wrong, 0, "%s %s %s: logits in pieces of 1 to %d, %d threads", s->kernels->name,
-               precision_name(s->precision), s->name, LENGTH, threads);
+        is_int(wrong, 0, "%s %s %s: logits in pieces of 1 to %d, %d threads%s", s->kernels->name,
+               precision_name(s->precision), s->name, LENGTH, threads,
+               copy ? ", weights arranged" : "");
         decoder_free(d);
+        free(copy);
         threads_free(pool);
     }
 }
@@ -115,7 +125,7 @@ test_losses(const struct subject *s, const float *logits)
     static double together[BATCH * LENGTH], alone[LENGTH];
     const struct ops *ops = &s->kernels->ops[s->precision];
     struct threads *pool = threads_new(2);
-    struct decoder *d = decoder_for(s, pool, BATCH, LENGTH);
+    struct decoder *d = decoder_for(s, pool, BATCH, LENGTH, NULL);
     int wrong = 0;
     losses(d, s->ids, BATCH, LENGTH, together);
     for (int i = 0; i < BATCH; i++) {

@@ -55,6 +55,36 @@ rows_alone(const struct ops *ops, const struct gemm *whole, int64_t row, int64_t
     return same;
 }
 
+/* An arranged B gives the same products, and its rows back. */
+static bool
+arranged_same(const struct ops *ops, const struct gemm *whole, void *c)
+{
+    size_t size = ops->act_size, bytes = (size_t)(whole->n * whole->k) * size;
+    char *b = memcpy(mem_alloc(bytes), whole->b, bytes), *row = mem_alloc((size_t)whole->k * size);
+    bool same = true;
+    if (ops->gemm_arrange && ops->gemm_arrange(b, whole->n, whole->k)) {
+        for (int64_t m = 1; m <= ROWS; m = m < 6 ? m + 1 : 3 * m) {
+            struct gemm g = *whole;
+            g.b = b;
+            g.b_arranged = true;
+            g.m = m;
+            g.c = c;
+            memset(c, 0xff, (size_t)(ROWS * COLUMNS) * ops->wide_size);
+            gemm_run(NULL, ops, &g);
+            size_t width = g.c_wide ? ops->wide_size : size;
+            same = same && memcmp(c, whole->c, (size_t)(m * g.ldc) * width) == 0;
+        }
+        for (int64_t i = 0; i < whole->n; i++) {
+            ops->gemm_arranged_row(row, b, whole->n, whole->k, i);
+            same = same && memcmp(row, (const char *)whole->b + (size_t)(i * whole->k) * size,
+                                  (size_t)whole->k * size) == 0;
+        }
+    }
+    free(b);
+    free(row);
+    return same;
+}
+
 static int
 differing(const struct ops *ops, int64_t k, bool c_wide, bool bias)
 {
@@ -73,6 +103,9 @@ differing(const struct ops *ops, int64_t k, bool c_wide, bool bias)
                      .c_wide = c_wide,
                      .bias = bias ? numbers(ops, true, COLUMNS, 3) : NULL};
     gemm_run(NULL, ops, &g);
+    void *again = mem_alloc(ROWS * COLUMNS * ops->wide_size);
+    wrong += !arranged_same(ops, &g, again);
+    free(again);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         for (int64_t row = (int64_t)i; row + parts[i] <= ROWS; row += 23)
             wrong += !rows_alone(ops, &g, row, parts[i]);

@@ -8,6 +8,7 @@
 #define load16 load_bf16
 #define store16 store_bf16
 #define ACT_IS_FLOAT 0
+#define GEMM_ARRANGE "kernels/avx512/arrange.inc"
 #define GEMM_FEW_ROWS "kernels/avx512/few_rows.inc"
 #define GEMM_BLOCKS "kernels/avx512/gemm_blocks.inc"
 #define ATTENTION "kernels/avx512/attention.inc"

@@ -23,6 +23,7 @@ store8(act *p, __m256 x)
 #define load16 load_float16
 #define store16 store_float16
 #define ACT_IS_FLOAT 1
+#define GEMM_ARRANGE "kernels/avx512/arrange.inc"
 #define GEMM_FEW_ROWS "kernels/avx512/few_rows.inc"
 #define GEMM_BLOCKS "kernels/avx512/gemm_blocks.inc"
 #define ATTENTION "kernels/avx512/attention.inc"
