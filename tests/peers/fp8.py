@@ -8,24 +8,19 @@ Engine's rule, everything else rounded to BF16 where llm-train rounds. Compared 
 history that the checkpoint holds, and the scales made from it, for delayed and for current scaling.
 timeout: 300
 """
-import json
 import math
-import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 from safetensors.torch import load_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-import train as common
-from train import BATCH, BIN, LR, SEQ, STEPS, WARMUP, batches, corpus, ok, shard, tool
+from _curves import BATCH, BIN, LR, SEQ, STEPS, VOCAB, WARMUP, Data, done, ok, our_curve, relative, tool
 
-HIDDEN, HEADS, KV, INNER, LAYERS, VOCAB, EPS = 128, 8, 2, 352, 2, 1000, 1e-5
+HIDDEN, HEADS, KV, INNER, LAYERS, EPS = 128, 8, 2, 352, 2, 1e-5
 HEAD = HIDDEN // HEADS
 FORMATS = {"E4M3": (torch.float8_e4m3fn, 448.0), "E5M2": (torch.float8_e5m2, 57344.0)}
 
@@ -198,14 +193,14 @@ class Model:
         return torch.nn.functional.cross_entropy(logits.flatten(0, 1), y.flatten(), ignore_index=-100)
 
 
-def their_run(hf, documents, recipe):
+def their_run(hf, data, recipe):
     model = Model(hf, recipe)
     decay = [p for p in model.parameters() if p.dim() > 1]
     plain = [p for p in model.parameters() if p.dim() == 1]
     optimizer = torch.optim.AdamW([{"params": decay, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}],
                                   lr=LR, betas=(0.9, 0.95), eps=1e-8)
     losses, norms = [], []
-    for step, batch in enumerate(batches(documents), 1):
+    for step, batch in enumerate(data.batches(), 1):
         for g in optimizer.param_groups:
             g["lr"] = LR * min(step / WARMUP, 1)
         loss = model.loss(*batch)
@@ -219,17 +214,9 @@ def their_run(hf, documents, recipe):
     return losses, norms, model.tensors
 
 
-def our_run(folder, name, tok, data, *more):
-    log, save = folder / f"{name}.jsonl", folder / name
-    tool("llm-train", "-q", "--init", folder / "llama", "--tokenizer", tok, "--seq-length", SEQ,
-         "--global-batch", BATCH, "--lr", LR, "--warmup", WARMUP, "--schedule", "constant", "--steps", STEPS,
-         "--log", log, "--save", save, "--save-every", 0, *more, data)
-    steps = [e for e in map(json.loads, log.read_text().splitlines()) if e["event"] == "step"]
-    return [e["loss"] for e in steps], [e["grad_norm"] for e in steps], save / f"step-{STEPS:08d}"
-
-
-def farthest(a, b):
-    return max(abs(x - y) / abs(y) for x, y in zip(a, b))
+def our_run(folder, name, data, *more):
+    save = folder / name
+    return *our_curve(folder / "llama", data, *more, "--save", save, "--save-every", 0), save / f"step-{STEPS:08d}"
 
 
 def table(config):
@@ -273,13 +260,13 @@ def gradients(folder, hf, batch):
     ok(max(parts.values()) < 0.6, f"gradients of all tensors: {max(parts.values()):.3f} of it away")
 
 
-def compare(folder, name, hf, tok, data, documents, recipe, *more):
-    losses, norms, tensors = their_run(hf, documents, recipe)
-    ours, our_norms, checkpoint = our_run(folder, name, tok, data, "--precision", "fp8-hybrid", *more)
-    apart = farthest(ours, losses)
+def compare(folder, name, hf, data, recipe, *more):
+    losses, norms, tensors = their_run(hf, data, recipe)
+    ours, our_norms, checkpoint = our_run(folder, name, data, "fp8-hybrid", *more)
+    apart = relative(ours, losses)
     ok(apart <= 5e-4, f"{name}: losses of {STEPS} steps within {apart:.1e} of PyTorch's "
        f"({losses[0]:.4f} -> {losses[-1]:.4f})")
-    apart = farthest(our_norms, norms)
+    apart = relative(our_norms, norms)
     ok(apart <= 2e-2, f"{name}: gradient norms within {apart:.1e}")
     if recipe["recipe"] == "tensorwise":
         return
@@ -302,27 +289,23 @@ def main():
     conversions()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        tok, data, documents = shard(folder, corpus(folder))
+        data = Data(folder)
         torch.manual_seed(5)
         hf = LlamaForCausalLM(LlamaConfig(
             vocab_size=VOCAB, hidden_size=HIDDEN, intermediate_size=INNER, num_hidden_layers=LAYERS,
             num_attention_heads=HEADS, num_key_value_heads=KV, max_position_embeddings=SEQ, rms_norm_eps=EPS,
             tie_word_embeddings=False)).float()
         hf.save_pretrained(folder / "llama")
-        gradients(folder, hf, next(batches(documents)))
-        plain, _, _ = their_run(hf, documents, None)
-        ours, _, _ = our_run(folder, "bf16", tok, data, "--precision", "bf16")
-        ok(farthest(ours, plain) <= 2e-4, f"bf16: losses within {farthest(ours, plain):.1e} of PyTorch's")
+        gradients(folder, hf, next(data.batches()))
+        plain, _, _ = their_run(hf, data, None)
+        ours, _, _ = our_run(folder, "bf16", data, "bf16")
+        ok(relative(ours, plain) <= 2e-4, f"bf16: losses within {relative(ours, plain):.1e} of PyTorch's")
         delayed = {"recipe": "delayed", "margin": 0, "length": 1024, "algorithm": "max"}
-        compare(folder, "delayed", hf, tok, data, documents, delayed)
-        compare(folder, "newest", hf, tok, data, documents,
-                {**delayed, "margin": 1, "length": 4, "algorithm": "most_recent"}, "--fp8-margin", 1,
-                "--fp8-amax-history-len", 4, "--fp8-amax-compute-algo", "most_recent")
-        compare(folder, "tensorwise", hf, tok, data, documents, {"recipe": "tensorwise"},
-                "--fp8-recipe", "tensorwise")
-    print(f"1..{common.count}")
+        compare(folder, "delayed", hf, data, delayed)
+        compare(folder, "newest", hf, data, {**delayed, "margin": 1, "length": 4, "algorithm": "most_recent"},
+                "--fp8-margin", 1, "--fp8-amax-history-len", 4, "--fp8-amax-compute-algo", "most_recent")
+        compare(folder, "tensorwise", hf, data, {"recipe": "tensorwise"}, "--fp8-recipe", "tensorwise")
+    done()
 
 
-if __name__ == "__main__":
-    main()
-    sys.exit(0)
+main()
