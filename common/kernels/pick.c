@@ -15,6 +15,12 @@
 #include "kernels/avx512/avx512.h"
 #endif
 #include "kernels/ref/ref.h"
+#ifdef KERNELS_SVE
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+
+#include "kernels/sve/sve.h"
+#endif
 
 static bool
 runs_always(void)
@@ -92,6 +98,39 @@ fill_amx(struct kernels *k)
 #define amx_refusal NULL
 #endif
 
+#ifdef KERNELS_SVE
+/*
+ * The kernels want vectors of 512, 256 or 128 bits: longer ones and those between are set to
+ * the next below, for this thread and those it starts.
+ */
+static bool
+runs_sve(void)
+{
+    if (!(getauxval(AT_HWCAP) & HWCAP_SVE))
+        return false;
+    int bytes = prctl(PR_SVE_GET_VL);
+    if (bytes < 0)
+        return false;
+    bytes &= PR_SVE_VL_LEN_MASK;
+    int wanted = bytes >= 64 ? 64 : bytes >= 32 ? 32 : 16;
+    if (bytes == wanted)
+        return true;
+    int got = prctl(PR_SVE_SET_VL, wanted);
+    return got >= 0 && (got & PR_SVE_VL_LEN_MASK) == wanted;
+}
+
+static void
+fill_sve(struct kernels *k)
+{
+    sve_fp32(&k->ops[PRECISION_FP32]);
+    sve_bf16(&k->ops[PRECISION_BF16]);
+    k->peak = sve_peak;
+}
+#else
+#define runs_sve NULL
+#define fill_sve NULL
+#endif
+
 /* From the least to the best; a table begins as the one it builds on and overrides entries. */
 static const struct level {
     const char *name;
@@ -104,7 +143,7 @@ static const struct level {
     {"avx2", 0, runs_avx2, fill_avx2, NULL},
     {"avx512", 1, runs_avx512, fill_avx512, NULL},
     {"amx", 2, runs_amx, fill_amx, amx_refusal},
-    {"sve", 0, NULL, NULL, NULL},
+    {"sve", 0, runs_sve, fill_sve, NULL},
 };
 enum { LEVELS = sizeof levels / sizeof *levels };
 
