@@ -221,6 +221,8 @@ launch_ranks(const struct launch *l)
     struct words words = {0};
     char ranks[16];
 
+    if (!mpi_built())
+        return err_set(STATUS_FAILED, "--ranks %d: this program was built without MPI", l->ranks);
     if (mpi_launched())
         return err_set(STATUS_FAILED, "a rank cannot start ranks");
     if (launch_expected() > 0) /* we are what such an mpiexec started, and know of no ranks */

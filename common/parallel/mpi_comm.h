@@ -12,6 +12,9 @@
  * MPI's int counts hold. A died rank takes the job down through the launcher.
  */
 
+/* Was this program built with MPI? Without it (make MPI=no) the world is one process. */
+bool mpi_built(void);
+
 /*
  * Was this process started by a launcher of ranks (mpiexec, srun)? Looks at the environment
  * only.
