@@ -26,14 +26,26 @@ after_step(struct trainer *t, bool last)
 }
 
 static int
+report_memory_of(const struct trainer *t)
+{
+    struct memory_figures f = {
+        .arenas = memory_taken(t),
+        .planned = t->predicted_memory,
+        .measured = sys_memory_peak() - t->memory_before,
+        .step_allocations = t->later.allocations,
+        .heap_growth = t->later.started ? (int64_t)(sys_heap_used() - t->later.heap) : 0,
+    };
+
+    return report_memory(&f);
+}
+
+static int
 end(struct trainer *t, int status, const char *why)
 {
-    double measured = (double)(sys_memory_peak() - t->memory_before);
-
     if (options.profile && t->world->rank == 0 && profile_report(t) < 0)
         return -1;
-    if (t->world->rank == 0 && (report_memory((double)memory_taken(t), t->predicted_memory, measured) < 0 ||
-                                report_end(&t->report, status, t->step, why) < 0))
+    if (t->world->rank == 0 &&
+        (report_memory_of(t) < 0 || report_end(&t->report, status, t->step, why) < 0))
         return -1;
     return status;
 }

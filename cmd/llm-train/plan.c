@@ -44,10 +44,11 @@ trainer_carve_state(const struct trainer *t, struct arena *a, struct optimizer_s
 static uint64_t
 heap_bytes(const struct trainer *t, int64_t sequences)
 {
-    enum { BLOCK = 65536, BLOCKS = 4, TOKEN = 7 }; /* what a token stream keeps of its shards */
+    enum { BLOCK = 65536, BLOCKS = 4, TOKEN = 7 }; /* what a token stream keeps of a shard */
     uint64_t blocks = (uint64_t)optimizer_blocks(&t->params);
 
-    return feed_bytes(sequences, t->seq_length, 0) + (uint64_t)BLOCK * BLOCKS * TOKEN +
+    return feed_bytes(sequences, t->seq_length, 0) +
+           (uint64_t)BLOCK * BLOCKS * TOKEN * (options.valid ? 2 : 1) +
            2 * blocks * sizeof(double) +
            (uint64_t)(sequences + t->global_batch) * sizeof(struct sequence_loss);
 }

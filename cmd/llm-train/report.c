@@ -113,15 +113,18 @@ report_save(struct report *r, uint64_t step, const char *path, const char *state
 }
 
 int
-report_memory(double arenas, double planned, double measured)
+report_memory(const struct memory_figures *f)
 {
     char a[32], b[32];
 
-    note("memory of rank 0: %s planned, %s measured", human_bytes(planned, a), human_bytes(measured, b));
+    note("memory of rank 0: %s planned, %s measured", human_bytes((double)f->planned, a),
+         human_bytes((double)f->measured, b));
     log_begin("memory");
-    log_int("arenas", (int64_t)arenas);
-    log_int("planned", (int64_t)planned);
-    log_int("measured", (int64_t)measured);
+    log_int("arenas", (int64_t)f->arenas);
+    log_int("planned", (int64_t)f->planned);
+    log_int("measured", (int64_t)f->measured);
+    log_int("step_allocations", (int64_t)f->step_allocations);
+    log_int("heap_growth", f->heap_growth);
     return log_end();
 }
 

@@ -37,11 +37,13 @@ int report_step(struct report *r, const struct step_figures *f);
 int report_skip(struct report *r, uint64_t step, uint64_t position, const char *why);
 int report_valid(struct report *r, uint64_t step, double loss, double bits_per_byte, int64_t tokens);
 int report_save(struct report *r, uint64_t step, const char *path, const char *state_hash, double seconds);
-/*
- * Bytes of rank 0: in arenas; planned to be resident at most; and measured, less what was
- * resident when the program began.
- */
-int report_memory(double arenas, double planned, double measured);
+/* Memory of rank 0, in bytes. */
+struct memory_figures {
+    uint64_t arenas, planned, measured; /* measured: the peak, less what was there at the start */
+    uint64_t step_allocations;          /* how many, within all steps but the first */
+    int64_t heap_growth;                /* since the first step */
+};
+int report_memory(const struct memory_figures *f);
 int report_end(struct report *r, int status, uint64_t step, const char *why);
 
 #endif

@@ -209,7 +209,7 @@ start_report(struct trainer *t)
         .log_every = options.log_every,
     };
     memory_plan(t, t->world->size, t->world->rank, &plan);
-    t->predicted_memory = (double)plan.resident;
+    t->predicted_memory = plan.resident;
     t->report.peak = machine_peak(t);
     if (machine_log_start(t) < 0)
         die_err();

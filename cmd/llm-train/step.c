@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/sys.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/reduce.h"
@@ -133,7 +134,7 @@ enum step_result
 trainer_step(struct trainer *t, bool *stop)
 {
     double start = sys_seconds(), cpu = cpu_seconds(), norm;
-    uint64_t scored, saturated, flags = 0;
+    uint64_t scored, saturated, flags = 0, allocations;
     struct sequence_loss total;
     const float *grads;
     struct step_figures f;
@@ -142,6 +143,7 @@ trainer_step(struct trainer *t, bool *stop)
     if (got <= 0)
         return got < 0 ? STEP_NOT_READ : STEP_DATA_ENDED;
     trainer_change_phase(t);
+    allocations = mem_allocations();
     if (scored == 0 || step_is_skipped(options.skip, t->step + 1)) {
         t->step++;
         if (t->world->rank == 0 &&
@@ -151,7 +153,7 @@ trainer_step(struct trainer *t, bool *stop)
     }
     if (accumulate(t, 1.0 / (double)scored) < 0 || reducer_finish(t->reducer, &grads) < 0 ||
         gradient_norm(t, grads, &flags, &norm) < 0 || trainer_end_fp8_step(t, &saturated) < 0 ||
-        reduce_losses(t->world, (int)t->groups, t->global_batch, t->mine, t->all, &total) < 0)
+        reduce_losses(t->reducer, t->global_batch, t->mine, t->all, &total) < 0)
         return STEP_FAILED;
     f = (struct step_figures){
         .step = t->step + 1,
@@ -172,9 +174,14 @@ trainer_step(struct trainer *t, bool *stop)
     update(t, grads, f.lr, optimizer_clip(norm, options.clip));
     t->step++;
     t->scored += scored;
+    if (t->later.started)
+        t->later.allocations += mem_allocations() - allocations;
     f.seconds = sys_seconds() - start;
     f.cpu_seconds = cpu_seconds() - cpu;
     if (t->world->rank == 0 && report_step(&t->report, &f) < 0)
         return STEP_FAILED;
+    if (!t->later.started)
+        t->later.heap = sys_heap_used();
+    t->later.started = true;
     return STEP_DONE;
 }

@@ -59,9 +59,14 @@ struct trainer {
     double *block_sums;
     struct sequence_loss *mine, *all;
     double deadline;               /* sys_seconds() of --time-limit, or 0 */
-    double predicted_memory;       /* bytes of this rank, by the plan */
+    uint64_t predicted_memory;     /* bytes of this rank, by the plan */
     uint64_t memory_before;        /* resident before anything was taken */
     uint64_t memory_program;       /* of that, what libraries, checks and tokenizer left resident */
+    struct {
+        bool started;              /* the first step is done */
+        uint64_t allocations;      /* within later steps, from their data to the new weights */
+        uint64_t heap;             /* in use behind the first */
+    } later;
     uint64_t memory_checked;       /* and the most that was resident until then */
     struct {
         uint64_t steps;            /* timed: all but the first */

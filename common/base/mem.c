@@ -1,6 +1,7 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +10,21 @@
 
 #include "base/die.h"
 
+static atomic_uint_fast64_t allocations;
+
 static void *
 check(void *p, size_t size)
 {
     if (!p)
         die(STATUS_FAILED, "out of memory (%zu bytes)", size);
+    atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed);
     return p;
+}
+
+uint64_t
+mem_allocations(void)
+{
+    return atomic_load_explicit(&allocations, memory_order_relaxed);
 }
 
 static size_t

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Allocation that never returns NULL: running out of memory is the one error on
@@ -31,6 +32,9 @@ void *mem_large(size_t size);
 /* *out = a * b, or a + b; false when it does not fit. For sizes read from files. */
 bool mem_mul(size_t a, size_t b, size_t *out);
 bool mem_add(size_t a, size_t b, size_t *out);
+
+/* Allocations of this process so far by what is above, growing included. */
+uint64_t mem_allocations(void);
 
 /* Frees *p and sets it to NULL. Usable as __attribute__((cleanup(mem_free_at))). */
 void mem_free_at(void *p);

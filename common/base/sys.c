@@ -1,5 +1,6 @@
 #include "base/sys.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,14 @@ sys_memory_peak(void)
 
     read_number("/proc/self/status", "VmHWM:", &kib);
     return kib * 1024;
+}
+
+uint64_t
+sys_heap_used(void)
+{
+    struct mallinfo2 m = mallinfo2();
+
+    return m.uordblks + m.hblkhd;
 }
 
 double

@@ -8,6 +8,7 @@
 uint64_t sys_memory_available(void);   /* bytes, the cgroup's limit respected */
 uint64_t sys_memory_resident(void);    /* this process's resident set now */
 uint64_t sys_memory_peak(void);        /* its highest so far */
+uint64_t sys_heap_used(void);          /* what malloc has given and not got back */
 double sys_seconds(void);              /* monotonic clock */
 const char *sys_hostname(void);
 

@@ -37,6 +37,7 @@ struct threads {
     int (*fn)(void *arg, size_t cell, int worker);
     void *arg;
     size_t cells;
+    bool each; /* cell i is for thread i */
     _Alignas(64) atomic_size_t next;
     _Alignas(64) atomic_uint generation;
     atomic_int busy;
@@ -74,6 +75,11 @@ record_failure(struct threads *t, size_t cell)
 static void
 take_cells(struct threads *t, int worker)
 {
+    if (t->each) {
+        if (t->fn(t->arg, (size_t)worker, worker) != 0)
+            record_failure(t, (size_t)worker);
+        return;
+    }
     for (;;) {
         size_t cell = atomic_fetch_add_explicit(&t->next, 1, memory_order_relaxed);
 
@@ -216,14 +222,14 @@ run_alone(size_t n, int (*fn)(void *arg, size_t cell, int worker), void *arg)
     return 0;
 }
 
-int
-threads_run(struct threads *t, size_t n, int (*fn)(void *arg, size_t cell, int worker), void *arg)
+static int
+run_all(struct threads *t, size_t n, bool each, int (*fn)(void *arg, size_t cell, int worker),
+        void *arg)
 {
-    if (!t || t->count == 1 || n <= 1)
-        return run_alone(n, fn, arg);
     t->fn = fn;
     t->arg = arg;
     t->cells = n;
+    t->each = each;
     atomic_store(&t->next, 0);
     atomic_store(&t->failed, NO_CELL);
     atomic_store(&t->busy, t->count - 1);
@@ -234,6 +240,22 @@ threads_run(struct threads *t, size_t n, int (*fn)(void *arg, size_t cell, int w
         return 0;
     err_give(&t->error);
     return -1;
+}
+
+int
+threads_run(struct threads *t, size_t n, int (*fn)(void *arg, size_t cell, int worker), void *arg)
+{
+    if (!t || t->count == 1 || n <= 1)
+        return run_alone(n, fn, arg);
+    return run_all(t, n, false, fn, arg);
+}
+
+int
+threads_each(struct threads *t, int (*fn)(void *arg, size_t cell, int worker), void *arg)
+{
+    if (!t || t->count == 1)
+        return run_alone(1, fn, arg);
+    return run_all(t, (size_t)t->count, true, fn, arg);
 }
 
 /* ---- CPUs -------------------------------------------------------------------- */

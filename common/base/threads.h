@@ -26,6 +26,9 @@ int threads_count(const struct threads *t);
  */
 int threads_run(struct threads *t, size_t n, int (*fn)(void *arg, size_t cell, int worker), void *arg);
 
+/* fn(arg, worker, worker) once on every thread of the pool, the calling one included. As above. */
+int threads_each(struct threads *t, int (*fn)(void *arg, size_t cell, int worker), void *arg);
+
 /* The progress hook: kernels call it between blocks, about every 0.5 ms. Main thread only does work in it. */
 extern void (*threads_hook)(void);
 static inline void

@@ -254,6 +254,32 @@ check_options(const struct config *c, const struct decoder_options *o)
     return 0;
 }
 
+/* A thread's kernels take their scratch at its first product: here, not in some later step. */
+static int
+warm_thread(void *arg, size_t cell, int worker)
+{
+    enum { N = 64 };
+    const struct decoder *d = arg;
+    char *arrays = mem_zalloc(3 * N * N * sizeof(double));
+    struct gemm g = {
+        .tb = true,
+        .m = N,
+        .n = N,
+        .k = N,
+        .a = arrays,
+        .lda = N,
+        .b = arrays + N * N * sizeof(double),
+        .ldb = N,
+        .c = arrays + 2 * N * N * sizeof(double),
+        .ldc = N,
+    };
+
+    (void)cell, (void)worker;
+    d->ops->gemm(&g);
+    free(arrays);
+    return 0;
+}
+
 struct decoder *
 decoder_new(const struct config *c, const struct params *p, const struct decoder_options *o)
 {
@@ -268,6 +294,7 @@ decoder_new(const struct config *c, const struct params *p, const struct decoder
     }
     carve_lasting(d);
     choose(d, o->precision);
+    threads_each(d->pool, warm_thread, d);
     return d;
 }
 

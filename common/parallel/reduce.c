@@ -64,6 +64,8 @@ plan_sums(struct reducer *r)
 
     r->sum_sizes = mem_array((size_t)r->comm->size, sizeof *r->sum_sizes);
     r->sum_offsets = mem_array((size_t)r->comm->size, sizeof *r->sum_offsets);
+    r->loss_sizes = mem_array((size_t)r->comm->size, sizeof *r->loss_sizes);
+    r->loss_offsets = mem_array((size_t)r->comm->size, sizeof *r->loss_offsets);
     for (int i = 0; i < r->comm->size; i++) {
         r->sum_offsets[i] = at;
         r->sum_sizes[i] = (size_t)(1 + r->slices[i].block_end - r->slices[i].block) *
@@ -165,6 +167,8 @@ reducer_free(struct reducer *r)
     free(r->sums);
     free(r->sum_sizes);
     free(r->sum_offsets);
+    free(r->loss_sizes);
+    free(r->loss_offsets);
     free(r);
 }
 

@@ -97,7 +97,7 @@ int reducer_gather_sums(struct reducer *r, double *sums, uint64_t *flags);
  * The losses of a step's B sequences. mine: this rank's, in order (those of its
  * groups, B/G each); all [B] gets every rank's; total adds them in ascending order. 0 or -1.
  */
-int reduce_losses(struct comm *c, int groups, int64_t sequences, const struct sequence_loss *mine,
+int reduce_losses(struct reducer *r, int64_t sequences, const struct sequence_loss *mine,
                   struct sequence_loss *all, struct sequence_loss *total);
 
 #endif

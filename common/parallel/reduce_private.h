@@ -83,6 +83,7 @@ struct reducer {
     void *state;  /* the way's own */
     double *sums; /* reducer_gather_sums: flags and block sums of each rank */
     size_t *sum_sizes, *sum_offsets;
+    size_t *loss_sizes, *loss_offsets; /* of each rank's losses */
 };
 
 /*

@@ -29,36 +29,34 @@ reducer_gather_sums(struct reducer *r, double *sums, uint64_t *flags)
     return 0;
 }
 
-/* Gathers the losses of all ranks; sizes and offsets are scratch [ranks]. */
 static int
-gather_losses(struct comm *c, int groups, int64_t each, const struct sequence_loss *mine,
-              struct sequence_loss *all, size_t *sizes, size_t *offsets)
+gather_losses(struct reducer *r, int64_t each, const struct sequence_loss *mine,
+              struct sequence_loss *all)
 {
+    struct comm *c = r->comm;
     struct comm_request *q = NULL;
 
     for (int i = 0; i < c->size; i++) {
-        struct tree_run run = tree_share(groups, c->size, i);
-        offsets[i] = (size_t)(run.begin * each) * sizeof *all;
-        sizes[i] = (size_t)((run.end - run.begin) * each) * sizeof *all;
+        struct tree_run run = tree_share(r->groups, c->size, i);
+        r->loss_offsets[i] = (size_t)(run.begin * each) * sizeof *all;
+        r->loss_sizes[i] = (size_t)((run.end - run.begin) * each) * sizeof *all;
     }
-    if (c->ops->all_gather_v(c, mine, sizes[c->rank], all, sizes, offsets, &q) != 0)
+    if (c->ops->all_gather_v(c, mine, r->loss_sizes[c->rank], all, r->loss_sizes, r->loss_offsets,
+                             &q) != 0)
         return -1;
     return comm_wait(c, &q);
 }
 
 int
-reduce_losses(struct comm *c, int groups, int64_t sequences, const struct sequence_loss *mine,
+reduce_losses(struct reducer *r, int64_t sequences, const struct sequence_loss *mine,
               struct sequence_loss *all, struct sequence_loss *total)
 {
-    if (groups < c->size || sequences % groups != 0)
-        return err_set(STATUS_USAGE, "%lld sequences in %d groups on %d ranks",
-                       (long long)sequences, groups, c->size);
+    int result;
 
-    size_t *scratch = mem_array(2 * (size_t)c->size, sizeof *scratch);
-    int result = gather_losses(c, groups, sequences / groups, mine, all, scratch,
-                               scratch + c->size);
-    free(scratch);
-
+    if (sequences % r->groups != 0)
+        return err_set(STATUS_USAGE, "%lld sequences in %d groups", (long long)sequences,
+                       r->groups);
+    result = gather_losses(r, sequences / r->groups, mine, all);
     *total = (struct sequence_loss){0};
     for (int64_t i = 0; i < sequences && result == 0; i++) {
         total->loss += all[i].loss;

@@ -231,15 +231,24 @@ test_losses(int groups)
         z_loss += (double)leaf(1, 0, i);
         scored += i;
     }
-    int result = reduce_losses(world, groups, (int64_t)groups * EACH, mine, all, &total);
+    struct param tensor[5];
+    struct params p;
+
+    make_params(&p, tensor, false);
+    struct reducer_options o = {.comm = world, .params = &p, .groups = groups};
+    struct reducer *r = reducer_new(&o);
+    if (!r)
+        die_err();
+    int result = reduce_losses(r, (int64_t)groups * EACH, mine, all, &total);
     ok_all(world,
            result == 0 && total.loss == loss && total.z_loss == z_loss && total.scored == scored &&
                all[groups * EACH - 1].scored == groups * EACH - 1,
            "losses of %d groups, added in order", groups);
     ok_all(world,
-           reduce_losses(world, groups, (int64_t)groups * EACH + 1, mine, all, &total) ==
+           reduce_losses(r, (int64_t)groups * EACH + 1, mine, all, &total) ==
                (groups == 1 ? 0 : -1),
            "sequences that groups do not divide: refused");
+    reducer_free(r);
 }
 
 int

@@ -58,6 +58,13 @@ test_pool(int n)
     }
     ok(lowest, "%d threads: the error is that of the lowest cell", n);
     ok(threads_run(pool, 0, fail_some, &first) == 0, "%d threads: no cells", n);
+    memset(counts, 0, CELLS * sizeof *counts);
+    for (int run = 0; run < 200; run++)
+        threads_each(pool, count_cell, counts);
+    once = true;
+    for (size_t i = 0; i < CELLS; i++)
+        once &= counts[i] == ((int)i < (n ? n : 1) ? 200 : 0);
+    ok(once, "%d threads: each has its own call", n);
     free(counts);
     threads_free(pool);
 }
