@@ -223,7 +223,7 @@ prepare(const struct config *c, const struct params *p, const struct decoder_opt
     d->group = c->num_attention_heads / c->num_key_value_heads;
     d->intermediate = c->intermediate_size;
     d->up = c->mlp == MLP_SWIGLU ? 2 * d->intermediate : d->intermediate;
-    if (o->arrange && !o->training && d->ops->gemm_arrange)
+    if (o->arrange && !o->training && o->kernels->ops[o->precision].gemm_arrange)
         d->arranged = mem_zarray((size_t)p->count, sizeof *d->arranged);
     d->layer = mem_zarray((size_t)c->num_hidden_layers, sizeof *d->layer);
     return d;
