@@ -1,10 +1,10 @@
 #include "kernels/grid.h"
 
 /*
- * Cells of about 512 x 768: BLAS packs both operands of a cell anew, and packing an
- * element costs as much as a few dozen of the products it is used in. Where that gives
- * few cells they are cut finer, so that several threads find work: to a dozen
- * of at least 256 x 384 (about 10 % slower on one thread), to four of at least 128 x 192.
+ * Cells of at most about 512 x 768: a cell packs both its operands, and packing an element costs
+ * as much as a dozen or two of the products it is used in. Where that gives few cells they are cut
+ * finer, so that several threads find work: to eight of at least 512 x 384 (3 % slower on
+ * one thread than 512 x 768), and to an even number of at least 128 x 192.
  */
 enum { CELL_M = 512, CELL_N = 768 };
 
@@ -44,8 +44,9 @@ void
 gemm_grid(const struct gemm *g, int64_t *cell_m, int64_t *cell_n)
 {
     int64_t rows = parts_of(g->m, CELL_M), columns = parts_of(g->n, CELL_N);
-    cut(g, 12, 256, 384, &rows, &columns);
-    cut(g, 4, 128, 192, &rows, &columns);
+    cut(g, 8, 512, 384, &rows, &columns);
+    if (rows * columns % 2)
+        cut(g, rows * columns + 1, 128, 192, &rows, &columns);
     *cell_m = part_length(g->m, rows, 16);
     *cell_n = part_length(g->n, columns, 64);
 }
