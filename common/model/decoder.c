@@ -214,6 +214,7 @@ prepare(const struct config *c, const struct params *p, const struct decoder_opt
     d->config = c;
     d->params = p;
     d->options = *o;
+    d->ops = &o->kernels->ops[o->precision];
     d->pool = o->pool;
     d->capacity = o->micro_batch * o->seq_length;
     d->hidden = c->hidden_size;
