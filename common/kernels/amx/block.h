@@ -1,6 +1,8 @@
 #ifndef KERNELS_AMX_BLOCK_H
 #define KERNELS_AMX_BLOCK_H
 
+#include <stdbool.h>
+
 #include "kernels/amx/pack.h"
 
 /*

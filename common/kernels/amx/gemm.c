@@ -8,28 +8,27 @@
  * BF16 GEMM on tiles, blocked as Goto and van de Geijn ("Anatomy of high-performance matrix
  * multiplication", 2008): a strip of B [PRODUCT_DEPTH][32] (16 KiB) stays in the L1 cache while
  * the packed block of A [PRODUCT_ROWS][PRODUCT_DEPTH] (128 KiB) streams past it from L2, 32
- * rows at a time; the sums of a block of C wait in L2 (768 KiB) for the next PRODUCT_DEPTH of k,
- * and leave it, scaled and rounded, behind the last.
+ * rows at a time; the sums of a block of C wait in L2 (768 KiB) for the next PRODUCT_DEPTH of k.
  *
  * Inner loop, a step of 32 x 32 x 32: 4 tile loads (64 cache lines, 32 cycles of the two
- * load ports), 4 tile products of 16 cycles, 10 or so prefetches a product: 64 cycles for
- * 65536 flops, the design's 1024 flops a cycle (2.4 TFLOP/s at 2.4 GHz) as long as loads keep up.
- * Bytes a tile product: 1024 from tile loads, of which half (A) come from L2: 32 a cycle of
- * L2's 64 (about 48 in practice); beside it sums, 8 KiB to and fro in the 512 cycles of 8
- * steps, 16 a cycle; B's next strip, 16 KiB in the 4096 cycles of eight blocks, 4 a cycle, from
- * L2 or memory. Packing adds to a tile product: A 0.5 cycles (1.7 transposed; a tile serves
- * 48 products), B, where it is not packed beforehand, 2 to 4 (16 products), the store of C about
- * 100 cycles a 32 x 32 block and call. Expected: 60-70 % of the peak with everything in L2,
- * bounded by L2, not by the tile unit.
+ * load ports) and 4 tile products of 16 cycles: 64 cycles for 65536 flops, the design's 1024
+ * flops a cycle (2.4 TFLOP/s at 2.4 GHz). Bytes a tile product: 1024 from tile loads, half of
+ * them (A) from L2, 32 a cycle; beside it the sums, 4 KiB in and out a block of 512 cycles.
+ *
+ * No AMX was at hand: these loops were measured with tile loads and stores replaced by the same
+ * loads and stores of registers and without the products (Sapphire Rapids, 2.8 GHz, L2
+ * reads 52 and writes 17 bytes a cycle, L3 reads 9.5). Moving the data then takes 1.9 to 2.2
+ * times what the tile products would, packing of A and the writing of C included (1.3
+ * for the inner loops alone): 1.3 to 1.5 TFLOP/s are what memory allows where the products
+ * overlap with it. PRODUCT_DEPTH of 384, 512 and 1024, sums held in L1 (64 x 64 over 128 of k),
+ * and prefetches of A or the sums to L1 all took longer; C written block by block instead of
+ * row by row 1.3 times as long where it is wide.
  */
 enum {
-    PRODUCT_DEPTH = 256, /* L1: a strip of B, two of A and the sums of a block, 40 of 48 KiB */
+    PRODUCT_DEPTH = 256,
     PRODUCT_ROWS = 256,
     PRODUCT_COLUMNS = 768,
-    DEPTH_STEPS = PRODUCT_DEPTH / TILE_DEPTH,
     ROW_STRIPS = PRODUCT_ROWS / STRIP,
-    COLUMN_STRIPS = PRODUCT_COLUMNS / STRIP,
-    AHEAD = 2 * STEP_NUMBERS, /* A is asked for so many numbers before */
     LINE = 64
 };
 
@@ -93,38 +92,34 @@ amx_gemm_pack(bool tb, int64_t n, int64_t k, const void *b, int64_t ldb, int64_t
 
 /* ---- products ---- */
 
-/* What the next block needs, asked for little by little. */
+/* Lines of memory that will be needed, asked for little by little. */
 struct fetch {
-    const char *sum, *b;
-    int b_lines; /* a step */
+    const char *at;
+    int lines; /* a step */
 };
 
 static inline void
-fetch_step(const bf16 *a, struct fetch *f, bool both)
+fetch_step(struct fetch *f)
 {
-    for (int i = 0; i < (both ? STEP_BYTES : TILE_BYTES) / LINE; i++)
-        _mm_prefetch((const char *)(a + AHEAD) + i * LINE, _MM_HINT_T0);
-    for (int i = 0; i < 4 * TILE_BYTES / DEPTH_STEPS / LINE; i++, f->sum += LINE)
-        _mm_prefetch(f->sum, _MM_HINT_T0);
-    for (int i = 0; i < f->b_lines; i++, f->b += LINE)
-        _mm_prefetch(f->b, _MM_HINT_T1);
+    for (int i = 0; i < f->lines; i++, f->at += LINE)
+        _mm_prefetch(f->at, _MM_HINT_T1);
 }
 
-/* As block_multiply, with prefetches. */
+/* sum = a b (+ sum) over `steps` steps. */
 static void
-multiply_32(float *sum, const bf16 *a, const bf16 *b, int64_t steps, bool add, struct fetch f)
+multiply_32(float *sum, const bf16 *a, const bf16 *b, int64_t steps, bool add, struct fetch *f)
 {
     block_begin(sum, add);
     for (int64_t s = 0; s < steps; s++, a += STEP_NUMBERS, b += STEP_NUMBERS) {
         block_step(a, b);
-        fetch_step(a, &f, true);
+        fetch_step(f);
     }
     block_end(sum);
 }
 
 /* The same for up to 16 rows: half of the block. */
 static void
-multiply_16(float *sum, const bf16 *a, const bf16 *b, int64_t steps, bool add, struct fetch f)
+multiply_16(float *sum, const bf16 *a, const bf16 *b, int64_t steps, bool add, struct fetch *f)
 {
     if (add) {
         tile_load(0, sum);
@@ -139,13 +134,19 @@ multiply_16(float *sum, const bf16 *a, const bf16 *b, int64_t steps, bool add, s
         tile_dot(0, 4, 6);
         tile_load(7, b + STEP_NUMBERS / 2);
         tile_dot(1, 4, 7);
-        fetch_step(a, &f, false);
+        fetch_step(f);
     }
     tile_store(sum, 0);
     tile_store(sum + TILE_NUMBERS, 1);
 }
 
 /* ---- C ---- */
+
+/* A block of C, [row, row + rows) x [column, column + columns), and a part of k. */
+struct part {
+    int64_t row, rows, column, columns, p, depth;
+    bool first, last; /* of k's parts */
+};
 
 static inline __m512
 widen16(__m256i x)
@@ -180,87 +181,72 @@ finish_row(const struct gemm *g, const float *low, int64_t at, __m512 scale, __m
     _mm512_mask_storeu_epi16(c, in, round32(x0, x1));
 }
 
-/* The block of C at (row, column) from its sums. */
+/* Rows of a part of C from its sums, whole lines of memory one after the other. */
 static void
-finish_block(const struct gemm *g, float *sum, int64_t row, int64_t column)
+finish(const struct gemm *g, float *sum, const struct part *x)
 {
-    const __mmask32 in = first_of_32(g->n - column);
     const __m512 scale = _mm512_set1_ps(g->scale != 0 ? (float)g->scale : 1.0f);
-    __m512 bias0 = _mm512_setzero_ps(), bias1 = bias0;
-    if (g->bias) {
-        const float *bias = (const float *)g->bias + column;
-        bias0 = _mm512_maskz_loadu_ps((__mmask16)in, bias);
-        bias1 = _mm512_maskz_loadu_ps((__mmask16)(in >> 16), bias + 16);
-    }
-    int64_t rows = at_most(g->m - row, STRIP);
-    for (int64_t i = 0; i < rows; i++)
-        finish_row(g, block_row(sum, i, 0), (row + i) * g->ldc + column, scale, bias0, bias1, in);
-}
-
-/* C's lines, before the products whose sums go there. */
-static void
-fetch_block(const struct gemm *g, int64_t row, int64_t column)
-{
-    int64_t size = g->c_wide ? sizeof(float) : sizeof(bf16);
-    int64_t rows = at_most(g->m - row, STRIP), bytes = at_most(g->n - column, STRIP) * size;
-    const char *c = (const char *)g->c + (row * g->ldc + column) * size;
-    for (int64_t i = 0; i < rows; i++, c += g->ldc * size) {
-        __builtin_prefetch(c, 1);
-        __builtin_prefetch(c + bytes - 1, 1);
+    for (int64_t i = 0; i < x->rows; i++) {
+        float *block = sum + i / STRIP * BLOCK_NUMBERS;
+        for (int64_t j = x->column; j < x->column + x->columns; j += STRIP) {
+            const __mmask32 in = first_of_32(g->n - j);
+            __m512 bias0 = _mm512_setzero_ps(), bias1 = bias0;
+            if (g->bias) {
+                const float *bias = (const float *)g->bias + j;
+                bias0 = _mm512_maskz_loadu_ps((__mmask16)in, bias);
+                bias1 = _mm512_maskz_loadu_ps((__mmask16)(in >> 16), bias + 16);
+            }
+            finish_row(g, block_row(block, i % STRIP, 0), (x->row + i) * g->ldc + j, scale, bias0,
+                       bias1, in);
+            block += ROW_STRIPS * BLOCK_NUMBERS;
+        }
     }
 }
 
 /* ---- the loops ---- */
 
-/* A block of C, [row, row + rows) x [column, column + columns), and a part of k. */
-struct part {
-    int64_t row, rows, column, columns, p, depth;
-    bool first, last; /* of k's parts */
-};
-
-/* All blocks of one strip of columns. `next` is what B needs after it. */
+/* All blocks of one strip of columns; f: what B needs after it. */
 static void
-run_strip(const struct gemm *g, struct product_scratch *s, const struct part *x, int64_t column,
-          const bf16 *b, const bf16 *next)
+run_strip(struct product_scratch *s, const struct part *x, int64_t column, const bf16 *b,
+          struct fetch f)
 {
-    const int64_t strips = (x->rows + STRIP - 1) / STRIP, steps = steps_of(x->depth);
-    const int64_t lines = DEPTH_STEPS * STEP_BYTES / LINE, rounds = strips * (steps ? steps : 1);
+    const int64_t steps = steps_of(x->depth);
     float *sum = s->sum + (column - x->column) / STRIP * ROW_STRIPS * BLOCK_NUMBERS;
-    struct fetch f = {.b = (const char *)next, .b_lines = (int)((lines + rounds - 1) / rounds)};
-    for (int64_t i = 0; i < strips; i++, sum += BLOCK_NUMBERS) {
-        const bf16 *a = s->a + i * steps * STEP_NUMBERS;
-        f.sum = (const char *)(sum + BLOCK_NUMBERS);
-        if (x->last)
-            fetch_block(g, x->row + i * STRIP, column);
-        if (x->rows - i * STRIP > TILE_SIDE)
-            multiply_32(sum, a, b, steps, !x->first, f);
+    const bf16 *a = s->a;
+    for (int64_t i = 0; i < x->rows; i += STRIP) {
+        if (x->rows - i > TILE_SIDE)
+            multiply_32(sum, a, b, steps, !x->first, &f);
         else
-            multiply_16(sum, a, b, steps, !x->first, f);
-        f.b += steps * f.b_lines * LINE;
-        if (x->last)
-            finish_block(g, sum, x->row + i * STRIP, column);
+            multiply_16(sum, a, b, steps, !x->first, &f);
+        sum += BLOCK_NUMBERS;
+        a += steps * STEP_NUMBERS;
     }
 }
 
 static void
 run_part(const struct gemm *g, struct product_scratch *s, const struct part *x)
 {
-    const int64_t whole = strip_numbers(g->k);
+    const int64_t whole = strip_numbers(g->k), strips = (x->rows + STRIP - 1) / STRIP;
     const bf16 *packed = g->b_packed;
     if (packed)
         packed += g->b_column / STRIP * whole + steps_of(x->p) * STEP_NUMBERS;
     pack_a(s, g, x->row, x->rows, x->p, x->depth);
     tile_begin();
     for (int64_t j = x->column; j < x->column + x->columns; j += STRIP) {
+        struct fetch next = {NULL, 0};
+        const bf16 *b = s->b;
         if (packed) {
-            const bf16 *b = packed + j / STRIP * whole;
-            run_strip(g, s, x, j, b, b + whole);
-            continue;
+            b = packed + j / STRIP * whole;
+            next.at = (const char *)(b + whole);
+            next.lines = (int)((STEP_BYTES / LINE + strips - 1) / strips);
+        } else {
+            pack_b(s->b, g->tb, g->b, g->ldb, j, at_most(g->n - j, STRIP), x->p, x->depth);
         }
-        pack_b(s->b, g->tb, g->b, g->ldb, j, at_most(g->n - j, STRIP), x->p, x->depth);
-        run_strip(g, s, x, j, s->b, s->b);
+        run_strip(s, x, j, b, next);
     }
     tile_end();
+    if (x->last)
+        finish(g, s->sum, x);
     threads_poll();
 }
 

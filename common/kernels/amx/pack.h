@@ -92,10 +92,14 @@ load_lines(__m512i r[16], const bf16 *x, int64_t ld, int64_t first, int64_t line
                                  : _mm512_setzero_si512();
 }
 
-/* Of lines that lie across: [k] rows of 32 lines. */
+/*
+ * Of lines that lie across: [k] rows of 32 lines. The next strip's line is asked for: rows are
+ * too far apart for the CPU to guess it.
+ */
 static inline __m512i
 load_across(const bf16 *x, int64_t ld, __mmask32 in, int64_t p, int64_t k)
 {
+    _mm_prefetch((const char *)(x + p * ld + STRIP), _MM_HINT_T1);
     return p < k ? _mm512_maskz_loadu_epi16(in, x + p * ld) : _mm512_setzero_si512();
 }
 
