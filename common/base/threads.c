@@ -1,7 +1,6 @@
 #include "base/threads.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -282,33 +281,19 @@ threads_default(int share)
     return n < 1 ? 1 : (int)n;
 }
 
-static bool
-pin_to(pthread_t thread, int cpu)
+bool
+threads_bind(struct threads *t, const cpu_set_t *sets)
 {
-    cpu_set_t one;
+    bool done = pthread_setaffinity_np(pthread_self(), sizeof *sets, sets) == 0;
 
-    CPU_ZERO(&one);
-    CPU_SET((size_t)cpu, &one);
-    return pthread_setaffinity_np(thread, sizeof one, &one) == 0;
+    for (int i = 1; i < threads_count(t); i++)
+        done &= pthread_setaffinity_np(t->workers[i - 1].thread, sizeof *sets, &sets[i]) == 0;
+    return done;
 }
 
-bool
-threads_pin(struct threads *t, int part, int parts)
+void
+threads_calm(struct threads *t)
 {
-    int cpus[CPU_SETSIZE], n = 0, first, count = threads_count(t);
-    bool done;
-    cpu_set_t set;
-
-    if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return false;
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &set))
-            cpus[n++] = (int)cpu;
-    first = (int)((int64_t)n * part / parts);
-    if ((int)((int64_t)n * (part + 1) / parts) - first < count)
-        return false;
-    done = pin_to(pthread_self(), cpus[first]);
-    for (int i = 1; i < count; i++)
-        done &= pin_to(t->workers[i - 1].thread, cpus[first + i]);
-    return done;
+    if (t)
+        t->spins = 0;
 }

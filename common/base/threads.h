@@ -1,6 +1,7 @@
 #ifndef BASE_THREADS_H
 #define BASE_THREADS_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -59,7 +60,10 @@ int pipeline_run(const struct pipeline *p);
 int threads_cpus(void);
 int threads_default(int share); /* $LLM_THREADS, else threads_cpus() / share */
 
-/* Pins the calling thread and a pool's threads to the CPUs of `part` of `parts`; false: not done. */
-bool threads_pin(struct threads *t, int part, int parts);
+/* Binds each thread of a pool, the calling one first, to its set of CPUs; false: not all. */
+bool threads_bind(struct threads *t, const cpu_set_t *sets);
+
+/* The CPUs have other work, too: waiting threads of this pool sleep at once. */
+void threads_calm(struct threads *t);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "parallel/topology.h"
 
 /* What a rank tells the others of its host. */
 struct seat {
@@ -68,7 +69,10 @@ place_share(struct comm *world, int *share, int *place)
     return 0;
 }
 
-/* May the ranks with rank `me`'s mask be pinned? The same answer for all of them. */
+/*
+ * May the ranks with rank `me`'s mask be pinned? The same answer for all of them. Alone (one
+ * part), a rank's threads are only bound to memory domains, where there are several.
+ */
 static bool
 can_pin(const struct host *h, int me, int *part, int *parts)
 {
@@ -86,21 +90,29 @@ can_pin(const struct host *h, int me, int *part, int *parts)
         ++*parts;
         most = s->threads > most ? s->threads : most;
     }
-    /* The smallest part has cpus / parts CPUs. Alone, a rank keeps the mask it was given. */
-    return *parts > 1 && cpus / *parts >= most;
+    return cpus / *parts >= most; /* the smallest part has cpus / parts CPUs */
 }
 
 int
 place_ranks(struct comm *world, struct threads *pool, bool *pinned)
 {
+    int part, parts, threads = threads_count(pool), result;
+    struct seats seats = {0};
     struct host h;
-    int part, parts;
+    int32_t seated;
 
     *pinned = false;
-    if (host_gather(world, threads_count(pool), &h) != 0)
+    if (host_gather(world, threads, &h) != 0)
         return -1;
-    if (can_pin(&h, h.comm->rank, &part, &parts))
-        *pinned = threads_pin(pool, part, parts);
+    seated = can_pin(&h, h.comm->rank, &part, &parts) &&
+             topology_seats(&h.seats[h.comm->rank].cpus, parts, part, threads, &seats);
+    /* A rank without a seat would run where others are pinned. */
+    result = comm_all_reduce(h.comm, &seated, 1, COMM_I32, COMM_MIN);
+    if (result == 0 && seated && (parts > 1 || seats.domains > 1))
+        *pinned = threads_bind(pool, seats.thread);
+    if (!*pinned && parts * threads > CPU_COUNT(&h.seats[h.comm->rank].cpus))
+        threads_calm(pool);
+    seats_release(&seats);
     host_release(&h);
-    return 0;
+    return result;
 }

@@ -5,6 +5,7 @@
 #include "comm/progress.h"
 #include "parallel/grid.h"
 #include "parallel/launch.h"
+#include "parallel/topology.h"
 #include <stdlib.h>
 
 #include "tests/unit/tap.h"
@@ -117,11 +118,63 @@ test_timeout(void)
     comm_set_timeout(0);
 }
 
+/* The seats of all ranks as text: "0 1|2 3", CPUs of a thread joined by +; "-": none. */
+static const char *
+seats_of(const char *host, int cpus, int ranks, int threads)
+{
+    static char text[512];
+    size_t n = 0;
+    cpu_set_t mask;
+
+    setenv("HWLOC_SYNTHETIC", host, 1);
+    CPU_ZERO(&mask);
+    for (size_t i = 0; i < (size_t)cpus; i++)
+        CPU_SET(i, &mask);
+    text[0] = '\0';
+    for (int rank = 0; rank < ranks; rank++) {
+        struct seats s;
+        bool seated = topology_seats(&mask, ranks, rank, threads, &s);
+
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", rank ? "|" : "", seated ? "" : "-");
+        for (int t = 0; seated && t < threads; t++) {
+            const char *between = t ? " " : "";
+
+            for (size_t i = 0; i < (size_t)cpus; i++)
+                if (CPU_ISSET(i, &s.thread[t])) {
+                    n += (size_t)snprintf(text + n, sizeof text - n, "%s%zu", between, i);
+                    between = "+";
+                }
+        }
+        seats_release(&s);
+    }
+    unsetenv("HWLOC_SYNTHETIC");
+    return text;
+}
+
+static void
+test_seats(void)
+{
+    is_str(seats_of("numa:2 core:2 pu:1", 4, 2, 2), "0 1|2 3", "a domain each");
+    is_str(seats_of("numa:4 core:3 pu:1", 12, 2, 4), "0 1 2 3|6 7 8 9", "domains of its own each");
+    is_str(seats_of("numa:2 core:3 pu:1", 6, 3, 2), "0 1|2 3|4 5", "more ranks than domains");
+    is_str(seats_of("numa:2 core:2 pu:2", 8, 4, 1), "0|2|4|6", "one thread: a core, not a half");
+    is_str(seats_of("numa:2 core:2 pu:2", 8, 2, 3), "0 2 1|4 6 5",
+           "cores first, then their other halves");
+    is_str(seats_of("numa:1 core:2 pu:2", 4, 4, 1), "0|1|2|3", "more ranks than cores");
+    is_str(seats_of("numa:2 core:2 pu:1", 3, 2, 1), "0|2", "only what the mask allows");
+    is_str(seats_of("numa:2 core:2 pu:1", 3, 2, 2), "0 1|-", "too few CPUs in a domain");
+    is_str(seats_of("numa:2 core:2 pu:1", 4, 1, 3), "0+1 0+1 2+3",
+           "alone: a thread may move within its domain");
+    is_str(seats_of("numa:4 core:12 pu:1", 48, 4, 2), "0 1|12 13|24 25|36 37",
+           "four ranks on an A64FX");
+}
+
 int
 main(void)
 {
     struct launch l = {.ranks = 1};
 
+    test_seats();
     test_order();
     test_coordinates();
     test_fit();
