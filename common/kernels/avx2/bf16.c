@@ -2,8 +2,10 @@
 #include "kernels/avx2/avx2.h"
 
 #include "kernels/avx2/bf16_lanes.h"
+#include "kernels/avx2/vec.h"
 
 #define ACT_IS_FLOAT 0
+#define ACT_VECTORS "kernels/avx2/act_vectors.inc"
 #define GEMM_FEW_ROWS "kernels/avx2/few_rows.inc"
 #define GEMM_BLOCKS "kernels/avx2/gemm_blocks.inc"
 #define ATTENTION "kernels/avx2/attention.inc"

@@ -1,7 +1,7 @@
 /* The AVX2 kernels in FP32. */
 #include "kernels/avx2/avx2.h"
 
-#include <immintrin.h>
+#include "kernels/avx2/vec.h"
 
 typedef float act;
 
@@ -18,6 +18,7 @@ store8(act *p, __m256 x)
 }
 
 #define ACT_IS_FLOAT 1
+#define ACT_VECTORS "kernels/avx2/act_vectors.inc"
 #define GEMM_FEW_ROWS "kernels/avx2/few_rows.inc"
 #define GEMM_BLOCKS "kernels/avx2/gemm_blocks.inc"
 #define ATTENTION "kernels/avx2/attention.inc"

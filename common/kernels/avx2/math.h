@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Vectors of eight floats: loops with short ends, sums, and functions. */
+/* Vectors of eight floats: loops with short ends, and sums. */
 
 /*
  * Runs the block that follows for i = 0, 8, 16 … below n. `left` is the constant 8 in the
@@ -80,69 +80,6 @@ lanes_max(__m256 x)
     for (int i = 1; i < 8; i++)
         max = lane[i] > max || max != max ? lane[i] : max;
     return max;
-}
-
-/*
- * e^x: x = n log 2 + r; e^r is 1 + r + r^2 q(r) with our own minimax q, r from log 2 in two
- * parts (as Cephes' expf, Moshier). Within 1 ulp from -87 to 88.3; 0 below, the value at 88.3
- * above.
- */
-static inline __m256
-exp8(__m256 x)
-{
-    /* Adding 1.5 2^23 rounds to an integer and leaves it in the low bits. */
-    const __m256 magic = _mm256_set1_ps(0x1.8p23f);
-    /* The second operand is the one that passes a NaN on; so does "not less than". */
-    x = _mm256_min_ps(_mm256_set1_ps(88.3f), x);
-    __m256 normal = _mm256_cmp_ps(x, _mm256_set1_ps(-87.0f), _CMP_NLT_UQ);
-    __m256 shifted = _mm256_fmadd_ps(x, _mm256_set1_ps(1.44269504088896341f), magic);
-    __m256 n = _mm256_sub_ps(shifted, magic);
-    __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693359375f), x);
-    r = _mm256_fnmadd_ps(n, _mm256_set1_ps(-2.12194440e-4f), r);
-    __m256 p = _mm256_set1_ps(0.0013814432313665748f);
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.008368796668946743f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.041668396443128586f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.1666651964187622f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(0.4999999403953552f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
-    p = _mm256_fmadd_ps(p, r, _mm256_set1_ps(1.0f));
-    __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
-    p = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent));
-    return _mm256_and_ps(p, normal);
-}
-
-static inline __m256
-sigmoid8(__m256 x)
-{
-    const __m256 one = _mm256_set1_ps(1.0f), sign = _mm256_set1_ps(-0.0f);
-    return _mm256_div_ps(one, _mm256_add_ps(one, exp8(_mm256_xor_ps(x, sign))));
-}
-
-/*
- * The normal distribution function and, in *density, its derivative. The tail is
- * e^(-a^2/2) t q(t), t = 1/(1 + a/2), a = |x|: q is our own fit (relative error 6e-8 for a <= 14).
- */
-static inline __m256
-normal8(__m256 x, __m256 *density)
-{
-    const __m256 one = _mm256_set1_ps(1.0f), half = _mm256_set1_ps(0.5f);
-    __m256 a = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
-    __m256 e = exp8(_mm256_mul_ps(_mm256_mul_ps(a, a), _mm256_set1_ps(-0.5f)));
-    __m256 t = _mm256_div_ps(one, _mm256_fmadd_ps(a, half, one));
-    __m256 q = _mm256_set1_ps(-0.02597678266465664f);
-    q = _mm256_fmadd_ps(q, t, _mm256_set1_ps(0.1948043406009674f));
-    q = _mm256_fmadd_ps(q, t, _mm256_set1_ps(-0.5959259867668152f));
-    q = _mm256_fmadd_ps(q, t, _mm256_set1_ps(0.9364705681800842f));
-    q = _mm256_fmadd_ps(q, t, _mm256_set1_ps(-0.7325150966644287f));
-    q = _mm256_fmadd_ps(q, t, _mm256_set1_ps(0.1727144718170166f));
-    q = _mm256_fmadd_ps(q, t, _mm256_set1_ps(-0.005401900969445705f));
-    q = _mm256_fmadd_ps(q, t, _mm256_set1_ps(0.15748940408229828f));
-    q = _mm256_fmadd_ps(q, t, _mm256_set1_ps(0.19884918630123138f));
-    q = _mm256_fmadd_ps(q, t, _mm256_set1_ps(0.19949181377887726f));
-    __m256 tail = _mm256_mul_ps(_mm256_mul_ps(q, t), e);
-    *density = _mm256_mul_ps(e, _mm256_set1_ps(0.39894228040143267794f));
-    /* The sign bit of x chooses between the tail and the rest. */
-    return _mm256_blendv_ps(_mm256_sub_ps(one, tail), tail, x);
 }
 
 #endif

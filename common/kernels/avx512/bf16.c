@@ -2,12 +2,13 @@
 #include "kernels/avx512/avx512.h"
 
 #include "kernels/avx2/bf16_lanes.h"
-#include "kernels/avx512/lanes.h"
 #include "kernels/avx512/tile.h"
+#include "kernels/avx512/vec.h"
 
 #define load16 load_bf16
 #define store16 store_bf16
 #define ACT_IS_FLOAT 0
+#define ACT_VECTORS "kernels/avx512/act_vectors.inc"
 #define GEMM_ARRANGE "kernels/avx512/arrange.inc"
 #define GEMM_FEW_ROWS "kernels/avx512/few_rows.inc"
 #define GEMM_BLOCKS "kernels/avx512/gemm_blocks.inc"

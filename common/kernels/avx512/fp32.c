@@ -3,8 +3,8 @@
 
 #include <immintrin.h>
 
-#include "kernels/avx512/lanes.h"
 #include "kernels/avx512/tile.h"
+#include "kernels/avx512/vec.h"
 
 typedef float act;
 
@@ -23,6 +23,7 @@ store8(act *p, __m256 x)
 #define load16 load_float16
 #define store16 store_float16
 #define ACT_IS_FLOAT 1
+#define ACT_VECTORS "kernels/avx512/act_vectors.inc"
 #define GEMM_ARRANGE "kernels/avx512/arrange.inc"
 #define GEMM_FEW_ROWS "kernels/avx512/few_rows.inc"
 #define GEMM_BLOCKS "kernels/avx512/gemm_blocks.inc"

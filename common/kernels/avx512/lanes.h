@@ -14,23 +14,34 @@ first_lanes16(int64_t n)
     return n >= 16 ? 0xFFFF : n <= 0 ? 0 : (__mmask16)((1u << n) - 1);
 }
 
+/* A mask that the compiler sees to be full: plain loads and stores can be used. */
+#define WHOLE16(in) (__builtin_constant_p(in) && (in) == 0xFFFF)
+
 /* Lanes outside of `in` are not touched in memory, and loaded as 0. */
 static inline __m512
 load_float16(const float *p, __mmask16 in)
 {
+    if (WHOLE16(in))
+        return _mm512_loadu_ps(p);
     return _mm512_maskz_loadu_ps(in, p);
 }
 
 static inline void
 store_float16(float *p, __mmask16 in, __m512 x)
 {
+    if (WHOLE16(in)) {
+        _mm512_storeu_ps(p, x);
+        return;
+    }
     _mm512_mask_storeu_ps(p, in, x);
 }
 
 static inline __m512
 load_bf16(const bf16 *p, __mmask16 in)
 {
-    __m512i wide = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(in, p));
+    __m256i half = WHOLE16(in) ? _mm256_loadu_si256((const __m256i *)(const void *)p)
+                               : _mm256_maskz_loadu_epi16(in, p);
+    __m512i wide = _mm512_cvtepu16_epi32(half);
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 
@@ -42,7 +53,11 @@ store_bf16(bf16 *p, __mmask16 in, __m512 x)
     __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
     __m512i sum = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), odd);
     sum = _mm512_mask_mov_epi32(sum, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), ones);
-    _mm256_mask_storeu_epi16(p, in, _mm512_cvtepi32_epi16(_mm512_srli_epi32(sum, 16)));
+    __m256i half = _mm512_cvtepi32_epi16(_mm512_srli_epi32(sum, 16));
+    if (WHOLE16(in))
+        _mm256_storeu_si256((__m256i *)(void *)p, half);
+    else
+        _mm256_mask_storeu_epi16(p, in, half);
 }
 
 /*
