@@ -22,7 +22,7 @@ for isa in ref avx2 avx512; do
         continue
     fi
     for precision in fp32 bf16; do
-        options=(--precision $precision)
+        options=(--precision "$precision")
         what="$isa $precision"
         ok "$what: two sources" rolling text.shard all.json "${options[@]}" --threads 1
         ok "$what: one of them" rolling pages.shard pages.json "${options[@]}" --threads 2
