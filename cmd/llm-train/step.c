@@ -18,6 +18,7 @@ trainer_make_reducer(struct trainer *t)
         .params = &t->params,
         .groups = (int)t->groups,
         .pool = t->pool,
+        .overwritten = true,
     };
 
     t->reducer = reducer_new(&o);
@@ -55,6 +56,7 @@ accumulate(struct trainer *t, double scale)
         for (int64_t at = 0; at < each; at += t->micro_batch) {
             struct batch b = feed_batch(&t->feed, done + at, t->micro_batch);
             bool last = at + t->micro_batch == each;
+            b.overwrite = at == 0;
             if (decoder_train(t->decoder, &b, grads, scale, options.z_loss, t->mine + done + at,
                               last ? reducer_ready : NULL, t->reducer) < 0)
                 return -1;

@@ -226,6 +226,7 @@ prepare(const struct config *c, const struct params *p, const struct decoder_opt
     d->up = c->mlp == MLP_SWIGLU ? 2 * d->intermediate : d->intermediate;
     if (o->arrange && !o->training && o->kernels->ops[o->precision].gemm_arrange)
         d->arranged = mem_zarray((size_t)p->count, sizeof *d->arranged);
+    d->written = mem_zarray((size_t)p->count, sizeof *d->written);
     d->layer = mem_zarray((size_t)c->num_hidden_layers, sizeof *d->layer);
     return d;
 }
@@ -320,6 +321,7 @@ decoder_free(struct decoder *d)
         return;
     arena_release(&d->arena);
     free(d->arranged);
+    free(d->written);
     free(d->layer);
     free(d);
 }

@@ -82,6 +82,8 @@ struct batch {
     const uint32_t *inputs; /* [sequences][length] */
     const int32_t *targets; /* [sequences][length], < 0: not scored */
     const int32_t *first;   /* [sequences][length]: where in it the token's piece begins */
+    bool overwrite; /* training: gradients of weights of products (params_in_product) are written
+                       instead of added to: what stood there is not read, nor need it be zero */
 };
 
 /*
@@ -97,8 +99,8 @@ struct sequence_loss {
 
 /*
  * Forward and backward of one micro-batch. Gradients of sum(loss) * scale plus
- * z * sum(log_z^2) * scale are ADDED to `grads` (wide, grad_elements long). out [sequences]. When
- * the gradient of a run of table entries is complete for this micro-batch, ready(arg,
+ * z * sum(log_z^2) * scale are ADDED to `grads` (wide, grad_elements long; but see
+ * batch.overwrite). out [sequences]. When the gradient of a run of table entries is complete for this micro-batch, ready(arg,
  * begin, end) is called with element offsets [begin, end) of the gradient array (head and final
  * norm first, layers from the last to the first, embeddings last; every element exactly once).
  * ready may be NULL.

@@ -79,6 +79,8 @@ struct decoder {
     bool head_packed;                    /* as the weights are now */
     bool *arranged;                      /* [params->count], which matrices are; NULL: none */
 
+    bool *written; /* [params->count]: its gradient has been written; products add to it */
+
     /* scratch */
     void *partials;          /* wide [reduction blocks][broadest] */
     char *attention_scratch; /* a piece a worker */

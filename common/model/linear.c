@@ -67,7 +67,10 @@ bias_backward(const struct decoder *d, const void *dy, int bias, int64_t tokens,
     reduce_partials(d, gradient_of(d, grads, bias), d->partials, blocks, n);
 }
 
-/* dW [out][in] += dy^T x; db [out] += sum of dy. rounded: dy as the product takes it. */
+/*
+ * dW [out][in] += dy^T x (or = , see struct batch); db [out] += sum of dy. rounded: dy as the product
+ * takes it.
+ */
 static void
 backward_weight(const struct decoder *d, const void *dy, const void *rounded, const void *x,
                 int weight, int bias, int64_t tokens, void *grads)
@@ -86,11 +89,12 @@ backward_weight(const struct decoder *d, const void *dy, const void *rounded, co
         .c = gradient_of(d, grads, weight),
         .ldc = w->columns,
         .c_wide = true,
-        .accumulate = true,
+        .accumulate = d->written[weight],
         .scale = fp8_unscale(d, fp8_tensor(d, weight, FP8_GRADIENT), input),
     };
 
     gemm_run(d->pool, d->ops, &g);
+    d->written[weight] = true;
     if (bias >= 0)
         bias_backward(d, dy, bias, tokens, grads);
 }

@@ -75,6 +75,16 @@ skip_chunk(const struct decoder *d, void *d_h, int64_t begin, int64_t rows)
         memset(act_at(d, d_h, begin * d->hidden), 0, (size_t)(rows * d->hidden) * d->ops->act_size);
 }
 
+/* No chunk wrote the head's gradient. */
+static void
+zero_head(const struct decoder *d, void *grads)
+{
+    int head = d->params->head;
+
+    memset(gradient_of(d, grads, head), 0, (size_t)d->params->param[head].size * d->ops->wide_size);
+    d->written[head] = true;
+}
+
 void
 loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *targets, int64_t tokens,
          double scale, double z, void *grads)
@@ -96,4 +106,6 @@ loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *targets, in
                             d->params->head, -1, rows, grads);
     }
     d->head_packed = false;
+    if (grads && !d->written[d->params->head])
+        zero_head(d, grads);
 }

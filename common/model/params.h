@@ -55,6 +55,13 @@ struct params {
     int64_t tied_offset, grad_elements;
 };
 
+/* Is parameter i a weight of a matrix product, whose gradient is one, too (see struct batch)? */
+static inline bool
+params_in_product(const struct params *p, int i)
+{
+    return p->param[i].kind == PARAM_MATRIX || i == p->head;
+}
+
 enum { NORM_BLOCK = 16384 }; /* elements of one block of gradient norms, ZeRO slices and hashes */
 
 int params_init(struct params *p, const struct config *c);

@@ -117,6 +117,8 @@ decoder_train(struct decoder *d, const struct batch *b, void *grads, double scal
     if (decoder_check_batch(d, b) < 0)
         return -1;
     d->recording = true;
+    for (int i = 0; i < d->params->count; i++)
+        d->written[i] = !b->overwrite;
     decoder_forward(d, b, &t);
     loss_run(d, d->h_final, d->d_h, b->targets, t.count, scale, z, grads);
     sum_losses(d, b, out);

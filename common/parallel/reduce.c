@@ -125,6 +125,8 @@ reducer_new(const struct reducer_options *o)
     r->params = o->params;
     r->pool = o->pool;
     r->groups = o->groups;
+    r->overwritten = o->overwritten;
+    r->alone = o->groups == 1; /* hence one rank */
     if (o->comm->ops->split(o->comm, 0, o->comm->rank, &r->comm) != 0) {
         free(r);
         return NULL;
@@ -219,6 +221,24 @@ begin_step(struct reducer *r)
     return r->way->begin(r);
 }
 
+/* Zeroes what the group's batches add to. */
+static void
+zero_group(struct reducer *r, float *grads)
+{
+    const struct params *p = r->params;
+    int64_t from = 0, end = r->tied_clean ? p->tied_offset : p->grad_elements;
+
+    for (int i = 0; r->overwritten && i < p->count; i++) {
+        const struct param *t = &p->param[i];
+        if (!params_in_product(p, i))
+            continue;
+        reduce_zero(r->pool, grads + from, t->offset - from);
+        from = t->offset + t->size;
+    }
+    reduce_zero(r->pool, grads + from, end - from);
+    r->tied_clean = false;
+}
+
 float *
 reducer_group(struct reducer *r)
 {
@@ -238,7 +258,7 @@ reducer_group(struct reducer *r)
         struct tree_stack whole = r->stack;
         r->last_count = fold(&whole, r->last);
     }
-    reduce_zero(r->pool, grads, r->params->grad_elements);
+    zero_group(r, grads);
     return grads;
 }
 
@@ -303,7 +323,10 @@ join_twins(struct reducer *r, int i, struct threads *pool)
     const struct piece *sparse = &r->pieces[dense->twin];
     float *sum = (float *)(uintptr_t)r->way->sum(r);
     float *value[] = {sum + dense->begin, sum + sparse->begin};
-    reduce_sum(pool, &(struct addition){0, 1}, 1, value, dense->end - dense->begin);
+    if (r->alone)
+        reduce_move(pool, value[0], value[1], dense->end - dense->begin);
+    else
+        reduce_sum(pool, &(struct addition){0, 1}, 1, value, dense->end - dense->begin);
 }
 
 /* Reduces the oldest own piece if all ranks' parts of it have come. */
@@ -369,6 +392,7 @@ reducer_finish(struct reducer *r, const float **sum)
     }
     if (reduce_rest(r) != 0 || r->way->complete(r) != 0)
         return -1;
+    r->tied_clean = r->alone && r->params->tied_offset >= 0;
     *sum = r->way->sum(r);
     return 0;
 }

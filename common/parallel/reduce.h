@@ -16,7 +16,7 @@
  * groups' gradients and their number G alone, never of the ranks (parallel/tree.h).
  *
  *     while (reducer_more(r)) {
- *         float *grads = reducer_group(r);            the next group of this rank, zero-filled
+ *         float *grads = reducer_group(r);            the next group of this rank
  *         decoder_train(…, grads, …, NULL, NULL);     every micro-batch but the group's last
  *         decoder_train(…, grads, …, reducer_ready, r);
  *     }
@@ -37,6 +37,7 @@ struct reducer_options {
     const struct params *params; /* must outlive the reducer */
     int groups;                  /* G */
     struct threads *pool;        /* for the additions at the end; may be NULL */
+    bool overwritten;            /* a group's first batch has batch.overwrite set */
     bool messages_only;          /* no shared memory (tests, measurements) */
 };
 
@@ -63,7 +64,8 @@ struct tree_run reducer_groups(const struct reducer *r);
 bool reducer_more(const struct reducer *r);
 
 /*
- * The next group's gradients, [grad_elements], zero; ascending. NULL with a record.
+ * The next group's gradients, [grad_elements], ascending: zero, or where options.overwritten,
+ * zero but for the weights of products. NULL with a record.
  * The sum of the step before is no longer valid after the first of a step.
  */
 float *reducer_group(struct reducer *r);

@@ -6,7 +6,8 @@
 
 #include "parallel/reduce_private.h"
 
-enum { ADD_CELL = 16384, ADD_BLOCK = 2048 }; /* elements: of a pool's cell; kept in the cache */
+/* Elements: of a pool's cell; kept in the cache; looked at for zeros at once. */
+enum { ADD_CELL = 16384, ADD_BLOCK = 2048, MOVE_BLOCK = 128 };
 
 typedef float lanes __attribute__((vector_size(32), aligned(4), may_alias));
 
@@ -62,6 +63,49 @@ reduce_sum(struct threads *pool, const struct addition *additions, int count, fl
 
     if (count > 0)
         threads_run(pool, cells(n), sum_cell, &job);
+}
+
+static bool
+all_zero(const float *x, int64_t n)
+{
+    typedef uint32_t bits __attribute__((vector_size(32), aligned(4), may_alias));
+    bits any = {0};
+    uint32_t rest = 0, one;
+    int64_t i = 0;
+
+    for (; i + 8 <= n; i += 8)
+        any |= *(const bits *)(const void *)(x + i);
+    for (; i < n; i++, rest |= one)
+        memcpy(&one, x + i, sizeof one);
+    for (int lane = 0; lane < 8; lane++)
+        rest |= any[lane];
+    return rest == 0;
+}
+
+static int
+move_cell(void *arg, size_t cell, int worker)
+{
+    const struct sum_job *job = arg;
+    int64_t begin = (int64_t)cell * ADD_CELL, end = begin + ADD_CELL;
+
+    (void)worker;
+    end = end < job->n ? end : job->n;
+    for (int64_t at = begin; at < end; at += MOVE_BLOCK) {
+        int64_t n = end - at < MOVE_BLOCK ? end - at : MOVE_BLOCK;
+        if (all_zero(job->value[1] + at, n))
+            continue;
+        add(job->value[0] + at, job->value[1] + at, n);
+        memset(job->value[1] + at, 0, (size_t)n * sizeof(float));
+    }
+    return 0;
+}
+
+void
+reduce_move(struct threads *pool, float *to, float *from, int64_t n)
+{
+    struct sum_job job = {.value = (float *[]){to, from}, .n = n};
+
+    threads_run(pool, cells(n), move_cell, &job);
 }
 
 static int

@@ -52,6 +52,9 @@ struct reducer {
     const struct params *params;
     struct threads *pool;
     int groups;
+    bool overwritten;
+    bool alone;      /* one rank with one group: a tied embedding's sparse gradient is moved away */
+    bool tied_clean; /* … and that has left zeros for the next step */
     struct tree_run run;
     struct slice *slices;
     struct piece *pieces;
@@ -99,6 +102,9 @@ int reduce_find(const struct reducer *r, int64_t e);
 void reduce_sum(struct threads *pool, const struct addition *additions, int count,
                 float *const *value, int64_t n);
 void reduce_zero(struct threads *pool, float *value, int64_t n);
+
+/* to += from, from = 0; runs of from that are zero already cost no more than reading them. */
+void reduce_move(struct threads *pool, float *to, float *from, int64_t n);
 
 /* Bytes in which messages of that many nodes of other ranks land. */
 uint64_t reduce_staging(int remote);

@@ -62,8 +62,13 @@ load_batch(struct job *j, const char *path)
 
     if (j->batch_bytes.len != (size_t)(2 + 3 * tokens) * 4)
         return err_set(STATUS_INPUT, "%s: wrong size", path);
-    j->batch = (struct batch){words[0], words[1], (const uint32_t *)(words + 2), words + 2 + tokens,
-                              words + 2 + 2 * tokens};
+    j->batch = (struct batch){
+        .sequences = words[0],
+        .length = words[1],
+        .inputs = (const uint32_t *)(words + 2),
+        .targets = words + 2 + tokens,
+        .first = words + 2 + 2 * tokens,
+    };
     return 0;
 }
 

@@ -190,6 +190,41 @@ test_ready(const char *name, const struct small_model *m, const struct small_bat
 }
 
 /* A planned figure is what the activations of the formula take, and what recomputation saves. */
+/* Gradients of products are overwritten, whatever stood there; the second batch is added. */
+static void
+test_overwrite(const char *name, const struct small_model *m, const struct small_batch *b,
+               enum precision precision, bool scored)
+{
+    const struct params *p = &m->params;
+    size_t bytes = (size_t)p->grad_elements * sizeof(float);
+    struct decoder *d = small_decoder(m, kernels_pick(NULL), precision, NULL, RECOMPUTE_NONE, true);
+    struct sequence_loss out[SMALL_SEQUENCES];
+    float *want = mem_zalloc(bytes), *got = mem_zalloc(bytes);
+    int32_t none[SMALL_TOKENS];
+    struct batch first = b->batch, second = b->batch;
+
+    for (int i = 0; i < SMALL_TOKENS; i++)
+        none[i] = -1;
+    if (!scored)
+        first.targets = none;
+    for (int i = 0; i < p->count; i++)
+        for (int64_t j = 0; params_in_product(p, i) && j < p->param[i].size; j++)
+            got[p->param[i].offset + j] = NAN;
+    decoder_train(d, &first, want, 0.25, 1e-3, out, NULL, NULL);
+    decoder_train(d, &second, want, 0.25, 1e-3, out, NULL, NULL);
+    first.overwrite = true;
+    decoder_train(d, &first, got, 0.25, 1e-3, out, NULL, NULL);
+    decoder_train(d, &second, got, 0.25, 1e-3, out, NULL, NULL);
+    int64_t differ = 0;
+    for (int64_t i = 0; i < p->grad_elements; i++)
+        differ += !(want[i] == got[i]);
+    ok(differ == 0, "%s %s: gradients written over%s: %lld differ", name, precision_name(precision),
+       scored ? "" : " by a batch that scores nothing", (long long)differ);
+    decoder_free(d);
+    free(want);
+    free(got);
+}
+
 static void
 test_plan(const char *name, const struct small_model *m)
 {
@@ -269,6 +304,10 @@ test_model(const char *name, const char *json)
         test_precisions(name, &m, &b, k);
         test_same_bits(name, &m, &b, k);
         test_independence(name, &m, k);
+    }
+    for (enum precision p = PRECISION_FP32; p <= PRECISION_BF16; p++) {
+        test_overwrite(name, &m, &b, p, true);
+        test_overwrite(name, &m, &b, p, false);
     }
     test_ready(name, &m, &b);
     test_plan(name, &m);

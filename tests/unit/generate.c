@@ -47,7 +47,8 @@ test_against_loss(const char *name, const struct small_model *m, const uint32_t 
     int32_t targets[LENGTH], first[LENGTH] = {0};
     double token_loss[LENGTH], worst = 0;
     struct sequence_loss out;
-    struct batch b = {1, LENGTH, ids, targets, first};
+    struct batch b = {
+        .sequences = 1, .length = LENGTH, .inputs = ids, .targets = targets, .first = first};
 
     for (int i = 0; i < LENGTH; i++)
         targets[i] = (int32_t)ids[(i + 1) % LENGTH];

@@ -111,7 +111,11 @@ losses(struct decoder *d, const uint32_t *ids, int64_t sequences, int64_t length
 {
     static int32_t targets[BATCH * LENGTH], first[BATCH * LENGTH];
     struct sequence_loss sum[BATCH];
-    struct batch b = {sequences, length, ids, targets, first};
+    struct batch b = {.sequences = sequences,
+                      .length = length,
+                      .inputs = ids,
+                      .targets = targets,
+                      .first = first};
     for (int64_t i = 0; i < sequences * length; i++)
         targets[i] = (int32_t)(ids[i] * 7 % VOCAB);
     if (decoder_loss(d, &b, sum, out) < 0)

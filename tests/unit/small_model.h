@@ -105,7 +105,11 @@ small_batch_init(struct small_batch *b, const struct config *c)
         }
         batch_pieces(begins, SMALL_LENGTH, s != 2, b->first + s * SMALL_LENGTH);
     }
-    b->batch = (struct batch){SMALL_SEQUENCES, SMALL_LENGTH, b->inputs, b->targets, b->first};
+    b->batch = (struct batch){.sequences = SMALL_SEQUENCES,
+                              .length = SMALL_LENGTH,
+                              .inputs = b->inputs,
+                              .targets = b->targets,
+                              .first = b->first};
 }
 
 /* The table called name, or NULL when this CPU has none. */
