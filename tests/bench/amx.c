@@ -132,9 +132,10 @@ bench_attention(int64_t n, int64_t heads, int64_t head_dim)
                           .dkv_stride = head_dim};
     a.scratch = mem_aligned(ops->attention_scratch(n, n, heads, head_dim, true));
     double forward = rate(run_forward, &a, flops), backward = rate(run_backward, &a, 2.5 * flops);
-    printf("attention %4d x %d x %3d   %5.0f GFLOP/s, backward %5.0f  %2.0f, %2.0f %% of the peak\n",
-           (int)n, (int)heads, (int)head_dim, forward, backward, 100 * forward / peak,
-           100 * backward / peak);
+    printf(
+        "attention %4d x %d x %3d   %5.0f GFLOP/s, backward %5.0f  %2.0f, %2.0f %% of the peak\n",
+        (int)n, (int)heads, (int)head_dim, forward, backward, 100 * forward / peak,
+        100 * backward / peak);
 }
 
 int

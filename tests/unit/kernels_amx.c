@@ -30,7 +30,6 @@
 void emulated_amx_bf16(struct ops *o);
 double emulated_amx_peak(enum precision p, double seconds);
 
-
 /* ---- the tiles in software themselves ---- */
 
 /* Whether run() ends its process by abort(). */
@@ -127,7 +126,8 @@ test_soft_tiles(void)
     ok(aborts(use_released), "so does one that was released");
     ok(aborts(use_too_many_rows) && aborts(use_palette_2), "and a configuration of 17 rows, or of "
                                                            "another palette");
-    ok(aborts(use_mismatch) && aborts(use_one_twice), "and shapes that do not fit, and A that is B");
+    ok(aborts(use_mismatch) && aborts(use_one_twice),
+       "and shapes that do not fit, and A that is B");
 
     /* The chains of even and odd k: 2^24 and 1 meet in neither, but for the last sum. */
     const float big[4] = {0x1p24f, 1, 1, 1}, ones[4] = {1, 1, 1, 1};
@@ -175,7 +175,8 @@ exact(const void *x, int64_t n, bool is_wide)
 {
     double *y = mem_array((size_t)(n ? n : 1), sizeof *y);
     for (int64_t i = 0; i < n; i++)
-        y[i] = is_wide ? (double)((const float *)x)[i] : (double)bf16_to_float(((const bf16 *)x)[i]);
+        y[i] = is_wide ? (double)((const float *)x)[i]
+                       : (double)bf16_to_float(((const bf16 *)x)[i]);
     return y;
 }
 
@@ -195,7 +196,8 @@ product_new(const struct gemm *shape, bool bias)
     g->lda = (g->ta ? g->m : g->k) + 3;
     g->ldb = (g->tb ? g->k : g->n) + 5;
     g->ldc = g->n + 2;
-    int64_t a = g->lda * (g->ta ? g->k : g->m), b = g->ldb * (g->tb ? g->n : g->k), c = g->ldc * g->m;
+    int64_t a = g->lda * (g->ta ? g->k : g->m), b = g->ldb * (g->tb ? g->n : g->k),
+            c = g->ldc * g->m;
     p.c_size = (size_t)c * (g->c_wide ? sizeof(float) : sizeof(bf16));
     g->a = p.a = numbers(a, 1);
     g->b = p.b = numbers(b, 2);
@@ -241,8 +243,8 @@ product_pack(struct product *p, const struct ops *ops)
     memset(p->packed, 0xff, size);
     for (int64_t j = 0; j < g->n; j += 2 * PACK_COLUMNS)
         for (int64_t part = 0; part < 2 && j + part * PACK_COLUMNS < g->n; part++)
-            ops->gemm_pack(g->tb, g->n, g->k, g->b, g->ldb, j + part * PACK_COLUMNS,
-                           PACK_COLUMNS, p->packed);
+            ops->gemm_pack(g->tb, g->n, g->k, g->b, g->ldb, j + part * PACK_COLUMNS, PACK_COLUMNS,
+                           p->packed);
 }
 
 /* C of one run; a copy of what it held before is multiplied into. */
@@ -309,7 +311,8 @@ static const struct {
     {{.m = 300, .n = 820, .k = 70, .c_wide = true}, false},
     {{.m = 17, .n = 31, .k = 513, .scale = -2, .accumulate = true}, false},
     {{.ta = true, .m = 290, .n = 130, .k = 600, .c_wide = true, .accumulate = true}, false},
-    {{.ta = true, .m = 48, .n = 96, .k = 33, .c_wide = true, .accumulate = true, .scale = 0.25}, true},
+    {{.ta = true, .m = 48, .n = 96, .k = 33, .c_wide = true, .accumulate = true, .scale = 0.25},
+     true},
     {{.ta = true, .tb = true, .m = 50, .n = 70, .k = 90}, false},
     {{.tb = true, .m = 5, .n = 64, .k = 1}, true},
     {{.m = 3, .n = 7, .k = 0}, true},
@@ -342,8 +345,8 @@ test_products(const struct subject *s)
         free(both);
         product_free(&p);
     }
-    ok(worst <= 1, "%s: %d products of odd shapes against FP64, worst at %.2f of its bound", s->name,
-       PRODUCTS, worst);
+    ok(worst <= 1, "%s: %d products of odd shapes against FP64, worst at %.2f of its bound",
+       s->name, PRODUCTS, worst);
     ok(same_packed, "%s: the same bits with B packed beforehand, in parts", s->name);
     ok(same_cells, "%s: the same bits in cells of 37 x 64, packed or not", s->name);
     return hash;
@@ -357,8 +360,17 @@ test_rows(const struct subject *s)
     bf16 *a = numbers(M * K, 1), *b = numbers(N * K, 2);
     static float all[M][N], one[N];
     bool same = true;
-    struct gemm g = {.tb = true, .m = M, .n = N, .k = K, .a = a, .lda = K, .b = b, .ldb = K,
-                     .c = all, .ldc = N, .c_wide = true};
+    struct gemm g = {.tb = true,
+                     .m = M,
+                     .n = N,
+                     .k = K,
+                     .a = a,
+                     .lda = K,
+                     .b = b,
+                     .ldb = K,
+                     .c = all,
+                     .ldc = N,
+                     .c_wide = true};
     s->ops.gemm(&g);
     for (int i = 0; i < M; i += 3) {
         g.m = 1;
@@ -413,12 +425,28 @@ attending_new(int i)
     x.d_k = numbers(x.kv_numbers, 7);
     x.d_v = numbers(x.kv_numbers, 8);
     x.lse = wide_numbers(heads * queries, 9);
-    x.a = (struct attention){.queries = queries, .keys = keys, .heads = heads, .head_dim = n,
-                             .q0 = q0, .first = x.first, .scale = 1 / sqrt((double)n), .q = x.q,
-                             .k = x.k, .v = x.v, .out = x.out, .q_stride = width,
-                             .kv_stride = n + 1, .out_stride = width, .lse = x.lse,
-                             .lse_stride = queries, .d_out = x.d_out, .d_q = x.d_q, .d_k = x.d_k,
-                             .d_v = x.d_v, .dq_stride = width, .dkv_stride = n + 1};
+    x.a = (struct attention){.queries = queries,
+                             .keys = keys,
+                             .heads = heads,
+                             .head_dim = n,
+                             .q0 = q0,
+                             .first = x.first,
+                             .scale = 1 / sqrt((double)n),
+                             .q = x.q,
+                             .k = x.k,
+                             .v = x.v,
+                             .out = x.out,
+                             .q_stride = width,
+                             .kv_stride = n + 1,
+                             .out_stride = width,
+                             .lse = x.lse,
+                             .lse_stride = queries,
+                             .d_out = x.d_out,
+                             .d_q = x.d_q,
+                             .d_k = x.d_k,
+                             .d_v = x.d_v,
+                             .dq_stride = width,
+                             .dkv_stride = n + 1};
     return x;
 }
 

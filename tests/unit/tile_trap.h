@@ -20,7 +20,7 @@
 static int64_t trap_count; /* instructions emulated */
 
 struct trap_instruction {
-    int prefix;  /* 0: none, 1: 66, 2: F3, 3: F2 */
+    int prefix; /* 0: none, 1: 66, 2: F3, 3: F2 */
     int opcode, reg, rm, third, mod;
     bool has_memory;
     uint64_t address;
@@ -64,8 +64,7 @@ trap_memory(const ucontext_t *u, const uint8_t *p, int x, int b, struct trap_ins
         i->address += (uint64_t)u->uc_mcontext.gregs[REG_RIP] + (uint64_t)i->length;
     else if (!no_base)
         i->address += trap_register(u, base);
-    i->stride = index < 0 || index == 4 ? 0
-                                        : (int64_t)(trap_register(u, index) << scale);
+    i->stride = index < 0 || index == 4 ? 0 : (int64_t)(trap_register(u, index) << scale);
     i->has_memory = true;
 }
 

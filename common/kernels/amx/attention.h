@@ -109,8 +109,7 @@ static inline __mmask16
 sees(const struct sight *s, int half, int64_t key)
 {
     const __m512i k = _mm512_set1_epi32((int)key);
-    return _mm512_mask_cmple_epi32_mask(_mm512_cmple_epi32_mask(s->low[half], k), k,
-                                        s->high[half]);
+    return _mm512_mask_cmple_epi32_mask(_mm512_cmple_epi32_mask(s->low[half], k), k, s->high[half]);
 }
 
 /* Packed forms of x [lines][width], strips one after the other. */
@@ -165,9 +164,9 @@ store_transposed(bf16 *out, int64_t ld, float *blocks, int64_t stride, int64_t r
             transpose16(x);
             transpose16(y);
             for (int i = 0; i < 16 && 16 * half + i < rows; i++)
-                _mm512_mask_storeu_epi16(out + (16 * half + i) * ld + j, first_of_32(n - j),
-                                         round32(_mm512_castsi512_ps(x[i]),
-                                                 _mm512_castsi512_ps(y[i])));
+                _mm512_mask_storeu_epi16(
+                    out + (16 * half + i) * ld + j, first_of_32(n - j),
+                    round32(_mm512_castsi512_ps(x[i]), _mm512_castsi512_ps(y[i])));
         }
 }
 

@@ -25,14 +25,14 @@
 enum { QUERIES = 2 * STRIP, KEYS = 2 * STRIP, SQUARE = QUERIES * KEYS };
 
 struct backward_work {
-    bf16 *k, *v, *k_across;          /* K, V in rows; K^T in rows */
-    bf16 *q, *d_out;                 /* Q^T, d_out^T in pairs: strips of queries */
-    bf16 *q_across, *d_out_across;   /* Q, d_out in pairs over queries: strips of width */
-    bf16 *p_rows, *ds_rows;          /* P^T, dS^T in rows: strips of keys */
-    bf16 *ds_pairs;                  /* dS^T in pairs: strips of queries */
-    float *s, *dp;                   /* one block each */
-    float *d_q, *d_k, *d_v;          /* blocks: [width/32][2], [keys/32][width/32] */
-    float *lse, *delta;              /* [QUERIES], times log2 e; times scale */
+    bf16 *k, *v, *k_across;        /* K, V in rows; K^T in rows */
+    bf16 *q, *d_out;               /* Q^T, d_out^T in pairs: strips of queries */
+    bf16 *q_across, *d_out_across; /* Q, d_out in pairs over queries: strips of width */
+    bf16 *p_rows, *ds_rows;        /* P^T, dS^T in rows: strips of keys */
+    bf16 *ds_pairs;                /* dS^T in pairs: strips of queries */
+    float *s, *dp;                 /* one block each */
+    float *d_q, *d_k, *d_v;        /* blocks: [width/32][2], [keys/32][width/32] */
+    float *lse, *delta;            /* [QUERIES], times log2 e; times scale */
     size_t size;
 };
 
@@ -182,9 +182,8 @@ square(const struct attention *a, const struct backward_work *w, const struct si
 }
 
 static void
-backward_keys(const struct attention *a, const struct backward_work *w,
-              const struct sight sight[2], int64_t key, int64_t strips, int64_t query_strips,
-              bool begun)
+backward_keys(const struct attention *a, const struct backward_work *w, const struct sight sight[2],
+              int64_t key, int64_t strips, int64_t query_strips, bool begun)
 {
     const int64_t width = padded(a->head_dim) / STRIP, key_steps = padded(a->keys) / TILE_DEPTH;
     const int64_t operand = QUERIES / TILE_DEPTH * STEP_NUMBERS;
@@ -219,8 +218,8 @@ backward_queries(const struct attention *a, const struct backward_work *w, int64
         backward_keys(a, w, sight, key, at_most(to - key, KEYS) / STRIP, steps_of(rows),
                       key > from);
     for (int64_t q = 0; q * STRIP < rows; q++)
-        store_transposed((bf16 *)a->d_q + (row + q * STRIP) * a->dq_stride + head * n,
-                         a->dq_stride, w->d_q + q * BLOCK_NUMBERS, 2 * BLOCK_NUMBERS,
+        store_transposed((bf16 *)a->d_q + (row + q * STRIP) * a->dq_stride + head * n, a->dq_stride,
+                         w->d_q + q * BLOCK_NUMBERS, 2 * BLOCK_NUMBERS,
                          at_most(rows - q * STRIP, STRIP), n, one);
 }
 

@@ -63,7 +63,7 @@ transpose16(__m512i r[16])
             r[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + j + 2]);
             r[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + j + 2]);
         }
-    /* r[4i + j] has, in its quarter q, rows 4i … 4i + 3 of column 4q + j */
+        /* r[4i + j] has, in its quarter q, rows 4i … 4i + 3 of column 4q + j */
 #pragma GCC unroll 4
     for (int j = 0; j < 4; j++) {
         __m512i even_a = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88);

@@ -13,7 +13,7 @@
 enum {
     AMX_BF16 = 1 << 22, /* leaf 7, EDX */
     AMX_TILE = 1 << 24,
-    AVX512_BF16 = 1 << 5, /* leaf 7.1, EAX */
+    AVX512_BF16 = 1 << 5,        /* leaf 7.1, EAX */
     REQUEST_PERMISSION = 0x1023, /* ARCH_REQ_XCOMP_PERM */
     TILE_DATA = 18               /* XFEATURE_XTILEDATA */
 };

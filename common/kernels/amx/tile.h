@@ -29,10 +29,18 @@ struct tile_config {
     uint8_t rows[16];
 };
 
-#define TILE_CONFIG_ALL                                                                        \
-    {                                                                                          \
-        .palette = 1, .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},                           \
-        .rows = {16, 16, 16, 16, 16, 16, 16, 16}                                               \
+#define TILE_CONFIG_ALL                                                        \
+    {                                                                          \
+        .palette = 1, .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = { \
+            16,                                                                \
+            16,                                                                \
+            16,                                                                \
+            16,                                                                \
+            16,                                                                \
+            16,                                                                \
+            16,                                                                \
+            16                                                                 \
+        }                                                                      \
     }
 
 #ifdef EMULATED_TILES
@@ -62,16 +70,14 @@ tile_end(void)
 
 #define tile_zero(t) __asm__ volatile("tilezero %%tmm" #t ::)
 /* The tile's 1 KiB at `from`. */
-#define tile_load(t, from)                                                                     \
-    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(from),                              \
-                     "r"((int64_t)TILE_STRIDE)                                                 \
+#define tile_load(t, from)                                                                  \
+    __asm__ volatile("tileloadd (%0,%1,1), %%tmm" #t ::"r"(from), "r"((int64_t)TILE_STRIDE) \
                      : "memory")
-#define tile_store(to, t)                                                                      \
+#define tile_store(to, t)                                                                     \
     __asm__ volatile("tilestored %%tmm" #t ", (%0,%1,1)" ::"r"(to), "r"((int64_t)TILE_STRIDE) \
                      : "memory")
 /* c += a b. */
-#define tile_dot(c, a, b)                                                                      \
-    __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
+#define tile_dot(c, a, b) __asm__ volatile("tdpbf16ps %%tmm" #b ", %%tmm" #a ", %%tmm" #c ::)
 
 #endif
 
