@@ -50,7 +50,6 @@ fill_avx2(struct kernels *k)
 {
     avx2_fp32(&k->ops[PRECISION_FP32]);
     avx2_bf16(&k->ops[PRECISION_BF16]);
-    k->blas = true;
     k->peak = avx2_peak;
 }
 #else
@@ -71,7 +70,6 @@ fill_avx512(struct kernels *k)
 {
     avx512_fp32(&k->ops[PRECISION_FP32]);
     avx512_bf16(&k->ops[PRECISION_BF16]);
-    k->blas = false;
     k->peak = avx512_peak;
 }
 #else

@@ -7,9 +7,9 @@
 #define ACT_IS_FLOAT 0
 #define ACT_VECTORS "kernels/avx2/act_vectors.inc"
 #define GEMM_FEW_ROWS "kernels/avx2/few_rows.inc"
-#define GEMM_BLOCKS "kernels/avx2/gemm_blocks.inc"
+#define GEMM_PRODUCT avx2_gemm_bf16
 #define ATTENTION "kernels/avx2/attention.inc"
-#define MULTIPLY avx2_multiply
+#define MULTIPLY avx2_sgemm
 #define QUANTIZE "kernels/avx2/quantize.inc"
 #define OPS_FILL avx2_bf16
 #include "kernels/avx2/ops.inc"

@@ -11,7 +11,7 @@
 #define ACT_VECTORS "kernels/avx512/act_vectors.inc"
 #define GEMM_ARRANGE "kernels/avx512/arrange.inc"
 #define GEMM_FEW_ROWS "kernels/avx512/few_rows.inc"
-#define GEMM_BLOCKS "kernels/avx512/gemm_blocks.inc"
+#define GEMM_PRODUCT avx512_gemm_bf16
 #define ATTENTION "kernels/avx512/attention.inc"
 #define QUANTIZE "kernels/avx512/quantize.inc"
 #define OPS_FILL avx512_bf16

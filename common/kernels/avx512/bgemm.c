@@ -25,7 +25,10 @@ store16(elem *p, __mmask16 in, __m512 x)
     _mm256_mask_storeu_epi16(p, in, _mm512_cvtepi32_epi16(high));
 }
 
-#include "kernels/avx512/product.inc"
+#include "kernels/avx512/pack.inc"
+
+#define PRODUCT_TILE avx512_product_tile
+#include "kernels/product.inc"
 
 void
 avx512_gemm_bf16(const struct gemm *g)

@@ -4,8 +4,9 @@
 #include <stdint.h>
 
 #include "kernels/avx512/avx512.h"
+#include "kernels/product.h"
 
-/* Matrix products for AVX-512: sizes and the inner loop that all precisions share. */
+/* Matrix products for AVX-512: their sizes and scratch. */
 
 /*
  * A tile of C is at most TILE_ROWS x TILE_COLUMNS: 28 of the 32 registers hold sums. A panel of
@@ -34,26 +35,7 @@ product_scratch(void)
     return kernel_scratch(sizeof(struct product_scratch));
 }
 
-/* Memory that is needed soon: `rows` runs of `lines` cache lines, `skip` bytes between runs. */
-struct ahead {
-    const char *at;
-    int64_t line, lines, skip, rows;
-    int each; /* lines to ask for at a time */
-};
-
-/*
- * out[rows][32] = scale * (a b (+ in)): a panel of A [depth][16] and one of B [depth][32], both
- * 64-byte aligned. Columns beyond `columns` are not touched. in may be out, or NULL.
- */
-struct product_tile {
-    int64_t depth, columns;
-    int rows; /* 1 … TILE_ROWS */
-    float scale;
-    const float *a, *b, *in;
-    float *out;
-    int64_t ld_in, ld_out;
-    struct ahead *ahead;
-};
-void product_tile(const struct product_tile *t);
+/* On tiles of TILE_ROWS x TILE_COLUMNS. */
+void avx512_product_tile(const struct product_tile *t);
 
 #endif

@@ -98,7 +98,7 @@ tile_run(const struct product_tile *t, int rows)
 }
 
 void
-product_tile(const struct product_tile *t)
+avx512_product_tile(const struct product_tile *t)
 {
     switch (t->rows) {
     case 1: tile_run(t, 1); break;
