@@ -152,8 +152,7 @@ test_changes(const struct small_model *m, const struct small_batch *b, const str
     struct decoder *d = fp8_decoder(m, k, NULL, RECOMPUTE_NONE, &delayed);
     size_t bytes = (size_t)m->params.grad_elements * sizeof(float);
     struct run before = {.grads = mem_zalloc(bytes)}, after = {.grads = mem_zalloc(bytes)};
-    struct decoder *plain =
-        small_decoder(m, k, PRECISION_FP32, NULL, RECOMPUTE_NONE, true);
+    struct decoder *plain = small_decoder(m, k, PRECISION_FP32, NULL, RECOMPUTE_NONE, true);
     float *wide = mem_zalloc(bytes), *want = mem_zalloc(bytes);
     struct sequence_loss loss[SMALL_SEQUENCES];
 
@@ -225,9 +224,8 @@ test_rule(const struct small_model *m)
         float amax;
         double largest; /* of the last four: what the scale is made from; 0: as before */
         double newest;
-    } steps[] = {{0, 0, 0},      {2, 2, 2},   {8, 8, 8},        {1, 8, 1}, {NAN, 8, 0},
-                 {0.5f, 8, 0.5}, {3, 3, 3},   {INFINITY, 0, 0}, {1, 0, 1}, {1, 0, 1},
-                 {1, 0, 1},      {0.25f, 1, 0.25}};
+    } steps[] = {{0, 0, 0}, {2, 2, 2},        {8, 8, 8}, {1, 8, 1}, {NAN, 8, 0}, {0.5f, 8, 0.5},
+                 {3, 3, 3}, {INFINITY, 0, 0}, {1, 0, 1}, {1, 0, 1}, {1, 0, 1},   {0.25f, 1, 0.25}};
 
     for (int algorithm = FP8_AMAX_MAX; algorithm <= FP8_AMAX_MOST_RECENT; algorithm++)
         for (int margin = 0; margin <= 3; margin += 3) {

@@ -145,7 +145,8 @@ test_kernel(const struct kernels *k, enum precision p, enum fp8_format f, const 
         if (isnan(x))
             wrong += !isnan(got[i]);
         else
-            wrong += got[i] != fp8_to_float((uint8_t)expected(t, x), f) || signbit(got[i]) != signbit(x);
+            wrong += got[i] != fp8_to_float((uint8_t)expected(t, x), f) ||
+                     signbit(got[i]) != signbit(x);
     }
     is_int(wrong, 0, "%s %s %s: all BF16 numbers times %g", k->name, precision_name(p), names[f],
            (double)scale);

@@ -51,7 +51,7 @@ ok 'is there' test -e hf/model.safetensors
 not_ok 'but not its history' test -e hf/fp8.safetensors
 
 # Schedules.
-schedule=(--model llama.json --precision bf16,fp8-hybrid@10,bf16@18 --steps 24)
+schedule=(--model llama.json --precision 'bf16,fp8-hybrid@10,bf16@18' --steps 24)
 ok 'a schedule' train plan "${schedule[@]}" --save-every 5 --keep-last 9
 want=$(state_hash plan.jsonl)
 is 'switches are logged' "$(jq -rs 'map(select(.event == "step" and .precision) | "\(.step) \(.precision)") | join(", ")' plan.jsonl)" \
