@@ -72,6 +72,20 @@ machine_check(struct trainer *t)
     }
 }
 
+/* Each operation: the largest error beside what is allowed, and why that much is. */
+static void
+print_errors(const struct kernel_check *found)
+{
+    for (int i = 0; i < found->errors; i++) {
+        const struct kernel_error *e = &found->error[i];
+        char allowed[32] = "-";
+        if (e->allowed > 0)
+            snprintf(allowed, sizeof allowed, "%.1e", e->allowed);
+        printf("    %-34s %6d checks  bound %-8s error %.2f of it  %s\n", e->name, e->checked,
+               allowed, e->ratio, kernel_bound_reason(e->name));
+    }
+}
+
 int
 machine_self_check(void)
 {
@@ -86,6 +100,7 @@ machine_self_check(void)
         printf("%s %s: %d checks passed, nearest to its bound %s (%.2f of it)%s%s\n", k->name,
                precision_name(p), found.checked, found.worst, found.worst_ratio, found.note[0] ? "; " : "",
                found.note);
+        print_errors(&found);
     }
     return STATUS_OK;
 }

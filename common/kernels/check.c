@@ -20,6 +20,8 @@ check_products(const struct kernels *k, enum precision p, const struct gemm *sha
     checker_init(&c, k, p, out);
     for (int round = 0; round < rounds; round++)
         check_gemm(&c, round);
+    if (rounds > 2)
+        check_gemm_sizes(&c);
     for (int i = 0; i < count; i++)
         check_gemm_shape(&c, &shapes[i]);
     return !c.failed;
@@ -32,6 +34,10 @@ check_others(const struct kernels *k, enum precision p, int rounds, struct kerne
     checker_init(&c, k, p, out);
     for (int round = 0; round < rounds; round++)
         check_ops(&c, round);
+    if (rounds > 2) {
+        check_sizes(&c);
+        check_extremes(&c);
+    }
     return !c.failed;
 }
 

@@ -62,8 +62,8 @@ array_output(struct checker *c, enum array_kind kind, int64_t n)
     return array_new(c, kind, n);
 }
 
-static void
-array_set(const struct checker *c, struct array *a, int64_t i, double x)
+void
+array_put(const struct checker *c, struct array *a, int64_t i, double x)
 {
     if (c->precision == PRECISION_FP64)
         ((double *)a->got)[i] = x;
@@ -87,7 +87,7 @@ void
 array_round(struct checker *c, struct array *a)
 {
     for (int64_t i = 0; i < a->n; i++) {
-        array_set(c, a, i, a->want[i]);
+        array_put(c, a, i, a->want[i]);
         a->want[i] = array_at(c, a, i);
     }
 }
@@ -110,9 +110,28 @@ checker_unit(const struct checker *c, enum array_kind kind)
     return c->precision == PRECISION_BF16 && kind == ARRAY_ACT ? 0x1p-8 : 0x1p-24;
 }
 
+/* The line of an operation in the table of errors; NULL when that is full. */
+static struct kernel_error *
+error_of(struct kernel_check *out, const char *name)
+{
+    for (int i = 0; i < out->errors; i++)
+        if (strcmp(out->error[i].name, name) == 0)
+            return &out->error[i];
+    if (out->errors == KERNEL_ERRORS_MAX)
+        return NULL;
+    struct kernel_error *e = &out->error[out->errors++];
+    snprintf(e->name, sizeof e->name, "%s", name);
+    return e;
+}
+
 void
 checker_ratio(struct checker *c, const char *name, double ratio)
 {
+    struct kernel_error *e = error_of(c->out, name);
+    if (e) {
+        e->checked++;
+        e->ratio = ratio <= e->ratio ? e->ratio : ratio;
+    }
     c->out->checked++;
     bool bad = !(ratio <= 1);
     if (bad || ratio > c->out->worst_ratio) {
@@ -144,6 +163,9 @@ checker_compare(struct checker *c, const char *name, const struct array *a, doub
             break;
     }
     checker_ratio(c, name, worst);
+    struct kernel_error *e = error_of(c->out, name);
+    if (e && bound > e->allowed)
+        e->allowed = bound;
 }
 
 void

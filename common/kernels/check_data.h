@@ -46,6 +46,9 @@ double checker_uniform(struct checker *c);
 /* Makes `got` the rounded copy of `want`: the result of one operation as input of the next. */
 void array_round(struct checker *c, struct array *a);
 
+/* Sets an element of `got`, rounded to its type. */
+void array_put(const struct checker *c, struct array *a, int64_t i, double x);
+
 double array_at(const struct checker *c, const struct array *a, int64_t i);
 
 /* Unit roundoff of wide and, for results stored as act, of act. */
@@ -65,6 +68,15 @@ void checker_clear(struct checker *c, const char *name);
 
 /* Runs every operation but GEMM at sizes that depend on `round` (check_ops.c). */
 void check_ops(struct checker *c, int round);
+
+/* Those that work on rows or arrays at every size from 1 to 67: all remainders of vectors. */
+void check_sizes(struct checker *c);
+
+/* Zeros, subnormal numbers, far logits and scores (check_extremes.c). */
+void check_extremes(struct checker *c);
+
+/* GEMM at every remainder of its tiles (check_gemm.c). */
+void check_gemm_sizes(struct checker *c);
 
 /* GEMM with random shapes, transposes and options (check_gemm.c). */
 void check_gemm(struct checker *c, int round);

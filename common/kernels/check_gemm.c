@@ -76,6 +76,24 @@ check_gemm(struct checker *c, int round)
     }
 }
 
+/* One size takes every value up to more than a tile, the others are odd. */
+void
+check_gemm_sizes(struct checker *c)
+{
+    for (int64_t size = 1; size <= 67; size++)
+        for (int way = 0; way < 3; way++) {
+            struct gemm g = {.ta = size % 3 == 1, .tb = size % 2, .c_wide = size % 4 < 2};
+            g.m = way == 0 ? size : 5;
+            g.n = way == 1 ? size : 33;
+            g.k = way == 2 ? size : 19;
+            struct product p = product_new(c, &g, size % 5 == 0, size % 7 == 0 ? 3 : 0);
+            c->ops->gemm(&p.got);
+            c->exact.gemm(&p.want);
+            checker_compare(c, "gemm", p.c, product_bound(c, g.k));
+            checker_clear(c, "gemm");
+        }
+}
+
 /* y = op(X) x, op(X) [rows][columns], over the exact values. */
 static void
 matrix_vector(double *y, const double *x_matrix, int64_t ld, bool transposed, const double *x,

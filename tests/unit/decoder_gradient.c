@@ -5,6 +5,12 @@
  */
 #include "tests/unit/small_model.h"
 
+/* A window of one token: attention copies the values. */
+static const char small_narrow[] =
+    "{\"model_type\":\"mistral\",\"vocab_size\":37,\"hidden_size\":24,\"intermediate_size\":20,"
+    "\"num_hidden_layers\":1,\"num_attention_heads\":2,\"num_key_value_heads\":2,"
+    "\"max_position_embeddings\":64,\"sliding_window\":1}";
+
 static const double scale = 0.37, z_loss = 0.05;
 
 static double
@@ -67,6 +73,28 @@ join_tied(const struct params *p, double *grads)
             grads[e->offset + i] += grads[p->tied_offset + i];
 }
 
+/* What is computed again in the backward pass gives the same gradients. */
+static void
+test_recompute(const char *name, const struct small_model *m, const struct small_batch *b,
+               const double *want)
+{
+    for (enum recompute r = RECOMPUTE_SELECTIVE; r <= RECOMPUTE_FULL; r++) {
+        struct decoder *d = small_decoder(m, table_named("ref"), PRECISION_FP64, NULL, r, true);
+        double *grads = mem_zarray((size_t)m->params.grad_elements, sizeof *grads), worst = 0;
+        struct sequence_loss out[SMALL_SEQUENCES];
+
+        if (decoder_train(d, &b->batch, grads, scale, z_loss, out, NULL, NULL) < 0)
+            abort();
+        join_tied(&m->params, grads);
+        for (int64_t i = 0; i < m->params.elements; i++)
+            worst = fmax(worst, fabs(grads[i] - want[i]));
+        is_near(worst, 0, 0, "%s: the same gradients with %s recomputation", name,
+                r == RECOMPUTE_FULL ? "full" : "selective");
+        free(grads);
+        decoder_free(d);
+    }
+}
+
 static void
 test_model(const char *name, const char *json)
 {
@@ -109,6 +137,7 @@ test_model(const char *name, const char *json)
     ok(worst < 3e-8, "%s: every gradient is the finite difference (worst %.1e at %s)", name, worst,
        where);
     ok(worst > 0, "%s: something was compared", name);
+    test_recompute(name, &m, &b, grads);
     free(grads);
     decoder_free(d);
     small_model_release(&m);
@@ -120,6 +149,7 @@ main(void)
     test_model("llama, untied, grouped queries", small_llama);
     test_model("llama, tied, all biases, one key/value head", small_llama_tied);
     test_model("mistral, sliding window", small_mistral);
-    test_model("gpt2", small_gpt2);
+    test_model("gpt2: layer norm, GELU, learned positions, tied", small_gpt2);
+    test_model("mistral, a window of one token", small_narrow);
     return done();
 }
