@@ -30,6 +30,7 @@ own_products(void)
 static int
 pick_kernels(struct model *m, struct comm *comm)
 {
+    kernels_flush_denormals();
     m->kernels = kernels_pick(NULL);
     if (comm_agree(comm, m->kernels ? STATUS_OK : (int)err_status()) < 0)
         return -1;

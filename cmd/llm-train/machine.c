@@ -29,6 +29,7 @@ pick_kernels(struct trainer *t)
 {
     int32_t level;
 
+    kernels_flush_denormals();
     t->kernels = kernels_pick(NULL);
     trainer_agree_or_die(t, t->kernels ? 0 : -1);
     level = kernels_level(t->kernels->name);

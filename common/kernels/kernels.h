@@ -237,6 +237,13 @@ struct kernels {
  */
 const struct kernels *kernels_pick(const char *limit);
 
+/*
+ * Numbers below the normal range become 0 from here on, as inputs and as results, in the calling
+ * thread and in those that it starts afterwards: on a processor's slow path one of them costs
+ * over a hundred cycles. Call it before a pool is made.
+ */
+void kernels_flush_denormals(void);
+
 /* Position of a table in the order of preference, for agreeing on the least; -1 unknown. */
 int kernels_level(const char *name);
 const char *kernels_level_name(int level);
