@@ -148,7 +148,7 @@ worst_of(const struct ops *ops, enum precision p, const struct shape *s)
                 double got = at(p, out.act, i * width + h * s->head_dim + d);
                 double rounding = p == PRECISION_BF16 ? 0x1p-8 * fabs(row[d]) : 0;
                 /* each probability rounded to BF16 */
-                rounding += ops->attention_rounds ? 0x1p-9 * size[d] : 0;
+                rounding += ops->attention_rounds ? 0x1p-8 * size[d] : 0;
                 error = fabs(got - row[d]) / (rounding + 64 * unit * (1 + fabs(row[d])));
                 worst = error <= worst ? worst : error;
             }

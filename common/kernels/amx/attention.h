@@ -14,7 +14,7 @@
  * B (pairs of keys) by one shuffle. The head's width and keys are padded by zeros to multiples
  * of 32, so every width runs here; 144 costs as much as 160.
  *
- * Operands of products are BF16: P and dS are rounded, each by half a unit (2^-9) of itself;
+ * Operands of products are BF16: P and dS are rounded, each by at most 2^-8 of itself;
  * everything between the products is FP32.
  */
 
