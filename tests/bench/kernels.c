@@ -77,7 +77,8 @@ static void
 run_blas(void *arg)
 {
     const struct gemm *g = &((struct product *)arg)->g;
-    blas_sgemm(g->ta, g->tb, g->m, g->n, g->k, g->a, g->lda, g->b, g->ldb, 0, g->c, g->ldc);
+    blas_sgemm(g->ta, g->tb, g->m, g->n, g->k, g->a, g->lda, g->b, g->ldb, g->accumulate, g->c,
+               g->ldc);
 }
 
 static struct product
@@ -317,17 +318,23 @@ bench_passes(enum precision p)
 int
 main(int argc, char **argv)
 {
+    /* A step of the 107M Llama on 512 tokens, its head on 256; then a few rows. */
     static const struct gemm shapes[] = {
-        {.tb = true, .m = 2048, .n = 2304, .k = 768, .c_wide = true},
-        {.tb = true, .m = 512, .n = 4608, .k = 768, .c_wide = true},
-        {.tb = true, .m = 512, .n = 768, .k = 2304, .c_wide = true},
-        {.tb = true, .m = 512, .n = 768, .k = 768, .c_wide = true},
-        {.m = 512, .n = 768, .k = 4608, .c_wide = true},
-        {.ta = true, .m = 4608, .n = 768, .k = 512, .c_wide = true},
-        {.ta = true, .m = 768, .n = 768, .k = 512, .c_wide = true},
-        {.tb = true, .m = 128, .n = 32000, .k = 768, .c_wide = true},
-        {.ta = true, .m = 32000, .n = 768, .k = 128, .c_wide = true},
-        {.m = 128, .n = 768, .k = 32000, .c_wide = true},
+        {.tb = true, .m = 512, .n = 1280, .k = 768},
+        {.tb = true, .m = 512, .n = 768, .k = 768},
+        {.tb = true, .m = 512, .n = 4608, .k = 768},
+        {.tb = true, .m = 512, .n = 768, .k = 2304},
+        {.tb = true, .m = 256, .n = 32000, .k = 768, .c_wide = true},
+        {.m = 512, .n = 768, .k = 1280},
+        {.m = 512, .n = 768, .k = 4608},
+        {.m = 512, .n = 2304, .k = 768},
+        {.m = 256, .n = 768, .k = 32000},
+        {.ta = true, .m = 1280, .n = 768, .k = 512, .c_wide = true, .accumulate = true},
+        {.ta = true, .m = 768, .n = 768, .k = 512, .c_wide = true, .accumulate = true},
+        {.ta = true, .m = 4608, .n = 768, .k = 512, .c_wide = true, .accumulate = true},
+        {.ta = true, .m = 768, .n = 2304, .k = 512, .c_wide = true, .accumulate = true},
+        {.ta = true, .m = 32000, .n = 768, .k = 256, .c_wide = true, .accumulate = true},
+        {.tb = true, .m = 2048, .n = 2304, .k = 768},
         {.tb = true, .m = 1, .n = 32000, .k = 768, .c_wide = true},
         {.tb = true, .m = 16, .n = 4608, .k = 768, .c_wide = true},
     };
