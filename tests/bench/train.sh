@@ -4,8 +4,8 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-$here/../../build/venv/bin/python}
-if ! "$python" -c 'import torch' 2>import.log; then
-    echo "train: SKIPPED: no Python with torch (PYTHON=): $(tail -n 1 import.log)" >&2
+if ! why=$("$python" -c 'import torch' 2>&1); then
+    echo "train: SKIPPED: no Python with torch (PYTHON=): ${why##*$'\n'}" >&2
     exit 0
 fi
 src=$here/../.. bin=${LLM_BIN:-$here/../../build}
