@@ -3,11 +3,13 @@
 # missing; says nothing when all are there. Debian 12 and 13 and what is made of
 # them (the names are the same in both; a package with another name in one of
 # them is written as a|b).
+# deps.sh arm: what make check-arm needs besides.
 set -u
 
 build="gcc libc6-dev make pkg-config|pkgconf libzstd-dev libarchive-dev zlib1g-dev libopenblas0-pthread
     mpich libmpich-dev libpcre2-dev libutf8proc-dev libjansson-dev libxxhash-dev libhwloc-dev"
 check="bash bzip2 mandoc xz-utils zstd xxhash jq procps shellcheck python3"
+[ "${1-}" = arm ] && check="$check gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 
 have() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
