@@ -4,7 +4,7 @@
 
 declare -A processors=(
     [512]=a64fx
-    [128]=a64fx,sve256=off,sve512=off
+    [128]='a64fx,sve256=off,sve512=off'
     [none]=cortex-a53
 )
 export QEMU_LD_PREFIX=$LLM_ARM_ROOT LLM_QUICK=1
