@@ -17,6 +17,7 @@ kernel_facts(void)
     const struct kernels *k = kernels_pick(NULL);
 
     printf("kernels    %s\n", k ? k->name : err_text());
+    blas_load();
     printf("BLAS       %s\n", blas_describe());
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
+
 /* The C interface to BLAS; Debian's library has 32-bit indices. */
 enum { ROW_MAJOR = 101, NO_TRANSPOSE = 111, TRANSPOSE = 112 };
 typedef void
@@ -94,16 +96,6 @@ blas_describe(void)
     return description;
 }
 
-bool
-blas_uses_avx512(void)
-{
-    static const char *const cores[] = {"SkylakeX", "Cooperlake", "SapphireRapids"};
-    for (size_t i = 0; blas_loaded() && i < sizeof cores / sizeof *cores; i++)
-        if (strstr(description, cores[i]))
-            return true;
-    return false;
-}
-
 void
 blas_disable(const char *why)
 {
@@ -117,4 +109,28 @@ blas_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, in
 {
     sgemm(ROW_MAJOR, ta ? TRANSPOSE : NO_TRANSPOSE, tb ? TRANSPOSE : NO_TRANSPOSE, (int)m, (int)n,
           (int)k, 1.0f, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+}
+
+static void (*plain_gemm)(const struct gemm *g);
+
+static void
+gemm(const struct gemm *g)
+{
+    if (!blas_loaded() || g->scale != 0 || g->k < 1) {
+        plain_gemm(g);
+        return;
+    }
+    blas_sgemm(g->ta, g->tb, g->m, g->n, g->k, g->a, g->lda, g->b, g->ldb,
+               g->accumulate ? 1.0f : 0.0f, g->c, g->ldc);
+    const float *bias = g->bias;
+    for (int64_t i = 0; bias && i < g->m; i++)
+        for (int64_t j = 0; j < g->n; j++)
+            ((float *)g->c)[i * g->ldc + j] += bias[j];
+}
+
+void
+blas_fp32(struct ops *o)
+{
+    plain_gemm = o->gemm;
+    o->gemm = gemm;
 }

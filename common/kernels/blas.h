@@ -11,6 +11,8 @@
  * are set, each only if unset, before the library is opened (DESIGN.md section 7).
  */
 
+struct ops;
+
 /* Loads it once, before any thread starts. false: not there (blas_describe says why). */
 bool blas_load(void);
 bool blas_loaded(void);
@@ -18,14 +20,17 @@ bool blas_loaded(void);
 /* "OpenBLAS 0.3.21 SkylakeX", or why there is none. */
 const char *blas_describe(void);
 
-/* Whether its core type computes on 512 bits, beyond the AVX2 table's own FMA rate. */
-bool blas_uses_avx512(void);
-
 /* Stops using it: the self-check found wrong results. */
 void blas_disable(const char *why);
 
 /* C = alpha-less op(A) op(B) + beta C, row-major, one thread. Only when blas_loaded(). */
 void blas_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                 const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+
+/*
+ * Overrides the FP32 product of *o, ref's table, by OpenBLAS's: for processors that have no
+ * table of their own. Without OpenBLAS (any more) it is ref's again.
+ */
+void blas_fp32(struct ops *o);
 
 #endif

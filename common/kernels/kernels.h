@@ -9,8 +9,8 @@
 
 /*
  * The kernel table: what touches numbers, one table an instruction set, each
- * overriding entries of the one before (ref, avx2, avx512, amx; sve). ref/ is
- * plain C and defines the result; it is compiled for three precisions from one
+ * overriding entries of the one before (ref; blas; avx2, avx512, amx; sve). ref/
+ * is plain C and defines the result; it is compiled for three precisions from one
  * source.
  *
  *   precision   act: activations,      wide: gradients, statistics,
@@ -232,7 +232,7 @@ struct kernels {
 /*
  * The table for this CPU: the best it runs, or the one $LLM_ISA names. `limit` (may be
  * NULL) names the least table that all ranks share. NULL: unknown name or not on
- * this CPU (STATUS_FAILED). The first call loads OpenBLAS (kernels/blas.h): call it before any
+ * this CPU (STATUS_FAILED). A table that needs OpenBLAS loads it (kernels/blas.h): call it before any
  * thread starts.
  */
 const struct kernels *kernels_pick(const char *limit);

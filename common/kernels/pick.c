@@ -37,6 +37,20 @@ fill_ref(struct kernels *k)
     k->peak = ref_peak;
 }
 
+/* Processors that have no table of their own: plain C, but products by OpenBLAS. */
+static void
+fill_blas(struct kernels *k)
+{
+    blas_fp32(&k->ops[PRECISION_FP32]);
+    k->blas = true;
+}
+
+static const char *
+blas_refusal(void)
+{
+    return blas_describe();
+}
+
 #ifdef KERNELS_AVX2
 static bool
 runs_avx2(void)
@@ -138,9 +152,10 @@ static const struct level {
     const char *(*refusal)(void);    /* why it does not run, where the CPU is not all; or NULL */
 } levels[] = {
     {"ref", -1, runs_always, fill_ref, NULL},
+    {"blas", 0, blas_load, fill_blas, blas_refusal},
     {"avx2", 0, runs_avx2, fill_avx2, NULL},
-    {"avx512", 1, runs_avx512, fill_avx512, NULL},
-    {"amx", 2, runs_amx, fill_amx, amx_refusal},
+    {"avx512", 2, runs_avx512, fill_avx512, NULL},
+    {"amx", 3, runs_amx, fill_amx, amx_refusal},
     {"sve", 0, runs_sve, fill_sve, NULL},
 };
 enum { LEVELS = sizeof levels / sizeof *levels };
@@ -187,7 +202,7 @@ named_level(const char *what, const char *name)
 {
     int level = kernels_level(name);
     if (level < 0)
-        return err_set(STATUS_FAILED, "%s%s: no such instruction set (ref, avx2, avx512, amx, sve)",
+        return err_set(STATUS_FAILED, "%s%s: no such instruction set (ref, blas, avx2, avx512, amx, sve)",
                        what, name);
     if (!levels[level].fill)
         return err_set(STATUS_FAILED, "%s%s: this build has no kernels for it", what, name);
@@ -201,17 +216,15 @@ named_level(const char *what, const char *name)
 static int
 best_level(void)
 {
-    int best = 0;
-    for (int i = 0; i < LEVELS; i++)
-        if (usable(i))
-            best = i;
+    int best = LEVELS - 1;
+    while (!usable(best)) /* ref is; OpenBLAS is loaded only where nothing better runs */
+        best--;
     return best;
 }
 
 const struct kernels *
 kernels_pick(const char *limit)
 {
-    blas_load();
     const char *wanted = getenv("LLM_ISA");
     int level = wanted && *wanted ? named_level("LLM_ISA=", wanted) : best_level();
     if (level < 0)

@@ -65,7 +65,7 @@ text_kernels(void)
         return best(kernels_level("sve"));
     int level = kernels_level(wanted);
     if (level < 0) {
-        err_set(STATUS_FAILED, "LLM_ISA=%s: no such instruction set (ref, avx2, avx512, amx, sve)",
+        err_set(STATUS_FAILED, "LLM_ISA=%s: no such instruction set (ref, blas, avx2, avx512, amx, sve)",
                 wanted);
         return NULL;
     }

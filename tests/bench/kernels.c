@@ -338,6 +338,7 @@ main(int argc, char **argv)
         {.tb = true, .m = 1, .n = 32000, .k = 768, .c_wide = true},
         {.tb = true, .m = 16, .n = 4608, .k = 768, .c_wide = true},
     };
+    blas_load();
     table = kernels_pick(NULL);
     if (!table) {
         fprintf(stderr, "%s\n", err_text());
