@@ -65,12 +65,15 @@ settled() { # NAME OPTIONS…
     rm -f run.jsonl
     ok "$name: 12 steps" llm-train -q --log run.jsonl --lr 1e-3 --steps 12 --seq-length 64 --global-batch 4 "$@" train.shard
     is "$name: allocations within them" "$(jq 'select(.event == "memory") | .step_allocations' run.jsonl)" 0
-    is "$name: the heap does not grow" "$(jq 'select(.event == "memory") | .heap_growth < 32768' run.jsonl)" true
+    is "$name: the heap does not grow" "$(jq --argjson most "$most" 'select(.event == "memory") | .heap_growth < $most' run.jsonl)" true
 }
 valid=(--valid valid.shard --valid-every 3)
+most=32768 # bytes: a block of shard, a line of log
 settled 'fp32, two threads, accumulation' --model llama.json --precision fp32 --threads 2 --micro-batch 2 \
     --reduce-groups 1 "${valid[@]}"
 settled 'bf16, two groups, full' --model gpt2.json --precision bf16 --threads 2 --reduce-groups 2 \
     --recompute full "${valid[@]}"
+most=1048576 # MPI's own pools of messages grow by a piece as they are first used
 settled 'bf16, two ranks' --model llama.json --precision bf16 --ranks 2 --threads 1 "${valid[@]}"
+most=32768
 settled 'fp8, two threads' --model llama.json --precision fp8-hybrid --threads 2 "${valid[@]}"
