@@ -161,8 +161,8 @@ store_transposed(bf16 *out, int64_t ld, float *blocks, int64_t stride, int64_t r
                 x[i] = _mm512_castps_si512(_mm512_mul_ps(_mm512_load_ps(low), factor[half]));
                 y[i] = _mm512_castps_si512(_mm512_mul_ps(_mm512_load_ps(high), factor[half]));
             }
-            transpose16(x);
-            transpose16(y);
+            transpose16((__m512 *)x);
+            transpose16((__m512 *)y);
             for (int i = 0; i < 16 && 16 * half + i < rows; i++)
                 _mm512_mask_storeu_epi16(
                     out + (16 * half + i) * ld + j, first_of_32(n - j),

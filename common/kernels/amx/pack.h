@@ -3,10 +3,10 @@
 
 #include <immintrin.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/float16.h"
 #include "kernels/amx/tile.h"
+#include "kernels/avx512/transpose.h"
 
 /*
  * Operands in the order in which tiles are loaded. A strip is 32 lines (rows of A, columns of
@@ -44,40 +44,6 @@ static inline __mmask16
 first_of_16(int64_t n)
 {
     return (__mmask16)first_of_32(n);
-}
-
-/* Rows become columns, of 32-bit numbers. */
-static inline void
-transpose16(__m512i r[16])
-{
-    __m512i t[16];
-#pragma GCC unroll 8
-    for (int i = 0; i < 16; i += 2) {
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 16; i += 4)
-#pragma GCC unroll 2
-        for (int j = 0; j < 2; j++) {
-            r[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + j + 2]);
-            r[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + j + 2]);
-        }
-        /* r[4i + j] has, in its quarter q, rows 4i … 4i + 3 of column 4q + j */
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; j++) {
-        __m512i even_a = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88);
-        __m512i even_b = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
-        __m512i odd_a = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xDD);
-        __m512i odd_b = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xDD);
-        t[j] = _mm512_shuffle_i32x4(even_a, even_b, 0x88);
-        t[4 + j] = _mm512_shuffle_i32x4(odd_a, odd_b, 0x88);
-        t[8 + j] = _mm512_shuffle_i32x4(even_a, even_b, 0xDD);
-        t[12 + j] = _mm512_shuffle_i32x4(odd_a, odd_b, 0xDD);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++)
-        r[i] = t[i];
 }
 
 /* Lines `first` … `first` + 15 of x, 32 of k from p on, as rows; zero beyond `lines` and k. */
@@ -125,7 +91,7 @@ strip_pairs_along(bf16 *out, const bf16 *x, int64_t ld, int64_t lines, int64_t k
         for (int64_t first = 0; first < STRIP; first += TILE_SIDE) {
             __m512i r[16];
             load_lines(r, x, ld, first, lines, p, k);
-            transpose16(r);
+            transpose16((__m512 *)r);
 #pragma GCC unroll 16
             for (int i = 0; i < 16; i++, out += 32)
                 _mm512_store_si512(out, r[i]);
@@ -174,9 +140,9 @@ strip_rows_across(bf16 *out, const bf16 *x, int64_t ld, int64_t lines, int64_t k
             a[i] = _mm512_unpacklo_epi16(even, odd);
             b[i] = _mm512_unpackhi_epi16(even, odd);
         }
-        transpose16(a);
+        transpose16((__m512 *)a);
         store_rows_of_half(out, a, 0);
-        transpose16(b);
+        transpose16((__m512 *)b);
         store_rows_of_half(out, b, 1);
     }
 }

@@ -5,25 +5,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/each.h"
+
 /* Vectors of eight floats: loops with short ends, and sums. */
 
-/*
- * Runs the block that follows for i = 0, 8, 16 … below n. `left` is the constant 8 in the
- * loop over whole vectors and what remains in a last, shorter round: the functions
- * below that take it then are plain loads and stores in the loop.
- */
-#define VECTORS(i, left, n, ...)        \
-    do {                                \
-        int64_t i = 0;                  \
-        for (; i + 8 <= (n); i += 8) {  \
-            enum { left = 8 };          \
-            __VA_ARGS__                 \
-        }                               \
-        if (i < (n)) {                  \
-            const int64_t left = (n)-i; \
-            __VA_ARGS__                 \
-        }                               \
-    } while (0)
+#define VECTORS(i, left, n, ...) EACH_OF(8, i, left, n, __VA_ARGS__)
 
 static inline __m256
 float_at(const float *p, int64_t left)

@@ -10,7 +10,7 @@
 typedef __m256 vec;
 enum { VEC_LANES = 8 };
 
-/* Runs the block that follows for vectors at i = 0, VEC_LANES … below n; `left` as in VECTORS. */
+/* The loop of kernels/each.h over vectors of VEC_LANES. */
 #define EACH(i, left, n, ...) VECTORS(i, left, n, __VA_ARGS__)
 
 static inline vec

@@ -6,7 +6,7 @@
 #include "kernels/avx512/avx512.h"
 #include "kernels/product.h"
 
-/* Matrix products for AVX-512: their sizes and scratch. */
+/* Matrix products for AVX-512: their sizes. */
 
 /*
  * A tile of C is at most TILE_ROWS x TILE_COLUMNS: 28 of the 32 registers hold sums. A panel of
@@ -16,24 +16,8 @@
 enum {
     TILE_ROWS = 14,
     TILE_COLUMNS = 32,
-    PANEL_ROWS = 16, /* a panel of A is padded to whole registers */
-    PRODUCT_ROWS = 512,
-    PRODUCT_COLUMNS = 768,
-    PRODUCT_PANELS = (PRODUCT_ROWS + TILE_ROWS - 1) / TILE_ROWS
+    PANEL_ROWS = 16 /* a panel of A is padded to whole registers */
 };
-
-/* What a thread needs for them; taken at its first product, released at its end. */
-struct product_scratch {
-    float b[PRODUCT_DEPTH * TILE_COLUMNS];
-    float tile[TILE_ROWS * TILE_COLUMNS];
-    float a[PRODUCT_PANELS * PANEL_ROWS * PRODUCT_DEPTH];
-    float sum[PRODUCT_ROWS * PRODUCT_COLUMNS]; /* of a C that is not FP32 */
-};
-static inline struct product_scratch *
-product_scratch(void)
-{
-    return kernel_scratch(sizeof(struct product_scratch));
-}
 
 /* On tiles of TILE_ROWS x TILE_COLUMNS. */
 void avx512_product_tile(const struct product_tile *t);

@@ -4,7 +4,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-/* Rows become columns. */
+/* Rows become columns, of numbers of 32 bits whatever they mean. */
 static inline __attribute__((always_inline)) void
 transpose16(__m512 r[16])
 {

@@ -2,23 +2,13 @@
 #define KERNELS_AVX512_VEC_H
 
 #include "kernels/avx512/lanes.h"
+#include "kernels/each.h"
 
 /* The vectors of avx2/vec.h, of sixteen floats. */
 typedef __m512 vec;
 enum { VEC_LANES = 16 };
 
-#define EACH(i, left, n, ...)            \
-    do {                                 \
-        int64_t i = 0;                   \
-        for (; i + 16 <= (n); i += 16) { \
-            enum { left = 16 };          \
-            __VA_ARGS__                  \
-        }                                \
-        if (i < (n)) {                   \
-            const int64_t left = (n)-i;  \
-            __VA_ARGS__                  \
-        }                                \
-    } while (0)
+#define EACH(i, left, n, ...) EACH_OF(16, i, left, n, __VA_ARGS__)
 
 static inline vec
 vec_at(const float *p, int64_t left)
