@@ -6,34 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/err.h"
-#include "base/mem.h"
 #include "kernels/grid.h"
+#include "tests/bench/measure.h"
 
 static const struct ops *ops;
 static double peak;
-
-static double
-cpu_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *
-numbers(int64_t n)
-{
-    float *x = mem_aligned((size_t)n * sizeof *x);
-    for (int64_t i = 0; i < n; i++)
-        x[i] = (float)((i * 2654435761u >> 8) % 2001) / 1000.0f - 1.0f;
-    void *act = mem_aligned((size_t)n * ops->act_size);
-    ops->to_act(act, x, n);
-    free(x);
-    return act;
-}
 
 /* GFLOP/s of the fastest of the runs that fit into a second. */
 static double
@@ -70,7 +49,7 @@ bench_gemm(const struct gemm *shape)
     g.lda = g.ta ? g.m : g.k;
     g.ldb = g.tb ? g.k : g.n;
     g.ldc = g.n;
-    void *a = numbers(g.m * g.k), *b = numbers(g.n * g.k);
+    void *a = bench_numbers(ops, g.m * g.k, false), *b = bench_numbers(ops, g.n * g.k, false);
     g.a = a;
     g.b = b;
     g.c = mem_zarray((size_t)(g.m * g.n), sizeof(float));
@@ -115,19 +94,19 @@ bench_attention(int64_t n, int64_t heads, int64_t head_dim)
                           .head_dim = head_dim,
                           .first = mem_zarray((size_t)n, sizeof(int32_t)),
                           .scale = 1 / sqrt((double)head_dim),
-                          .q = numbers(n * width),
-                          .k = numbers(n * head_dim),
-                          .v = numbers(n * head_dim),
-                          .out = numbers(n * width),
+                          .q = bench_numbers(ops, n * width, false),
+                          .k = bench_numbers(ops, n * head_dim, false),
+                          .v = bench_numbers(ops, n * head_dim, false),
+                          .out = bench_numbers(ops, n * width, false),
                           .q_stride = width,
                           .kv_stride = head_dim,
                           .out_stride = width,
                           .lse = mem_zarray((size_t)(n * heads), sizeof(float)),
                           .lse_stride = n,
-                          .d_out = numbers(n * width),
-                          .d_q = numbers(n * width),
-                          .d_k = numbers(n * head_dim),
-                          .d_v = numbers(n * head_dim),
+                          .d_out = bench_numbers(ops, n * width, false),
+                          .d_q = bench_numbers(ops, n * width, false),
+                          .d_k = bench_numbers(ops, n * head_dim, false),
+                          .d_v = bench_numbers(ops, n * head_dim, false),
                           .dq_stride = width,
                           .dkv_stride = head_dim};
     a.scratch = mem_aligned(ops->attention_scratch(n, n, heads, head_dim, true));

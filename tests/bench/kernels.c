@@ -7,38 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/err.h"
-#include "base/mem.h"
 #include "kernels/blas.h"
 #include "kernels/grid.h"
+#include "tests/bench/measure.h"
 
 static const struct kernels *table;
-
-/* Elements that are valid in every type: small numbers. */
-static void *
-numbers(int64_t n, enum precision p, bool wide)
-{
-    const struct ops *ops = &table->ops[p];
-    float *x = mem_aligned((size_t)n * sizeof *x);
-    for (int64_t i = 0; i < n; i++)
-        x[i] = (float)((i * 2654435761u >> 8) % 2001) / 1000.0f - 1.0f;
-    if (wide)
-        return x;
-    void *act = mem_aligned((size_t)n * ops->act_size);
-    ops->to_act(act, x, n);
-    free(x);
-    return act;
-}
-
-static double
-cpu_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static double
 time_of(void (*run)(void *arg), void *arg)
@@ -88,9 +63,9 @@ product_new(enum precision p, const struct gemm *shape)
     g.lda = g.ta ? g.m : g.k;
     g.ldb = g.tb ? g.k : g.n;
     g.ldc = g.n;
-    g.a = numbers(g.m * g.k, p, false);
-    g.b = numbers(g.n * g.k, p, false);
-    g.c = numbers(g.m * g.n, p, true);
+    g.a = bench_numbers(&table->ops[p], g.m * g.k, false);
+    g.b = bench_numbers(&table->ops[p], g.n * g.k, false);
+    g.c = bench_numbers(&table->ops[p], g.m * g.n, true);
     return (struct product){g, &table->ops[p]};
 }
 
@@ -174,15 +149,15 @@ bench_attention(enum precision p, int64_t n, int64_t heads, int64_t head_dim)
                             .dkv_stride = head_dim};
     int32_t *first = mem_zarray((size_t)n, sizeof *first);
     a->first = first;
-    a->q = numbers(n * width, p, false);
-    a->k = numbers(n * head_dim, p, false);
-    a->v = numbers(n * head_dim, p, false);
-    a->out = numbers(n * width, p, false);
-    a->d_out = numbers(n * width, p, false);
-    a->d_q = numbers(n * width, p, false);
-    a->d_k = numbers(n * head_dim, p, false);
-    a->d_v = numbers(n * head_dim, p, false);
-    a->lse = numbers(n * heads, p, true);
+    a->q = bench_numbers(&table->ops[p], n * width, false);
+    a->k = bench_numbers(&table->ops[p], n * head_dim, false);
+    a->v = bench_numbers(&table->ops[p], n * head_dim, false);
+    a->out = bench_numbers(&table->ops[p], n * width, false);
+    a->d_out = bench_numbers(&table->ops[p], n * width, false);
+    a->d_q = bench_numbers(&table->ops[p], n * width, false);
+    a->d_k = bench_numbers(&table->ops[p], n * head_dim, false);
+    a->d_v = bench_numbers(&table->ops[p], n * head_dim, false);
+    a->lse = bench_numbers(&table->ops[p], n * heads, true);
     a->scratch = mem_aligned(ops->attention_scratch(n, n, heads, head_dim, true));
     double flops = 2.0 * (double)(n * n) * (double)width;
     double forward = best_time(run_forward, &x), backward = best_time(run_backward, &x);
@@ -298,9 +273,9 @@ bench_passes(enum precision p)
 {
     struct pass x = {.ops = &table->ops[p]};
     for (int i = 0; i < 6; i++)
-        x.act[i] = numbers(N, p, false);
+        x.act[i] = bench_numbers(&table->ops[p], N, false);
     for (int i = 0; i < 4; i++)
-        x.wide[i] = numbers(N, p, true);
+        x.wide[i] = bench_numbers(&table->ops[p], N, true);
     float *v = x.wide[2];
     for (int64_t i = 0; i < N; i++)
         v[i] = fabsf(v[i]);

@@ -10,34 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/err.h"
-#include "base/mem.h"
 #include "kernels/grid.h"
+#include "tests/bench/measure.h"
 
 static const struct kernels *table;
-
-static double
-cpu_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* Small numbers of the type that activations have. */
-static void *
-numbers(const struct ops *ops, int64_t n)
-{
-    float *x = mem_aligned((size_t)n * sizeof *x);
-    void *act = mem_aligned((size_t)n * ops->act_size);
-    for (int64_t i = 0; i < n; i++)
-        x[i] = (float)((i * 2654435761u >> 8) % 2001) / 1000.0f - 1.0f;
-    ops->to_act(act, x, n);
-    free(x);
-    return act;
-}
 
 static void *
 pack(const struct ops *ops, const struct gemm *g, double *seconds)
@@ -61,7 +39,7 @@ static void
 time_product(const struct ops *ops, struct gemm *g, int runs)
 {
     double best = INFINITY, packing;
-    void *a = numbers(ops, g->m * g->k), *b = numbers(ops, g->n * g->k), *packed;
+    void *a = bench_numbers(ops, g->m * g->k, false), *b = bench_numbers(ops, g->n * g->k, false), *packed;
 
     g->a = a;
     g->b = b;

@@ -7,33 +7,10 @@ import subprocess
 import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-import torch
+from _common import BIN, SRC, done, ok, skip, torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
-from transformers.utils import logging
 
-logging.disable_progress_bar()
-torch.set_num_threads(1)
 STEPS, SEQ, BATCH, LR, WARMUP, VOCAB = 30, 128, 4, 1e-4, 10, 1000
-SRC = pathlib.Path(os.environ.get("LLM_SRC", pathlib.Path(__file__).resolve().parents[2]))
-BIN = pathlib.Path(os.environ.get("LLM_BIN", SRC / "build")).resolve()
-count = 0
-
-
-def ok(condition, text):
-    global count
-    count += 1
-    print(("ok" if condition else "not ok"), count, "-", text, flush=True)
-
-
-def skip(text, why):
-    global count
-    count += 1
-    print(f"ok {count} - {text} # SKIP {why}", flush=True)
-
-
-def done():
-    print(f"1..{count}")
 
 
 def tool(name, *args, **kwargs):

@@ -5,8 +5,6 @@
  */
 #include "tests/unit/small_model.h"
 
-static const char *const tables[] = {"ref", "avx2", "avx512", "amx"};
-
 struct result {
     size_t size; /* bytes of grads */
     char *grads;
@@ -294,11 +292,11 @@ test_model(const char *name, const char *json)
 
     small_model_init(&m, json);
     small_batch_init(&b, &m.config);
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        const struct kernels *k = table_named(tables[i]);
+    for (size_t i = 0; i < TABLE_NAMES; i++) {
+        const struct kernels *k = table_named(table_names[i]);
 
         if (!k) {
-            skip(tables[i], "not on this machine");
+            skip(table_names[i], "not on this machine");
             continue;
         }
         test_precisions(name, &m, &b, k);

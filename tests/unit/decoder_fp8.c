@@ -5,8 +5,6 @@
  */
 #include "tests/unit/small_model.h"
 
-static const char *const tables[] = {"ref", "avx2", "avx512", "amx"};
-
 static const struct fp8_options delayed = {FP8_DELAYED, FP8_AMAX_MAX, 0, 4},
                                 current = {.recipe = FP8_TENSORWISE};
 
@@ -328,11 +326,11 @@ main(void)
 
     small_model_init(&m, small_llama);
     small_batch_init(&b, &m.config);
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        const struct kernels *k = table_named(tables[i]);
+    for (size_t i = 0; i < TABLE_NAMES; i++) {
+        const struct kernels *k = table_named(table_names[i]);
 
         if (!k) {
-            skip(tables[i], "not on this machine");
+            skip(table_names[i], "not on this machine");
             continue;
         }
         test_bits("delayed", &m, &b, k, &delayed);

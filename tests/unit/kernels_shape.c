@@ -13,20 +13,13 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "kernels/blas.h"
+#include "tests/unit/kernel_numbers.h"
 #include "tests/unit/tap.h"
 
 static void *
 numbers(const struct ops *ops, bool wide, int64_t n, uint64_t key)
 {
-    float *x = mem_array((size_t)n, sizeof *x);
-    for (int64_t i = 0; i < n; i++)
-        x[i] = (float)(rng_uniform(key, (uint64_t)i) * 2 - 1);
-    if (wide)
-        return x;
-    void *act = mem_array((size_t)n, ops->act_size);
-    ops->to_act(act, x, n);
-    free(x);
-    return act;
+    return kernel_numbers(ops, wide, n, key, -1, 1);
 }
 
 static void *

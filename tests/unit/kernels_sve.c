@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "tests/unit/kernel_numbers.h"
 #include "tests/unit/tap.h"
 
 /* Of every operation the name and the bytes it made, in order. */
@@ -24,19 +25,10 @@ struct results {
     int count;
 };
 
-/* Random numbers of the act or wide type, freed by the caller. */
 static void *
 numbers(const struct ops *ops, bool wide, int64_t n, uint64_t key, double least)
 {
-    float *x = mem_array((size_t)n, sizeof *x);
-    for (int64_t i = 0; i < n; i++)
-        x[i] = (float)(rng_uniform(key, (uint64_t)i) * (3 - least) + least);
-    if (wide)
-        return x;
-    void *act = mem_array((size_t)n, ops->act_size);
-    ops->to_act(act, x, n);
-    free(x);
-    return act;
+    return kernel_numbers(ops, wide, n, key, least, 3);
 }
 
 /* Room for n numbers that an operation makes, filled with its name's place. */

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "tests/unit/small_model.h"
 #include "tests/unit/tap.h"
 
 static void
@@ -197,16 +198,13 @@ test_adamw(const struct kernels *k, enum precision precision)
 int
 main(void)
 {
-    static const char *const tables[] = {"ref", "avx2", "avx512", "amx"};
-
     test_schedules();
     test_clip();
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        setenv("LLM_ISA", tables[i], 1);
-        const struct kernels *k = kernels_pick(NULL);
+    for (size_t i = 0; i < TABLE_NAMES; i++) {
+        const struct kernels *k = table_named(table_names[i]);
 
         if (!k) {
-            skip(tables[i], "not on this machine");
+            skip(table_names[i], "not on this machine");
             continue;
         }
         test_blocks(k);

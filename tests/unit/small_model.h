@@ -112,6 +112,10 @@ small_batch_init(struct small_batch *b, const struct config *c)
                               .first = b->first};
 }
 
+/* The tables whose results the tests compare; a CPU has some of them. */
+static const char *const table_names[] = {"ref", "avx2", "avx512", "amx", "sve"};
+enum { TABLE_NAMES = sizeof table_names / sizeof *table_names };
+
 /* The table called name, or NULL when this CPU has none. */
 static inline const struct kernels *
 table_named(const char *name)
