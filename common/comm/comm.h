@@ -39,6 +39,8 @@ struct comm_ops {
     /* Parts of different sizes, in bytes; offsets into receive. */
     int (*all_gather_v)(struct comm *c, const void *send, size_t bytes, void *receive, const size_t *sizes, const size_t *offsets, struct comm_request **q);
     int (*all_to_all)(struct comm *c, const void *send, void *receive, size_t count_each, enum comm_type t, struct comm_request **q);
+    /* Parts of different sizes, in bytes: to rank i from send + send_offsets[i], … */
+    int (*all_to_all_v)(struct comm *c, const void *send, const size_t *send_sizes, const size_t *send_offsets, void *receive, const size_t *sizes, const size_t *offsets, struct comm_request **q);
     int (*broadcast)(struct comm *c, void *buffer, size_t bytes, int root, struct comm_request **q);
     int (*send)(struct comm *c, const void *buffer, size_t bytes, int to, int tag, struct comm_request **q);
     int (*receive)(struct comm *c, void *buffer, size_t bytes, int from, int tag, struct comm_request **q);
@@ -69,6 +71,19 @@ int comm_all_reduce(struct comm *c, void *buffer, size_t count, enum comm_type t
 int comm_broadcast(struct comm *c, void *buffer, size_t bytes, int root);
 int comm_all_gather(struct comm *c, const void *send, void *receive, size_t bytes_each);
 int comm_barrier(struct comm *c);
+int comm_all_to_all(struct comm *c, const void *send, const size_t *send_sizes, const size_t *send_offsets, void *receive, const size_t *sizes, const size_t *offsets);
+
+/*
+ * Sums over the ranks in rank order, ((r0 + r1) + r2) + …, accumulated in FP32 (F64 in FP64) and
+ * rounded once to the type (F32, BF16, F64): the same bits for the same ranks, on every path
+ * (shared memory within a host, between hosts by messages). For activations and small gradients;
+ * buffers of any alignment. comm_sum: every rank gets all; comm_sum_scatter: rank i gets part i of
+ * the size * count_each elements (receive may be that part of send). Blocking; a size of 1 returns
+ * at once.
+ */
+int comm_sum(struct comm *c, void *buffer, size_t count, enum comm_type t);
+int comm_sum_scatter(struct comm *c, const void *send, void *receive, size_t count_each, enum comm_type t);
+
 int comm_wait(struct comm *c, struct comm_request **q);
 void comm_release(struct comm *c);
 

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/threads.h"
+#include "comm/comm.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
 #include "model/fp8.h"
@@ -35,6 +36,15 @@ struct decoder_options {
     int64_t seq_length;
     enum recompute recompute;
     bool training; /* false: forward only, little memory */
+    /*
+     * A part of the model on one of many ranks; p is params_init_part's of the same part. The
+     * groups: NULL is a group of one. All calls that compute are collective over them.
+     */
+    const struct model_part *part; /* copied; NULL: the whole model */
+    const int *slots;        /* [pieces]: micro-batches whose activations are held at once; NULL: 1 */
+    int weight_slots;        /* of each piece, between decoder_backward_input and _weight; 0: never */
+    struct comm *tensor, *context, *expert;
+    bool sequence_parallel;  /* norms and the residual stream in tensor_size parts of the tokens */
     bool arrange;  /* forward only: decoder_set_weights may rearrange the matrices of act in place,
                       for no other use, so that they are read at the speed of memory */
 };
@@ -76,6 +86,25 @@ struct fp8 *decoder_fp8(const struct decoder *d);
  */
 void decoder_set_weights(struct decoder *d, void *act, const void *wide);
 
+/*
+ * Where matrices and embeddings are read, in units: 0 the embeddings, 1 + i layer i, layers + 1
+ * the final norm and the head (which reads unit 0 where tied). need: before the unit is used,
+ * until done; a hint of what comes next is `next` (-1: nothing). 0 or -1 with a record.
+ */
+struct weight_source {
+    void *arg;
+    int (*need)(void *arg, int unit, int next);
+    void (*done)(void *arg, int unit);
+    const void *(*act)(void *arg, int param); /* valid while its unit is needed */
+};
+
+/*
+ * The same where norms and biases stand in an array of their own, [params->vectors] (struct
+ * param.vector), and, unless `source` is NULL, matrices come from there (act: NULL). Not in FP8.
+ */
+void decoder_set_part_weights(struct decoder *d, void *act, const void *vectors,
+                              const struct weight_source *source);
+
 /* A micro-batch: `sequences` of seq_length tokens each, one after the other. */
 struct batch {
     int64_t sequences, length;
@@ -91,6 +120,21 @@ struct batch {
  * sequence): piece starts, or all 0 when document_mask is false. Positions are index - first.
  */
 void batch_pieces(const uint8_t *begins, int64_t length, bool document_mask, int32_t *first);
+
+/*
+ * Where gradients go. `param` is an index into the table; params->count stands for the input
+ * side of a tied embedding. at: the tensor's gradient, wide, added to in ascending order of
+ * micro-batches; *fresh: what stands there is not to be read, the first product is written over it
+ * (asked for weights of products only, params_in_product; where fresh is NULL, `at` has zeroed
+ * it). ready: complete for this micro-batch; each tensor of the piece exactly once.
+ */
+struct gradients {
+    void *arg;
+    void *(*at)(void *arg, int param, bool *fresh);
+    void (*ready)(void *arg, int param); /* may be NULL */
+    bool last; /* this micro-batch is the last before these gradients are used: what several ranks
+                  of a tensor group have parts of is summed before `ready` */
+};
 
 struct sequence_loss {
     double loss, z_loss; /* sums over the scored targets; z_loss is the sum of log_z^2 */
@@ -115,6 +159,37 @@ int decoder_train(struct decoder *d, const struct batch *b, void *grads, double 
  */
 int decoder_loss(struct decoder *d, const struct batch *b, struct sequence_loss *out,
                  double *token_loss);
+
+/*
+ * The same in pieces, for pipelines. forward: x [T][hidden] is the residual stream that enters
+ * the piece (NULL with the embedding), y the one that leaves it (NULL with the head). T: the
+ * tokens of the batch, divided by context_size, and by tensor_size with sequence_parallel.
+ * backward: dy is the gradient of y (NULL with the head), dx that of x (NULL with the embedding),
+ * out [sequences] is filled with the head (of a context rank: its tokens' part). A batch is as
+ * for decoder_train, whole on every rank; `overwrite` is not looked at.
+ *
+ * backward_input leaves products' weights out, which backward_weight does later, in any order
+ * among micro-batches but ascending; between them the slot stays in use, one of the piece's
+ * weight_slots as well. Head, norms, embeddings and experts are done in backward_input.
+ * 0 or -1.
+ */
+int decoder_forward_piece(struct decoder *d, int piece, int slot, const struct batch *b,
+                          const void *x, void *y);
+int decoder_backward_piece(struct decoder *d, int piece, int slot, const struct batch *b,
+                           const struct gradients *g, double scale, double z, const void *dy,
+                           void *dx, struct sequence_loss *out);
+int decoder_backward_input(struct decoder *d, int piece, int slot, int weight_slot,
+                           const struct batch *b, const struct gradients *g, double scale,
+                           double z, const void *dy, void *dx, struct sequence_loss *out);
+int decoder_backward_weight(struct decoder *d, int piece, int slot, int weight_slot,
+                            const struct batch *b, const struct gradients *g);
+
+/* Loss alone of the last piece, after its forward: as decoder_loss. */
+int decoder_loss_piece(struct decoder *d, int piece, int slot, const struct batch *b,
+                       struct sequence_loss *out, double *token_loss);
+
+/* Elements of x, y, dx, dy for so many sequences; bytes of one element. */
+int64_t decoder_border(const struct decoder *d, int64_t sequences, size_t *element);
 
 /* Inference. A cache holds one sequence's keys and values for up to `capacity` tokens. */
 struct kv_cache;

@@ -24,6 +24,42 @@
  */
 enum param_kind { PARAM_MATRIX, PARAM_EMBEDDING, PARAM_NORM, PARAM_BIAS };
 
+/*
+ * The part of a model that one rank holds. A piece is what is computed in one go: layers
+ * [begin, end), the embeddings before them, the final norm and the head behind them. Pieces
+ * ascend and do not overlap. {0}: the whole model.
+ */
+struct model_piece {
+    int begin, end;
+    bool embedding, head;
+};
+struct model_part {
+    const struct model_piece *piece; /* NULL: one piece, the whole model */
+    int pieces;
+    int tensor_rank, tensor_size; /* size 0 is 1, as below */
+    int expert_rank, expert_size;
+};
+
+/*
+ * Rows [local, local + count) of a tensor of the part are rows [whole, whole + count) of the
+ * whole tensor. counted: of the ranks that hold these rows this one counts them in norms and
+ * writes them (norms, and key/value heads of which there are fewer than tensor ranks, are held
+ * by several).
+ */
+struct row_run {
+    int64_t local, whole, count;
+    bool counted;
+};
+
+/* Where a tensor of the part lies in the whole tensor: some of its rows, or some of its columns. */
+struct place_in_whole {
+    int index;             /* in the whole model's table */
+    int64_t rows, columns; /* of the whole tensor */
+    int64_t column;        /* its first column there */
+    struct row_run run[3]; /* queries, keys, values; gate, up; else one */
+    int runs;
+};
+
 struct param {
     char name[64];
     enum param_kind kind;  /* matrices and embeddings have an act copy and decay */
@@ -32,9 +68,12 @@ struct param {
     int layer;             /* -1: none */
     int64_t rows, columns; /* vectors: rows = 1 */
     int64_t offset, size;  /* elements in the flat array */
+    int64_t vector;        /* norms, biases: offset in the array of those alone; else -1 */
+    struct place_in_whole whole;
 };
 
-/* Where each tensor of one layer is: index into the table, -1 when absent. */
+/* Where each tensor of one layer is: index into the table, -1 when absent (all of them in a layer
+ * that the part does not hold). */
 struct layer_params {
     int attention_norm, attention_norm_bias, qkv, qkv_bias, output, output_bias;
     int mlp_norm, mlp_norm_bias, up, up_bias, down, down_bias; /* up: gate_up for SwiGLU */
@@ -44,15 +83,20 @@ struct params {
     struct param *param;
     int count;
     struct layer_params *layer;                                 /* [num_hidden_layers] */
-    int embedding, position, final_norm, final_norm_bias, head; /* head == embedding when tied */
+    /* -1: absent. head == embedding when tied, also where a part holds it as the head alone. */
+    int embedding, position, final_norm, final_norm_bias, head;
     int64_t elements;   /* of the flat array, gaps included */
     int64_t parameters; /* without gaps */
     /*
      * A gradient array has grad_elements >= elements: when the embedding is tied, the
      * gradient of its use as an input (sparse) is kept apart at tied_offset, [vocab][hidden], and
-     * is added to the dense one (head) once, after both were reduced. tied_offset -1: not tied.
+     * is added to the dense one (head) once, after both were reduced. tied_offset -1: not tied,
+     * or the part has only one of the two uses.
      */
     int64_t tied_offset, grad_elements;
+    bool tied;       /* the model's embedding and head are one tensor */
+    int64_t vectors; /* elements of the array of norms and biases (each from a multiple of 16) */
+    int expert_begin, expert_end; /* of every layer with experts */
 };
 
 /* Is parameter i a weight of a matrix product, whose gradient is one, too (see struct batch)? */
@@ -65,6 +109,41 @@ params_in_product(const struct params *p, int i)
 enum { NORM_BLOCK = 16384 }; /* elements of one block of gradient norms, ZeRO slices and hashes */
 
 int params_init(struct params *p, const struct config *c);
+
+/*
+ * The table of a part: the tensors it holds, in the order of the whole table, cut for its tensor
+ * rank: query, key and value heads, rows of gate and up, columns of output and down, rows of
+ * embedding and head (as even as can be, no padding). -1 (STATUS_INPUT): tensor_size does not
+ * divide the heads or the MLP, or expert_size the experts; says what does.
+ */
+int params_init_part(struct params *p, const struct config *c, const struct model_part *part);
+
+/*
+ * Blocks: at most NORM_BLOCK elements within a run of rows of a tensor, in table order: what
+ * norms, slices and hashes are made of. In a whole table these are the blocks of DESIGN.md §9.
+ */
+struct param_block {
+    int param, run;
+    int64_t offset, size; /* elements in the flat array */
+    int64_t number;       /* within the run, from 0 */
+};
+int64_t params_blocks(const struct params *p);
+void params_block(const struct params *p, int64_t block, struct param_block *out);
+
+/*
+ * Elements of a part as they lie in the whole tensor `param` (of the whole table): `repeat` runs
+ * of `count` elements, the first at `offset` of it, each `stride` behind the one before; in the
+ * part's flat array they follow one another from `local` on.
+ */
+struct extent {
+    int param;
+    int64_t offset, count, repeat, stride, local;
+};
+
+/* The extents of block `block`: at most 3. Returns how many. */
+enum { BLOCK_EXTENTS = 3 };
+int params_block_extents(const struct params *p, int64_t block, struct extent out[BLOCK_EXTENTS]);
+
 void params_release(struct params *p);
 int params_find(const struct params *p, const char *name); /* index or -1 */
 

@@ -1,0 +1,56 @@
+#ifndef PARALLEL_PIPELINE_H
+#define PARALLEL_PIPELINE_H
+
+#include <stdint.h>
+
+#include "comm/comm.h"
+#include "model/decoder.h"
+#include "parallel/pipeline_table.h"
+
+/*
+ * The engine that runs a schedule table: this rank's tasks in order, activations and their
+ * gradients sent on to the ranks of the neighbouring pieces and received from them without
+ * waiting, buffers taken once. One stage with one chunk is plain accumulation of gradients.
+ */
+struct pipeline_options {
+    struct comm *comm;                  /* the pipeline axis; rank = stage */
+    const struct pipeline_table *table; /* checked; stages = comm->size; must outlive it */
+    struct decoder *decoder;            /* its pieces are this stage's chunks, in order */
+    int64_t micro_batch;                /* sequences */
+    double scale, z;                    /* set anew by pipeline_run */
+    void *arg;
+    /* Micro-batch m of this rank, 0 <= m < micros. */
+    struct batch (*batch)(void *arg, int micro);
+    /* Where its gradients go; `last` as in struct gradients. */
+    struct gradients (*gradients)(void *arg, int micro);
+    /* Where its losses go, [micro_batch]; called on the last stage only. */
+    struct sequence_loss *(*loss)(void *arg, int micro);
+};
+
+struct pipeline;
+
+/*
+ * What decoder_options need for stage `stage` of a table: slots [chunks] (most micro-batches alive
+ * in each piece) and weight slots (0: the table never splits backward).
+ */
+int pipeline_slots(const struct pipeline_table *t, int stage, int *slots);
+
+struct pipeline *pipeline_new(const struct pipeline_options *o); /* NULL with a record */
+void pipeline_free(struct pipeline *p);
+uint64_t pipeline_bytes(const struct decoder *d, const struct pipeline_table *t, int stage,
+                        int64_t micro_batch); /* of its message buffers */
+
+/* All micro-batches of a step, forward and backward. Collective over the pipeline. 0 or -1. */
+int pipeline_run(struct pipeline *p, double scale, double z);
+
+/*
+ * Forward alone of one batch through all stages (validation): on the last stage out and
+ * token_loss are filled as decoder_loss does, elsewhere they are not touched. Collective.
+ */
+int pipeline_loss(struct pipeline *p, const struct batch *b, struct sequence_loss *out,
+                  double *token_loss);
+
+/* Of the last pipeline_run: seconds computing and waiting for neighbours, on this rank. */
+void pipeline_seconds(const struct pipeline *p, double *busy, double *waiting);
+
+#endif
