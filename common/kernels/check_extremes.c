@@ -65,6 +65,9 @@ check_far_logits(struct checker *c)
                       fabs(log_z[0][i] - log_z[1][i]) / (allowed * (1 + fabs(log_z[1][i]))));
     }
     compare_absolute(c, "cross_entropy of far logits", d, 64 * checker_unit(c, ARRAY_ACT));
+    c->ops->softmax_gradient(x->got, N, d->got, N, targets, ROWS, N, 1, 0, log_z[1]);
+    compare_absolute(c, "cross_entropy d_logits of far parts", d,
+                     64 * checker_unit(c, ARRAY_ACT) + 65536 * 0x1p-53);
     checker_clear(c, "cross_entropy");
 }
 

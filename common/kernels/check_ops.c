@@ -189,6 +189,36 @@ check_doubles(struct checker *c, const char *name, const double *got, const doub
         checker_ratio(c, name, fabs(got[i] - want[i]) / (allowed * (1 + fabs(want[i]))));
 }
 
+/* The rows cut in two or three parts, each of which gets the whole row's log_z. */
+static void
+check_softmax_parts(struct checker *c, const struct array *x, int64_t ld, int64_t n,
+                    const int32_t *targets, int rows, double scale, double z, const double *log_z,
+                    const struct array *whole)
+{
+    enum { ROWS_MAX = 8 };
+    struct array *d = array_random(c, ARRAY_ACT, rows * ld, 0, 1);
+    size_t act = c->ops->act_size, wide = c->ops->wide_size;
+    int64_t each = (n + 2) / 3;
+
+    memcpy(d->want, whole->want, (size_t)(rows * ld) * sizeof *d->want);
+    for (int64_t begin = 0; begin < n; begin += each) {
+        int64_t count = n - begin < each ? n - begin : each;
+        int32_t inside[ROWS_MAX];
+
+        for (int i = 0; i < rows; i++) {
+            int64_t at = targets[i] - begin;
+            inside[i] = targets[i] < 0 ? -1 : (int32_t)(at >= 0 && at < count ? at : count);
+        }
+        c->ops->softmax_gradient((char *)x->got + (size_t)begin * wide, ld,
+                                 (char *)d->got + (size_t)begin * act, ld, inside, rows, count,
+                                 scale, z, log_z);
+    }
+    for (int i = 0; i < rows; i++) /* what lies behind rows was random in both */
+        for (int64_t j = n; j < ld; j++)
+            d->want[i * ld + j] = array_at(c, d, i * ld + j);
+    checker_compare(c, "cross_entropy d_logits of parts", d, bound(c, n));
+}
+
 static void
 check_cross_entropy(struct checker *c, int round)
 {
@@ -206,6 +236,7 @@ check_cross_entropy(struct checker *c, int round)
     check_doubles(c, "cross_entropy log_z", log_z[0], log_z[1], ROWS, bound(c, n));
     c->ops->cross_entropy(x->got, ld, NULL, 0, targets, ROWS, n, scale, z, loss[0], log_z[0]);
     check_doubles(c, "cross_entropy loss alone", loss[0], loss[1], ROWS, bound(c, n));
+    check_softmax_parts(c, x, ld, n, targets, ROWS, scale, z, log_z[1], d);
     checker_clear(c, "cross_entropy");
 }
 

@@ -188,6 +188,14 @@ struct ops {
     void (*cross_entropy)(const void *logits, int64_t ld, void *d_logits, int64_t ldd,
                           const int32_t *targets, int64_t rows, int64_t n, double scale, double z,
                           double *loss, double *log_z);
+    /*
+     * Its gradient for n columns of a vocabulary that lies in several parts: log_z [rows] is that
+     * of whole rows (parts' own are combined by exp); targets[i] counts from the part's first
+     * column, n or more: another part has it, < 0: not scored.
+     */
+    void (*softmax_gradient)(const void *logits, int64_t ld, void *d_logits, int64_t ldd,
+                             const int32_t *targets, int64_t rows, int64_t n, double scale,
+                             double z, const double *log_z);
 
     /* out wide [n] = sum of x's rows in order (bias gradients; at most 128 rows a call). */
     void (*column_sum)(void *out, const void *x, int64_t stride, int64_t rows, int64_t n);

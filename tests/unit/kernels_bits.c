@@ -214,6 +214,8 @@ test_nan(const struct kernels *k)
     all = all && isnan(y[17]) && !isnan(y[16]);
     ops->cross_entropy(x, N, y, N, target, 1, N, 1, 0, loss, log_z);
     all = all && isnan(loss[0]) && isnan(y[0]);
+    ops->softmax_gradient(x, N, y, N, target, 1, N, 1, 0, log_z);
+    all = all && isnan(y[0]) && isnan(y[2]);
     all = all && isnan(ops->sum_squares(x, N));
     ok(all, "%s: NaN is passed on", k->name);
 }
