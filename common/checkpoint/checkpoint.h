@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/hash.h"
+#include "checkpoint/held.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/slices.h"
 #include "comm/comm.h"
@@ -21,6 +23,10 @@
 
 /* ---- saving ---- */
 
+/*
+ * params, array, first, last and limits are going to be replaced by a struct checkpoint_layout
+ * beside this one: checkpoint_save(comm, &layout, &save, &hash).
+ */
 struct checkpoint_save {
     const char *directory;       /* of the run; step-N is made inside */
     const struct config *config; /* its json is copied */
@@ -37,6 +43,7 @@ struct checkpoint_save {
     const struct training_state
         *state;                 /* rank 0's is taken; step and position must be equal everywhere */
     struct slice_limits limits; /* {0}: the defaults */
+    int64_t keep_last, keep_every; /* older ones are deleted behind the commit; 0: all stay */
 };
 
 /*
@@ -110,6 +117,14 @@ int checkpoint_read_slice(const struct checkpoint *c, size_t slice, float *out);
 /* Elements [offset, offset + n) of a tensor of the table, not verified. 0 or -1. */
 int checkpoint_read_range(const struct checkpoint *c, enum checkpoint_array a, int param,
                           int64_t offset, int64_t n, float *out);
+
+/*
+ * Reads what this rank wants, of any layout, into its place; not collective, not verified
+ * (checkpoint_verify has done it). Only needed bytes are read: where a tensor's columns are wanted,
+ * whole rows when the columns are narrow. Other memory: a buffer of `pool` bytes (0: 4 MiB).
+ */
+int checkpoint_read_wanted(const struct checkpoint *c, const struct wanted *wanted, size_t count,
+                           size_t pool);
 
 /* Verifies every slice's checksum; the ranks of comm share the work. Collective. 0 or -1 on all. */
 int checkpoint_verify(struct comm *comm, const struct checkpoint *c);

@@ -55,6 +55,44 @@ put_options(struct json_writer *w, const char *key, const struct named_value *v,
 }
 
 static void
+put_layout(struct json_writer *w, const struct training_layout *l)
+{
+    json_begin_object(w, "layout");
+    json_put_int(w, "tensor", l->tensor);
+    json_put_int(w, "context", l->context);
+    json_put_int(w, "expert", l->expert);
+    json_put_int(w, "data", l->data);
+    json_put_int(w, "pipeline", l->pipeline);
+    json_put_int(w, "zero", l->zero);
+    json_put_string(w, "schedule", l->schedule ? l->schedule : "");
+    json_end_object(w);
+}
+
+static void
+put_history(struct json_writer *w, const struct training_state *t)
+{
+    json_begin_array(w, "history");
+    for (size_t i = 0; i < t->history_count; i++) {
+        json_begin_object(w, NULL);
+        json_put_int(w, "step", t->history[i].step);
+        if (t->history[i].layout)
+            put_layout(w, t->history[i].layout);
+        put_options(w, "options", t->history[i].options, t->history[i].count);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_begin_array(w, "skipped");
+    for (size_t i = 0; i < t->skipped_count; i++) {
+        json_begin_object(w, NULL);
+        json_put_int(w, "first", t->skipped[i].first);
+        json_put_int(w, "last", t->skipped[i].last);
+        json_put_string(w, "why", t->skipped[i].why);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void
 put_state(struct json_writer *w, const struct training_state *t)
 {
     char chain[17];
@@ -85,14 +123,7 @@ put_state(struct json_writer *w, const struct training_state *t)
     json_end_object(w);
 
     put_options(w, "options", t->options, t->option_count);
-    json_begin_array(w, "history");
-    for (size_t i = 0; i < t->history_count; i++) {
-        json_begin_object(w, NULL);
-        json_put_int(w, "step", t->history[i].step);
-        put_options(w, "options", t->history[i].options, t->history[i].count);
-        json_end_object(w);
-    }
-    json_end_array(w);
+    put_history(w, t);
 }
 
 /* Files and slices are many: a line each. */

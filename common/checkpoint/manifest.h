@@ -24,11 +24,25 @@ struct source_tokens {
     uint64_t tokens;
 };
 
-/* Options as they were from this step on. */
+/* How the ranks were laid out; what does not apply is 1 (zero: 0). */
+struct training_layout {
+    int64_t tensor, context, expert, data, pipeline;
+    int64_t zero;
+    char *schedule; /* of the pipeline; NULL is written as "" */
+};
+
+/* Options and layout as they were from this step on. */
 struct option_change {
     int64_t step;
     struct named_value *options; /* those that changed (the first entry: all) */
     size_t count;
+    struct training_layout *layout; /* NULL: as before */
+};
+
+/* Steps [first, last] whose data was consumed without an update. */
+struct skipped_steps {
+    int64_t first, last;
+    char *why;
 };
 
 /* Everything but the arrays that decides how training goes on. All owned. */
@@ -48,6 +62,8 @@ struct training_state {
     size_t option_count;
     struct option_change *history;
     size_t history_count;
+    struct skipped_steps *skipped;
+    size_t skipped_count;
 };
 
 void training_state_release(struct training_state *t);
@@ -58,6 +74,13 @@ void training_state_option(struct training_state *t, const char *name, const cha
 void training_state_source(struct training_state *t, const char *name, uint64_t tokens);
 void training_state_change(struct training_state *t, int64_t step,
                            const struct named_value *options, size_t n);
+/* The layout from `step` on: an entry of the history when it differs from the one in force. */
+void training_state_lay_out(struct training_state *t, int64_t step,
+                            const struct training_layout *layout);
+/* The layout in force, or NULL. */
+const struct training_layout *training_state_layout(const struct training_state *t);
+/* Notes that a step was skipped; one behind the last, for the same reason, makes its range longer. */
+void training_state_skip(struct training_state *t, int64_t step, const char *why);
 /* The option's value, or NULL. */
 const char *training_state_get(const struct training_state *t, const char *name);
 

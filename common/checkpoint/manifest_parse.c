@@ -164,6 +164,51 @@ get_training(const struct json_doc *d, const json_t *root, struct training_state
 }
 
 static int
+get_count(const struct json_doc *d, const json_t *o, const char *key, int64_t least, int64_t *out)
+{
+    return json_get_int(d, o, key, JSON_NEED, least, INT64_MAX, out);
+}
+
+/* May be absent: the layout is as it was. */
+static int
+get_layout(const struct json_doc *d, const json_t *entry, struct training_layout **out)
+{
+    const json_t *o = NULL;
+    if (json_get_object(d, entry, "layout", JSON_MAY, &o) < 0)
+        return -1;
+    if (!o)
+        return 0;
+    struct training_layout *l = *out = mem_zalloc(sizeof *l);
+    if (json_only_keys(d, o, "tensor|context|expert|data|pipeline|zero|schedule") < 0 ||
+        get_count(d, o, "tensor", 1, &l->tensor) < 0 ||
+        get_count(d, o, "context", 1, &l->context) < 0 ||
+        get_count(d, o, "expert", 1, &l->expert) < 0 || get_count(d, o, "data", 1, &l->data) < 0 ||
+        get_count(d, o, "pipeline", 1, &l->pipeline) < 0 ||
+        get_count(d, o, "zero", 0, &l->zero) < 0)
+        return -1;
+    return get_text(d, o, "schedule", &l->schedule);
+}
+
+/* May be absent: nothing was skipped. */
+static int
+get_skipped(const struct json_doc *d, const json_t *root, struct training_state *t)
+{
+    const json_t *array = NULL, *o;
+    if (json_get_array(d, root, "skipped", JSON_MAY, &array) < 0)
+        return -1;
+    size_t n = array ? json_array_size(array) : 0;
+    t->skipped = mem_zarray(n + 1, sizeof *t->skipped);
+    for (size_t i = 0; i < n; i++) {
+        struct skipped_steps *s = &t->skipped[t->skipped_count++];
+        if (json_at_object(d, array, i, &o) < 0 || json_only_keys(d, o, "first|last|why") < 0 ||
+            get_count(d, o, "first", 0, &s->first) < 0 ||
+            get_count(d, o, "last", s->first, &s->last) < 0 || get_text(d, o, "why", &s->why) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int
 get_history(const struct json_doc *d, const json_t *root, struct training_state *t)
 {
     const json_t *array, *o;
@@ -175,10 +220,10 @@ get_history(const struct json_doc *d, const json_t *root, struct training_state 
         struct option_change *c = &t->history[t->history_count++];
         if (json_at_object(d, array, i, &o) < 0 ||
             json_get_int(d, o, "step", JSON_NEED, 0, INT64_MAX, &c->step) < 0 ||
-            get_options(d, o, &c->options, &c->count) < 0)
+            get_layout(d, o, &c->layout) < 0 || get_options(d, o, &c->options, &c->count) < 0)
             return -1;
     }
-    return 0;
+    return get_skipped(d, root, t);
 }
 
 static int

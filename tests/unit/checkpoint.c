@@ -64,6 +64,15 @@ set_up(struct fixture *f)
     training_state_source(&f->state, "ja", 84);
     training_state_source(&f->state, "en", 500);
     training_state_change(&f->state, 0, f->state.options, 1);
+    static char schedule[] = "1f1b";
+    struct training_layout layout = {1, 1, 1, 4, 2, 1, schedule};
+    training_state_lay_out(&f->state, 0, &layout);
+    training_state_lay_out(&f->state, 3, &layout);
+    layout.data = 2;
+    training_state_lay_out(&f->state, 5, &layout);
+    training_state_skip(&f->state, 2, "--skip");
+    training_state_skip(&f->state, 3, "--skip");
+    training_state_skip(&f->state, 4, "spike");
     f->save = (struct checkpoint_save){.directory = "run",
                                        .config = &f->config,
                                        .params = &f->params,
@@ -104,7 +113,14 @@ test_round_trip(struct fixture *f)
     ok(s->source_count == 2 && s->sources[0].tokens == 3084, "tokens by source");
     ok(s->fingerprint[3] == 0xab && s->fingerprint[15] == 0, "fingerprint");
     is_str(training_state_get(s, "lr"), "0.002", "options");
-    ok(s->history_count == 1 && s->history[0].count == 1, "history of options");
+    ok(s->history_count == 2 && s->history[0].count == 1, "history of options");
+    const struct training_layout *layout = training_state_layout(s);
+    ok(layout && layout->data == 2 && layout->pipeline == 2 && s->history[0].layout &&
+           s->history[0].layout->data == 4 && strcmp(layout->schedule, "1f1b") == 0,
+       "history of layouts");
+    ok(s->skipped_count == 2 && s->skipped[0].first == 2 && s->skipped[0].last == 3 &&
+           s->skipped[1].first == 4 && strcmp(s->skipped[1].why, "spike") == 0,
+       "skipped steps");
     is_int(s->reduce_groups, 2, "reduce groups");
     is_str(s->kernels, "ref", "kernel table");
     is_str(s->blas, "", "no BLAS");
