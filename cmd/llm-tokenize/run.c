@@ -76,7 +76,7 @@ int
 run_input(const struct sink *sink, struct account *total)
 {
     struct run r = {.sink = sink, .total = total};
-    struct pipeline p = {
+    struct threads_pipeline p = {
         .produce = produce, .work = work, .consume = consume, .discard = discard,
         .arg = &r, .threads = options.threads, .window = 2 * options.threads + 2,
     };
@@ -90,7 +90,7 @@ run_input(const struct sink *sink, struct account *total)
     r.converter.arg = sink->arg;
     progress_start("tokenize", input_total(options.operands, options.operand_count),
                    PROGRESS_BYTES, common.progress_given ? common.progress : -1);
-    int result = pipeline_run(&p);
+    int result = threads_pipeline_run(&p);
     progress_end();
     if (r.unprinted)
         note("%" PRIu64 " more faults like these (-v)", r.unprinted);

@@ -20,7 +20,7 @@ struct slot {
 };
 
 struct run {
-    const struct pipeline *p;
+    const struct threads_pipeline *p;
     struct slot *slots;
     size_t window;
     size_t head, taken, tail; /* jobs consumed, taken by workers, produced */
@@ -171,7 +171,7 @@ start_helper(struct helper *h)
 }
 
 int
-pipeline_run(const struct pipeline *p)
+threads_pipeline_run(const struct threads_pipeline *p)
 {
     int threads = p->threads < 1 ? 1 : p->threads, started = 1, result;
     struct run r = {.p = p, .window = p->window < 1 ? 1 : (size_t)p->window};

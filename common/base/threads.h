@@ -46,7 +46,7 @@ threads_poll(void)
  * the end (or with *failed set); work and consume return 0 or -1. The error that
  * is reported is that of the earliest job.
  */
-struct pipeline {
+struct threads_pipeline {
     void *(*produce)(void *arg, bool *failed);
     int (*work)(void *arg, void *job, int worker);
     int (*consume)(void *arg, void *job);
@@ -54,7 +54,7 @@ struct pipeline {
     void *arg;
     int threads, window;
 };
-int pipeline_run(const struct pipeline *p);
+int threads_pipeline_run(const struct threads_pipeline *p);
 
 /* CPUs this process may use; those divided by `share` processes, at least 1. */
 int threads_cpus(void);

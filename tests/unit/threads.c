@@ -135,11 +135,11 @@ discard(void *arg, void *job)
 static int
 flow(struct flow *f, int threads, int window)
 {
-    struct pipeline p = {produce, work, consume, discard, f, threads, window};
+    struct threads_pipeline p = {produce, work, consume, discard, f, threads, window};
 
     f->in_order = true;
     err_clear();
-    return pipeline_run(&p);
+    return threads_pipeline_run(&p);
 }
 
 static void
