@@ -11,6 +11,8 @@
  * The engine that runs a schedule table: this rank's tasks in order, activations and their
  * gradients sent on to the ranks of the neighbouring pieces and received from them without
  * waiting, buffers taken once. One stage with one chunk is plain accumulation of gradients.
+ * Forwards and backwards of each piece are in ascending order of micro-batches on every stage, as
+ * they are in all tables of pipeline_table_make; micro-batch m has slot m % slots of its piece.
  */
 struct pipeline_options {
     struct comm *comm;                  /* the pipeline axis; rank = stage */
@@ -37,10 +39,15 @@ int pipeline_slots(const struct pipeline_table *t, int stage, int *slots);
 
 struct pipeline *pipeline_new(const struct pipeline_options *o); /* NULL with a record */
 void pipeline_free(struct pipeline *p);
+int64_t pipeline_buffers(const struct pipeline_table *t, int stage); /* its message buffers */
 uint64_t pipeline_bytes(const struct decoder *d, const struct pipeline_table *t, int stage,
-                        int64_t micro_batch); /* of its message buffers */
+                        int64_t micro_batch); /* of these; decoder_border each, in lines */
 
-/* All micro-batches of a step, forward and backward. Collective over the pipeline. 0 or -1. */
+/*
+ * All micro-batches of a step, forward and backward; every batch has micro_batch sequences. What
+ * was sent last may still be on its way. Collective over the pipeline. 0, or -1: the pipeline is
+ * not to be used again, its neighbours may wait for ever.
+ */
 int pipeline_run(struct pipeline *p, double scale, double z);
 
 /*
