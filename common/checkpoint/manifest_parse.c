@@ -327,7 +327,7 @@ parse_root(const struct json_doc *d, struct manifest *m)
                          (long long)version, MANIFEST_VERSION);
     if (json_only_keys(d, root,
                        "format|version|state_hash|parameters|step|data|training|options|history|"
-                       "files|slices|manifest_hash") < 0 ||
+                       "skipped|files|slices|manifest_hash") < 0 ||
         get_hash(d, root, "state_hash", &m->state_hash) < 0 ||
         get_u64(d, root, "parameters", &m->parameters) < 0 ||
         json_get_int(d, root, "step", JSON_NEED, 0, INT64_MAX, &m->state.step) < 0 ||
