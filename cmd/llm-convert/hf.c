@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "checkpoint/fp8_file.h"
+#include "checkpoint/spike_file.h"
 #include "json/write.h"
 #include "tokenizer/tokenizer.h"
 
@@ -77,7 +78,7 @@ static bool
 is_copied(const struct manifest_file *f)
 {
     return f->header == 0 && strcmp(f->name, "config.json") != 0 &&
-           strcmp(f->name, FP8_FILE) != 0;
+           strcmp(f->name, FP8_FILE) != 0 && strcmp(f->name, SPIKE_FILE) != 0;
 }
 
 static int

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "cmd/llm-train/precision.h"
+#include "cmd/llm-train/spike.h"
 #include "cmd/llm-train/version.h"
 
 struct train_options options;
@@ -41,6 +42,10 @@ static const struct opt table[] = {
     OPT(INT, epochs, .name = "epochs", .placeholder = "E", .fallback = "1", .min = 1, .max = 1e6, .help = "times to read the shards"),
     OPT(STRING, ramp_batch, .name = "ramp-batch", .placeholder = "S:I:T", .help = "batch ramp-up"),
     OPT(STRING, skip, .name = "skip", .placeholder = "A-B[,…]", .help = "steps whose data is dropped"),
+    OPT(CHOICE, on_spike, .name = "on-spike", .placeholder = "WHAT", .fallback = "stop", .choices = "stop|skip|rewind", .help = "on a bad loss or gradient norm"),
+    OPT(REAL, spike_threshold, .name = "spike-threshold", .placeholder = "F", .fallback = "0", .min = 0, .max = 1e9, .help = "deviations that are bad (0: NaN, Inf)"),
+    OPT(INT, spike_window, .name = "spike-window", .placeholder = "N", .fallback = "128", .min = 2, .max = 1 << 20, .help = "good steps to compare with"),
+    OPT(INT, spike_limit, .name = "spike-limit", .placeholder = "N", .fallback = "10", .min = 0, .max = 1e9, .help = "bad steps in a row, or rewinds"),
     GROUP("Optimizer"),
     OPT(REAL, lr, .name = "lr", .placeholder = "X", .fallback = "0", .min = 0, .max = 1e6, .help = "peak learning rate"),
     OPT(REAL, min_lr, .name = "min-lr", .placeholder = "X", .fallback = "-1", .min = -1, .max = 1e6, .help = "last learning rate (-1: lr/10)"),
@@ -98,6 +103,7 @@ const char *const recorded_options[] = {
     "lr",           "min-lr",      "warmup",       "schedule",      "decay",      "weight-decay",
     "beta1",        "beta2",       "eps",          "clip",          "z-loss",     "init-std",
     "precision",    "fp8-recipe",  "fp8-margin",   "fp8-amax-history-len", "fp8-amax-compute-algo", "recompute",   "document-mask", "reduce-groups", "skip",      "seed",
+    "on-spike",     "spike-threshold", "spike-window", "spike-limit",
     "save-every",   "keep-last",   "keep-every",   "valid-every",   "valid-tokens", "log-every",
     NULL,
 };
@@ -275,6 +281,8 @@ options_check(int operands)
         die(STATUS_USAGE, "--min-lr %g is above --lr %g", options.min_lr, options.lr);
     if (options.min_lr < 0 && options.min_lr != -1)
         die(STATUS_USAGE, "--min-lr %g: expected 0 or more", options.min_lr);
+    if (options.on_spike == ON_SPIKE_REWIND && !options.save && !options.resume)
+        die(STATUS_USAGE, "--on-spike rewind needs checkpoints to go back to: --save DIR");
     if (options.steps && options.tokens)
         die(STATUS_USAGE, "--steps and --tokens exclude each other");
 }

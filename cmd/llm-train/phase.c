@@ -108,6 +108,16 @@ trainer_end_fp8_step(struct trainer *t, uint64_t *saturated)
     return 0;
 }
 
+/* Weights are cast anew, too: their amax belong to the next step. */
+void
+trainer_drop_fp8_step(struct trainer *t)
+{
+    if (!t->phase->fp8)
+        return;
+    fp8_drop_step(decoder_fp8(t->decoder));
+    trainer_publish_weights(t);
+}
+
 int
 trainer_restore_fp8(struct trainer *t)
 {

@@ -257,6 +257,7 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
     check_memory(t);
     take_memory(t);
     trainer_init_weights(t);
+    spike_init(&t->spikes, options.spike_window, options.spike_threshold);
     if (trainer_restore(t) < 0)
         die_err();
     trainer_publish_weights(t);
@@ -293,6 +294,7 @@ trainer_release(struct trainer *t)
     if (t->state)
         training_state_release(t->state);
     free(t->state);
+    spike_release(&t->spikes);
     free(t->block_sums);
     free(t->mine);
     free(t->all);

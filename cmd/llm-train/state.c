@@ -12,7 +12,9 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/fp8_file.h"
 #include "checkpoint/model_source.h"
+#include "checkpoint/spike_file.h"
 #include "cmd/llm-train/machine.h"
+#include "cmd/llm-train/on_spike.h"
 #include "cmd/llm-train/train.h"
 
 static void
@@ -142,20 +144,28 @@ begin_state(struct trainer *t)
 }
 
 int
-trainer_restore(struct trainer *t)
+trainer_read_state(struct trainer *t)
 {
     float *const arrays[CHECKPOINT_ARRAYS] = {t->optimizer.master, t->optimizer.m, t->optimizer.v};
-    const struct training_state *s;
     int status = 0;
+
+    if (checkpoint_read_state(t->from, arrays) < 0 || trainer_restore_fp8(t) < 0 ||
+        trainer_restore_spikes(t) < 0)
+        status = (int)err_status();
+    return comm_agree(t->world, status);
+}
+
+int
+trainer_restore(struct trainer *t)
+{
+    const struct training_state *s;
 
     begin_state(t);
     t->saved = -1;
     if (!t->from)
         return 0;
     s = &t->from->manifest.state;
-    if (checkpoint_read_state(t->from, arrays) < 0 || trainer_restore_fp8(t) < 0)
-        status = (int)err_status();
-    if (comm_agree(t->world, status) < 0)
+    if (trainer_read_state(t) < 0)
         return -1;
     t->step = (uint64_t)s->step;
     t->saved = options.save && strcmp(options.save, options.resume) != 0 ? -1 : s->step;
@@ -212,19 +222,23 @@ gather_sources(struct trainer *t)
     return 0;
 }
 
-/* The tokenizer's files, and FP8's history. *fp8 owns that file's bytes; the list is freed. */
+/* The tokenizer's files, FP8's history, and the spikes' window. *fp8 and *spikes own those files' bytes; the list is freed. */
 static struct tokenizer_file *
-list_files(const struct trainer *t, struct str *fp8, size_t *count)
+list_files(const struct trainer *t, struct str *fp8, struct str *spikes, size_t *count)
 {
     const struct tokenizer_file *of_tokenizer = NULL;
     size_t n = t->tokenizer ? tokenizer_files(t->tokenizer, &of_tokenizer) : 0;
-    struct tokenizer_file *list = mem_zarray(n + 1, sizeof *list);
+    struct tokenizer_file *list = mem_zarray(n + 2, sizeof *list);
 
     for (size_t i = 0; i < n; i++)
         list[i] = of_tokenizer[i];
     if (trainer_has_fp8_history(t)) {
         fp8_file_make(decoder_fp8(t->decoder), fp8);
         list[n++] = (struct tokenizer_file){FP8_FILE, fp8->data, fp8->len};
+    }
+    if (t->spikes.threshold > 0) {
+        spike_make_file(&t->spikes, spikes);
+        list[n++] = (struct tokenizer_file){SPIKE_FILE, spikes->data, spikes->len};
     }
     *count = n;
     return list;
@@ -235,7 +249,7 @@ trainer_save(struct trainer *t)
 {
     double start = sys_seconds();
     struct tokenizer_file *files;
-    struct str fp8 = {0};
+    struct str fp8 = {0}, spikes = {0};
     struct training_state *s = t->state;
     uint64_t once = t->feed.stream ? token_stream_tokens(t->feed.stream) : UINT64_MAX;
     struct hash128 hash;
@@ -264,10 +278,11 @@ trainer_save(struct trainer *t)
     if (comm_agree(t->world, status) < 0)
         return -1;
     replace_text(&s->precision, t->phase->name);
-    save.files = files = list_files(t, &fp8, &save.file_count);
+    save.files = files = list_files(t, &fp8, &spikes, &save.file_count);
     status = checkpoint_save(t->world, &save, &hash);
     free(files);
     str_release(&fp8);
+    str_release(&spikes);
     if (status < 0)
         return -1;
     t->saved = s->step;

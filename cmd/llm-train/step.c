@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "cmd/llm-train/on_spike.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/reduce.h"
 
@@ -140,6 +141,7 @@ trainer_step(struct trainer *t, bool *stop)
     struct sequence_loss total;
     const float *grads;
     struct step_figures f;
+    enum step_result verdict;
     int got = read_data(t, &scored, stop);
 
     if (got <= 0)
@@ -154,7 +156,7 @@ trainer_step(struct trainer *t, bool *stop)
         return STEP_SKIPPED;
     }
     if (accumulate(t, 1.0 / (double)scored) < 0 || reducer_finish(t->reducer, &grads) < 0 ||
-        gradient_norm(t, grads, &flags, &norm) < 0 || trainer_end_fp8_step(t, &saturated) < 0 ||
+        gradient_norm(t, grads, &flags, &norm) < 0 ||
         reduce_losses(t->reducer, t->global_batch, t->mine, t->all, &total) < 0)
         return STEP_FAILED;
     f = (struct step_figures){
@@ -166,13 +168,13 @@ trainer_step(struct trainer *t, bool *stop)
         .z_loss = total.z_loss / (double)scored,
         .lr = run_length_lr(&t->length, t->step + 1),
         .grad_norm = norm,
-        .saturated = t->phase->fp8 ? (int64_t)saturated : -1,
     };
-    if (!isfinite(norm) || !isfinite(total.loss)) {
-        err_set(STATUS_FAILED, "step %llu: loss %g, gradient norm %g: the last checkpoint is from before",
-                (unsigned long long)f.step, f.loss, norm);
+    verdict = trainer_judge_step(t, &f);
+    if (verdict != STEP_DONE)
+        return verdict;
+    if (trainer_end_fp8_step(t, &saturated) < 0)
         return STEP_FAILED;
-    }
+    f.saturated = t->phase->fp8 ? (int64_t)saturated : -1;
     update(t, grads, f.lr, optimizer_clip(norm, options.clip));
     t->step++;
     t->scored += scored;

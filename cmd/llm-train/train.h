@@ -33,6 +33,9 @@ struct train_options {
     int recompute;
     bool document_mask;
     const char *skip;
+    int on_spike;
+    int64_t spike_window, spike_limit;
+    double spike_threshold;
     int64_t log_every;
     const char *tensorboard, *time_limit;
     double timeout;

@@ -10,6 +10,7 @@
 #include "cmd/llm-train/precision.h"
 #include "cmd/llm-train/report.h"
 #include "cmd/llm-train/schedule.h"
+#include "cmd/llm-train/spike.h"
 #include "comm/comm.h"
 #include "kernels/kernels.h"
 #include "model/config.h"
@@ -53,6 +54,8 @@ struct trainer {
     struct reducer *reducer;
     struct feed feed;
     struct run_length length;
+    struct spike_watch spikes;     /* on_spike.c */
+    int64_t spikes_in_row, rewinds;
     struct report report;
     uint64_t step;                 /* done */
     uint64_t scored;               /* targets trained on so far */
@@ -106,6 +109,7 @@ void trainer_my_sequences(const struct trainer *t, int64_t *first, int64_t *coun
 /* state.c: checkpoints. Collective. 0 or -1. */
 int trainer_save(struct trainer *t);          /* nothing when this step is saved already */
 int trainer_restore(struct trainer *t);       /* arrays, step and data position from t->from */
+int trainer_read_state(struct trainer *t);    /* of these, what lies in files: arrays, FP8 history, spikes */
 void trainer_find_checkpoint(struct trainer *t); /* --resume: sets t->from and takes its options */
 void trainer_check_save_dir(struct trainer *t);
 void trainer_init_weights(struct trainer *t);
@@ -116,6 +120,7 @@ void trainer_begin_phase(struct trainer *t);     /* weights are not published ye
 void trainer_publish_weights(struct trainer *t); /* the decoder's copy, from the master weights */
 void trainer_change_phase(struct trainer *t);    /* before a step: when another one begins. Collective */
 int trainer_end_fp8_step(struct trainer *t, uint64_t *saturated); /* before the update. Collective */
+void trainer_drop_fp8_step(struct trainer *t);   /* instead, where none is made */
 int trainer_restore_fp8(struct trainer *t);      /* the history in t->from, if there is one. 0 or -1 */
 bool trainer_has_fp8_history(const struct trainer *t);
 /* FP8 is for training: validation runs in BF16, so that llm-eval gives the same number. */

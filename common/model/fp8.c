@@ -162,6 +162,12 @@ fp8_end_step(struct fp8 *f)
     begin_step(f);
 }
 
+void
+fp8_drop_step(struct fp8 *f)
+{
+    begin_step(f);
+}
+
 int64_t
 fp8_history(const struct fp8 *f)
 {

@@ -51,6 +51,9 @@ int64_t fp8_step_saturated(const struct fp8 *f);
  */
 void fp8_end_step(struct fp8 *f);
 
+/* Forgets what the step in hand has seen: it is not one. */
+void fp8_drop_step(struct fp8 *f);
+
 /* Forgets everything: no history, every scale 1. */
 void fp8_reset(struct fp8 *f);
 
