@@ -10,6 +10,7 @@
 #include "base/sys.h"
 #include "base/threads.h"
 #include "comm/progress.h"
+#include "comm/sum_private.h"
 
 enum { MAX_HOOKS = 16, POLLS_BEFORE_SLEEP = 200, SLEEP_NANOSECONDS = 20000 };
 static const double look_seconds = 0.05;
@@ -124,7 +125,12 @@ comm_pause(struct comm_pause *p)
 int
 comm_wait(struct comm *c, struct comm_request **q)
 {
-    return *q ? c->ops->wait(c, q) : 0;
+    if (!*q)
+        return 0;
+    double start = sys_seconds();
+    int result = c->ops->wait(c, q);
+    c->stats.seconds_waiting += sys_seconds() - start;
+    return result;
 }
 
 int
@@ -152,6 +158,18 @@ comm_all_gather(struct comm *c, const void *send, void *receive, size_t bytes_ea
 }
 
 int
+comm_all_to_all(struct comm *c, const void *send, const size_t *send_sizes,
+                const size_t *send_offsets, void *receive, const size_t *sizes,
+                const size_t *offsets)
+{
+    struct comm_request *q = NULL;
+    int result = c->ops->all_to_all_v(c, send, send_sizes, send_offsets, receive, sizes, offsets,
+                                      &q);
+
+    return result ? -1 : comm_wait(c, &q);
+}
+
+int
 comm_barrier(struct comm *c)
 {
     struct comm_request *q = NULL;
@@ -162,8 +180,10 @@ comm_barrier(struct comm *c)
 void
 comm_release(struct comm *c)
 {
-    if (c)
-        c->ops->release(c);
+    if (!c)
+        return;
+    sums_release(c);
+    c->ops->release(c);
 }
 
 int

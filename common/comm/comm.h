@@ -17,9 +17,21 @@ enum comm_reduce { COMM_SUM, COMM_MAX, COMM_MIN, COMM_OR };
 
 struct comm_request; /* NULL: already complete */
 
+/*
+ * What a group's members did with it: for the log, per axis of the grid. bytes: what this rank
+ * sent to others (of a collective: its share of the least that must travel); seconds_waiting: in
+ * comm_wait and in sums, until the others had come. Callers set it to zero when they like.
+ */
+struct comm_stats {
+    uint64_t bytes, calls;
+    double seconds_waiting;
+};
+
 struct comm {
     const struct comm_ops *ops;
     int rank, size;
+    struct comm_stats stats;
+    struct comm_sums *sums; /* comm_sum's memory (comm/sum.c); NULL: not used so far */
 };
 
 struct comm_ops {
@@ -83,6 +95,9 @@ int comm_all_to_all(struct comm *c, const void *send, const size_t *send_sizes, 
  */
 int comm_sum(struct comm *c, void *buffer, size_t count, enum comm_type t);
 int comm_sum_scatter(struct comm *c, const void *send, void *receive, size_t count_each, enum comm_type t);
+
+/* From now on sums go by messages within a host, too (tests, measurements); alike on all ranks. */
+void comm_sum_messages_only(bool on);
 
 int comm_wait(struct comm *c, struct comm_request **q);
 void comm_release(struct comm *c);

@@ -80,6 +80,21 @@ single_all_gather_v(struct comm *c, const void *send, size_t bytes, void *receiv
 }
 
 static int
+single_all_to_all_v(struct comm *c, const void *send, const size_t *send_sizes,
+                    const size_t *send_offsets, void *receive, const size_t *sizes,
+                    const size_t *offsets, struct comm_request **q)
+{
+    (void)c;
+    *q = NULL;
+    if (send_sizes[0] != sizes[0])
+        return err_set(STATUS_FAILED, "all_to_all_v: %zu bytes where %zu are expected",
+                       send_sizes[0], sizes[0]);
+    if (sizes[0] > 0)
+        move((char *)receive + offsets[0], (const char *)send + send_offsets[0], sizes[0]);
+    return 0;
+}
+
+static int
 single_broadcast(struct comm *c, void *buffer, size_t bytes, int root, struct comm_request **q)
 {
     (void)c, (void)buffer, (void)bytes, (void)root;
@@ -229,6 +244,7 @@ static const struct comm_ops single_ops = {
     .all_gather = single_copy,
     .all_gather_v = single_all_gather_v,
     .all_to_all = single_copy,
+    .all_to_all_v = single_all_to_all_v,
     .broadcast = single_broadcast,
     .send = single_send,
     .receive = single_receive,

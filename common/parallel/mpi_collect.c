@@ -106,6 +106,22 @@ no_operation(const char *what)
     return err_set(STATUS_FAILED, "%s: no bitwise or of floating-point numbers", what);
 }
 
+/* Of `bytes` spread evenly over all ranks, what belongs to the others. */
+static size_t
+others(const struct comm *c, size_t bytes)
+{
+    return bytes / (size_t)c->size * (size_t)(c->size - 1);
+}
+
+/* A request of an operation in which this rank sends `bytes` to others. */
+static struct comm_request *
+begin(struct comm *c, const char *what, size_t bytes)
+{
+    c->stats.calls++;
+    c->stats.bytes += bytes;
+    return mpi_request(what);
+}
+
 /* The next piece of `left` elements of `size` bytes. */
 static int
 piece(size_t left, size_t size)
@@ -125,7 +141,7 @@ mpi_all_reduce(struct comm *c, void *buffer, size_t count, enum comm_type t, enu
 
     if (op == MPI_OP_NULL)
         return no_operation("all_reduce");
-    *q = mpi_request("all_reduce");
+    *q = begin(c, "all_reduce", 2 * others(c, count * size));
     for (size_t done = 0, n; done < count; done += n) {
         n = (size_t)piece(count - done, size);
         if (mpi_check(MPI_Iallreduce(MPI_IN_PLACE, (char *)buffer + done * size, (int)n,
@@ -162,7 +178,7 @@ mpi_reduce_scatter(struct comm *c, const void *send, void *receive, size_t count
 {
     MPI_Op op = operation(t, COMM_SUM);
 
-    *q = mpi_request("reduce_scatter");
+    *q = begin(c, "reduce_scatter", others(c, count_each * type_size(t) * (size_t)c->size));
     if (count_each * type_size(t) * (size_t)c->size > mpi_piece())
         return reduce_to_each(c, send, receive, count_each, t, *q);
     return mpi_check(MPI_Ireduce_scatter_block(send, receive, (int)count_each, datatype(t), op,
@@ -207,28 +223,28 @@ receive_pieces(struct comm *c, char *into, size_t bytes, int from, int tag, stru
 int
 mpi_send(struct comm *c, const void *buffer, size_t bytes, int to, int tag, struct comm_request **q)
 {
-    *q = mpi_request("send");
+    *q = begin(c, "send", bytes);
     return send_pieces(c, buffer, bytes, to, tag, *q);
 }
 
 int
 mpi_receive(struct comm *c, void *buffer, size_t bytes, int from, int tag, struct comm_request **q)
 {
-    *q = mpi_request("receive");
+    *q = begin(c, "receive", 0);
     return receive_pieces(c, buffer, bytes, from, tag, *q);
 }
 
 int
 mpi_barrier(struct comm *c, struct comm_request **q)
 {
-    *q = mpi_request("barrier");
+    *q = begin(c, "barrier", 0);
     return mpi_check(MPI_Ibarrier(mpi_of(c)->mpi, mpi_request_slot(*q)), "barrier");
 }
 
 int
 mpi_broadcast(struct comm *c, void *buffer, size_t bytes, int root, struct comm_request **q)
 {
-    *q = mpi_request("broadcast");
+    *q = begin(c, "broadcast", others(c, bytes));
     for (size_t done = 0, n; done < bytes; done += n) {
         n = (size_t)piece(bytes - done, 1);
         if (mpi_check(MPI_Ibcast((char *)buffer + done, (int)n, MPI_BYTE, root, mpi_of(c)->mpi,
@@ -278,7 +294,7 @@ mpi_all_gather_v(struct comm *c, const void *send, size_t bytes, void *receive, 
     if (sizes[c->rank] != bytes)
         return err_set(STATUS_FAILED, "all_gather_v: %zu bytes where all expect %zu", bytes,
                        sizes[c->rank]);
-    *q = mpi_request("all_gather_v");
+    *q = begin(c, "all_gather_v", bytes * (size_t)(c->size - 1));
     return gather_by_messages(c, send, bytes, receive, sizes, offsets, *q);
 }
 
@@ -307,7 +323,7 @@ mpi_all_gather(struct comm *c, const void *send, void *receive, size_t count_eac
     size_t bytes = count_each * type_size(t);
     bool in_place = send == (char *)receive + (size_t)c->rank * bytes;
 
-    *q = mpi_request("all_gather");
+    *q = begin(c, "all_gather", others(c, bytes * (size_t)c->size));
     if (bytes * (size_t)c->size > mpi_piece())
         return gather_equal(c, send, receive, bytes, *q);
     return mpi_check(MPI_Iallgather(in_place ? MPI_IN_PLACE : send, (int)count_each, datatype(t),
@@ -343,10 +359,49 @@ mpi_all_to_all(struct comm *c, const void *send, void *receive, size_t count_eac
 {
     size_t bytes = count_each * type_size(t);
 
-    *q = mpi_request("all_to_all");
+    *q = begin(c, "all_to_all", others(c, bytes * (size_t)c->size));
     if (bytes * (size_t)c->size > mpi_piece())
         return exchange_by_messages(c, send, receive, bytes, *q);
     return mpi_check(MPI_Ialltoall(send, (int)count_each, datatype(t), receive, (int)count_each,
                                    datatype(t), mpi_of(c)->mpi, mpi_request_slot(*q)),
                      "all_to_all");
+}
+
+static int
+sizes_differ(size_t sent, size_t expected)
+{
+    return err_set(STATUS_FAILED, "all_to_all_v: %zu bytes to oneself where %zu are expected", sent,
+                   expected);
+}
+
+int
+mpi_all_to_all_v(struct comm *c, const void *send, const size_t *send_sizes,
+                 const size_t *send_offsets, void *receive, const size_t *sizes,
+                 const size_t *offsets, struct comm_request **q)
+{
+    const char *out = send;
+    char *in = receive;
+    size_t bytes = 0;
+
+    *q = NULL;
+    if (send_sizes[c->rank] != sizes[c->rank])
+        return sizes_differ(send_sizes[c->rank], sizes[c->rank]);
+    for (int r = 0; r < c->size; r++)
+        bytes += r == c->rank ? 0 : send_sizes[r];
+    *q = begin(c, "all_to_all_v", bytes);
+    if (sizes[c->rank] > 0)
+        move(in + offsets[c->rank], out + send_offsets[c->rank], sizes[c->rank]);
+    for (int d = 1; d < c->size; d++) {
+        int from = (c->rank + d) % c->size;
+        if (sizes[from] > 0 &&
+            receive_pieces(c, in + offsets[from], sizes[from], from, TAG_OWN, *q) != 0)
+            return -1;
+    }
+    for (int d = 1; d < c->size; d++) {
+        int to = (c->rank + c->size - d) % c->size;
+        if (send_sizes[to] > 0 &&
+            send_pieces(c, out + send_offsets[to], send_sizes[to], to, TAG_OWN, *q) != 0)
+            return -1;
+    }
+    return 0;
 }

@@ -208,6 +208,7 @@ static const struct comm_ops mpi_ops = {
     .all_gather = mpi_all_gather,
     .all_gather_v = mpi_all_gather_v,
     .all_to_all = mpi_all_to_all,
+    .all_to_all_v = mpi_all_to_all_v,
     .broadcast = mpi_broadcast,
     .send = mpi_send,
     .receive = mpi_receive,

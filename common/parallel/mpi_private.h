@@ -53,6 +53,9 @@ int mpi_all_gather_v(struct comm *c, const void *send, size_t bytes, void *recei
                      const size_t *sizes, const size_t *offsets, struct comm_request **q);
 int mpi_all_to_all(struct comm *c, const void *send, void *receive, size_t count_each,
                    enum comm_type t, struct comm_request **q);
+int mpi_all_to_all_v(struct comm *c, const void *send, const size_t *send_sizes,
+                     const size_t *send_offsets, void *receive, const size_t *sizes,
+                     const size_t *offsets, struct comm_request **q);
 int mpi_broadcast(struct comm *c, void *buffer, size_t bytes, int root, struct comm_request **q);
 int mpi_send(struct comm *c, const void *buffer, size_t bytes, int to, int tag,
              struct comm_request **q);

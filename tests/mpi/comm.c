@@ -144,6 +144,46 @@ test_gather_v(void)
     free(mine);
 }
 
+/* Rank r gives rank t (r + 2 t) % 5 * 301 bytes: often none. */
+static size_t
+parcel(int from, int to)
+{
+    return (size_t)((from + 2 * to) % 5 * 301);
+}
+
+static void
+test_all_to_all_v(void)
+{
+    size_t out_sizes[64], out_offsets[64], in_sizes[64], in_offsets[64], out = 0, in = 0;
+
+    for (int r = size - 1; r >= 0; r--) { /* places need not be in the order of ranks */
+        out_sizes[r] = parcel(rank, r);
+        out_offsets[r] = out;
+        out += out_sizes[r];
+        in_sizes[r] = parcel(r, rank);
+        in_offsets[r] = in;
+        in += in_sizes[r];
+    }
+    unsigned char *send = mem_alloc(out + 1), *receive = mem_zalloc(in + 1);
+    for (int r = 0; r < size; r++)
+        memset(send + out_offsets[r], 10 * rank + r + 1, out_sizes[r]);
+    bool good = comm_all_to_all(world, send, out_sizes, out_offsets, receive, in_sizes,
+                                in_offsets) == 0;
+    for (int r = 0; r < size; r++)
+        for (size_t i = 0; i < in_sizes[r]; i++)
+            good &= receive[in_offsets[r] + i] == 10 * r + rank + 1;
+    ok_all(world, good && receive[in] == 0, "all_to_all_v");
+    in_sizes[rank]++;
+    struct comm_request *q = NULL;
+    ok_all(world,
+           world->ops->all_to_all_v(world, send, out_sizes, out_offsets, receive, in_sizes,
+                                    in_offsets, &q) == -1 &&
+               q == NULL,
+           "all_to_all_v: a part to oneself of two sizes is refused");
+    free(send);
+    free(receive);
+}
+
 static void
 test_messages(void)
 {
@@ -321,6 +361,7 @@ main(int argc, char **argv)
         test_all_reduce();
         test_scatter_and_gather();
         test_gather_v();
+        test_all_to_all_v();
         test_messages();
     }
     test_groups();

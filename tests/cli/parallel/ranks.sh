@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Communicators and the gradient reduction on 1 to 4 ranks, alone and over TCP.
+# Communicators, sums and the gradient reduction on 1 to 4 ranks, alone and over TCP.
 . "$LLM_SRC/tests/lib.sh"
 
 for n in 1 2 3 4; do
     ok "communicator, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/comm"
     ok "reduction, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/reduce"
 done
+for n in 1 2 3 5; do
+    ok "sums in rank order, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/sum"
+done
 export UCX_TLS=tcp,self
 ok "communicator, 3 ranks over TCP" mpiexec -n 3 "$LLM_BIN/tests/mpi/comm"
+ok "sums in rank order, 2 ranks over TCP" mpiexec -n 2 "$LLM_BIN/tests/mpi/sum"
 ok "reduction, 2 ranks over TCP" mpiexec -n 2 "$LLM_BIN/tests/mpi/reduce"
 unset UCX_TLS
 ok "communicator, one process without a launcher" "$LLM_BIN/tests/mpi/comm"
