@@ -14,17 +14,17 @@
 struct border {
     bool there;
     int peer, tag;
-    struct border *local; /* the end it goes to, when that is on this rank */
-    char *buffer;         /* [depth][bytes] */
+    struct border *local;          /* the end it goes to, when that is on this rank */
+    char *buffer;                  /* [depth][bytes] */
     struct comm_request **request; /* [depth] */
-    int posted;           /* incoming: micro-batches of this step received for, or written to */
+    int posted; /* incoming: micro-batches of this step received for, or written to */
 };
 
 struct pipeline {
     struct pipeline_options o;
     int stage, depth, weight_slots;
-    int *slots;             /* [chunks] */
-    struct border *border;  /* [chunks][PIPELINE_BORDERS] */
+    int *slots;            /* [chunks] */
+    struct border *border; /* [chunks][PIPELINE_BORDERS] */
     struct comm_request **requests;
     char *memory;
     size_t bytes, stride;   /* of a micro-batch; from one buffer to the next */
@@ -105,7 +105,8 @@ check_sizes(const struct pipeline_options *o)
     const struct pipeline_table *t = o->table;
 
     if (t->stages != o->comm->size)
-        return err_set(STATUS_FAILED, "a pipeline of %d stages on %d ranks", t->stages, o->comm->size);
+        return err_set(STATUS_FAILED, "a pipeline of %d stages on %d ranks", t->stages,
+                       o->comm->size);
     if ((int64_t)t->stages * t->chunks >= 1 << 26)
         return err_set(STATUS_FAILED, "a pipeline of %d stages with %d chunks each is out of range",
                        t->stages, t->chunks);
@@ -184,8 +185,8 @@ post_until(struct pipeline *p, struct border *b, int end)
     if (!b->there || p->o.table->stages == 1)
         return 0;
     for (end = end < last ? end : last; b->posted < end; b->posted++)
-        if (p->o.comm->ops->receive(p->o.comm, buffer_at(p, b, b->posted), p->bytes, b->peer, b->tag,
-                                    &b->request[b->posted % p->depth]) < 0)
+        if (p->o.comm->ops->receive(p->o.comm, buffer_at(p, b, b->posted), p->bytes, b->peer,
+                                    b->tag, &b->request[b->posted % p->depth]) < 0)
             return -1;
     return 0;
 }
@@ -198,8 +199,9 @@ take_in(struct pipeline *p, struct border *b, int micro, const void **out)
     if (!b->there)
         return 0;
     if (micro >= b->posted)
-        return err_set(STATUS_FAILED, "pipeline stage %d: micro-batch %d is read before it is there",
-                       p->stage, micro);
+        return err_set(STATUS_FAILED,
+                       "pipeline stage %d: micro-batch %d is read before it is there", p->stage,
+                       micro);
     *out = buffer_at(p, b, micro);
     return wait_for(p, &b->request[micro % p->depth]);
 }
@@ -233,7 +235,8 @@ send_out(struct pipeline *p, struct border *b, int micro, size_t bytes)
 static int
 run_forward(struct pipeline *p, int chunk, int micro, const struct batch *batch)
 {
-    struct border *in = border_of(p, chunk, PIPELINE_X_IN), *out = border_of(p, chunk, PIPELINE_Y_OUT);
+    struct border *in = border_of(p, chunk, PIPELINE_X_IN),
+                  *out = border_of(p, chunk, PIPELINE_Y_OUT);
     const void *x;
     void *y;
 
@@ -334,7 +337,8 @@ pipeline_seconds(const struct pipeline *p, double *busy, double *waiting)
 static int
 loss_forward(struct pipeline *p, int chunk, const struct batch *b, size_t bytes)
 {
-    struct border *in = border_of(p, chunk, PIPELINE_X_IN), *out = border_of(p, chunk, PIPELINE_Y_OUT);
+    struct border *in = border_of(p, chunk, PIPELINE_X_IN),
+                  *out = border_of(p, chunk, PIPELINE_Y_OUT);
     int at = (int)(p->losses % (unsigned)p->depth);
     const void *x;
     void *y;

@@ -143,7 +143,8 @@ pipeline_buffers(const struct pipeline_table *t, int stage)
         for (int b = 0; b < PIPELINE_BORDERS; b++) {
             /* Between chunks of one stage what goes out lies where it comes in. */
             bool own = t->stages > 1 || b == PIPELINE_X_IN || b == PIPELINE_DY_IN;
-            borders += own && pipeline_border_is(t, pipeline_piece(t, stage, c), (enum pipeline_border)b);
+            borders += own &&
+                       pipeline_border_is(t, pipeline_piece(t, stage, c), (enum pipeline_border)b);
         }
     return depth < 0 ? 0 : depth * borders;
 }
