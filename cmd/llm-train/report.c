@@ -42,6 +42,7 @@ report_step(struct report *r, const struct step_figures *f)
 
     r->seconds += f->seconds;
     r->cpu_seconds += f->cpu_seconds;
+    r->wait_seconds += f->wait_seconds;
     r->tokens_done += f->tokens;
     if (f->step % (uint64_t)r->log_every != 0 && f->step != r->steps)
         return 0;
@@ -68,7 +69,8 @@ report_step(struct report *r, const struct step_figures *f)
     log_real("hfu", hfu);
     log_real("seconds", r->seconds);
     log_real("cpu_seconds", r->cpu_seconds);
-    r->seconds = r->cpu_seconds = 0;
+    log_real("wait_seconds", r->wait_seconds);
+    r->seconds = r->cpu_seconds = r->wait_seconds = 0;
     r->tokens_done = 0;
     return log_end();
 }

@@ -17,7 +17,7 @@ struct report {
     const char *precision;      /* that has begun since the last step event, or NULL */
     double last_line;           /* when the last line for people was written */
     /* Sums since the last step event, when not every step is logged. */
-    double seconds, cpu_seconds;
+    double seconds, cpu_seconds, wait_seconds;
     uint64_t tokens_done;
 };
 
@@ -30,6 +30,7 @@ struct step_figures {
     int64_t saturated;          /* rounded operands beyond their scale; -1: not in FP8 */
     double seconds;
     double cpu_seconds;         /* of rank 0's threads together */
+    double wait_seconds;        /* that rank 0 waited for other ranks */
 };
 
 void report_start(struct report *r, int progress, uint64_t first_step);

@@ -211,7 +211,7 @@ start_report(struct trainer *t)
     memory_plan(t, t->world->size, t->world->rank, &plan);
     t->predicted_memory = plan.resident;
     t->report.peak = machine_peak(t);
-    if (machine_log_start(t) < 0)
+    if (machine_log_start(t) < 0 || health_begin(&t->health, t->world) < 0)
         die_err();
     if (t->world->rank != 0)
         return;
@@ -295,6 +295,7 @@ trainer_release(struct trainer *t)
         training_state_release(t->state);
     free(t->state);
     spike_release(&t->spikes);
+    health_release(&t->health);
     free(t->block_sums);
     free(t->mine);
     free(t->all);

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "cmd/llm-train/on_spike.h"
 #include "cmd/llm-train/train.h"
+#include "comm/progress.h"
 #include "parallel/reduce.h"
 
 int
@@ -136,7 +137,7 @@ cpu_seconds(void)
 enum step_result
 trainer_step(struct trainer *t, bool *stop)
 {
-    double start = sys_seconds(), cpu = cpu_seconds(), norm;
+    double start = sys_seconds(), cpu = cpu_seconds(), waited = comm_waited(), norm;
     uint64_t scored, saturated, flags = 0, allocations;
     struct sequence_loss total;
     const float *grads;
@@ -182,7 +183,11 @@ trainer_step(struct trainer *t, bool *stop)
         t->later.allocations += mem_allocations() - allocations;
     f.seconds = sys_seconds() - start;
     f.cpu_seconds = cpu_seconds() - cpu;
+    f.wait_seconds = comm_waited() - waited;
     if (t->world->rank == 0 && report_step(&t->report, &f) < 0)
+        return STEP_FAILED;
+    if (t->later.started && health_step(&t->health, t->step, f.seconds, f.wait_seconds,
+                                        t->step % (uint64_t)options.log_every == 0) < 0)
         return STEP_FAILED;
     if (!t->later.started)
         t->later.heap = sys_heap_used();

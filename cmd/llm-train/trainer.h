@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/threads.h"
 #include "cmd/llm-train/feed.h"
+#include "cmd/llm-train/health.h"
 #include "cmd/llm-train/precision.h"
 #include "cmd/llm-train/report.h"
 #include "cmd/llm-train/schedule.h"
@@ -57,6 +58,7 @@ struct trainer {
     struct spike_watch spikes;     /* on_spike.c */
     int64_t spikes_in_row, rewinds;
     struct report report;
+    struct health health;
     uint64_t step;                 /* done */
     uint64_t scored;               /* targets trained on so far */
     double *block_sums;

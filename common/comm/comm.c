@@ -23,7 +23,7 @@ static int hook_count;
 static bool in_progress, in_wait;
 static _Thread_local bool owns_hooks; /* the thread that may communicate */
 
-static double timeout_seconds;
+static double timeout_seconds, waited_seconds;
 static int (*watchdog)(const char *what, double waited, bool overdue);
 
 void
@@ -59,6 +59,12 @@ comm_progress(void)
     for (int i = 0; i < hook_count; i++)
         hooks[i].fn(hooks[i].arg);
     in_progress = false;
+}
+
+double
+comm_waited(void)
+{
+    return waited_seconds;
 }
 
 bool
@@ -108,8 +114,8 @@ watch(struct comm_pause *p)
     return 0;
 }
 
-int
-comm_pause(struct comm_pause *p)
+static int
+pause_once(struct comm_pause *p)
 {
     in_wait = true;
     comm_progress();
@@ -120,6 +126,16 @@ comm_pause(struct comm_pause *p)
     }
     nanosleep(&(struct timespec){.tv_nsec = SLEEP_NANOSECONDS}, NULL);
     return watch(p);
+}
+
+int
+comm_pause(struct comm_pause *p)
+{
+    double start = sys_seconds();
+    int result = pause_once(p);
+
+    waited_seconds += sys_seconds() - start;
+    return result;
 }
 
 int

@@ -35,6 +35,9 @@ struct comm_pause {
 };
 int comm_pause(struct comm_pause *p);
 
+/* Seconds that this rank has spent in comm_pause since its start. */
+double comm_waited(void);
+
 /* Is comm_progress being called out of a wait (and not while this rank computes)? */
 bool comm_waiting(void);
 
