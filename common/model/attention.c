@@ -41,7 +41,7 @@ group_of(const struct attention_job *j, int64_t sequence, int64_t head, int work
         .out = act_at(d, j->s->context, row * d->query + query),
         .out_stride = d->query,
         .lse =
-            wide_at(d, j->s->lse, (sequence * c->num_attention_heads + head * d->group) * length),
+            wide_at(d, j->s->lse, (sequence * d->heads + head * d->group) * length),
         .lse_stride = length,
         .scratch = d->attention_scratch + (size_t)worker * d->attention_scratch_each,
     };
@@ -51,7 +51,7 @@ static int
 forward_group(void *arg, size_t cell, int worker)
 {
     const struct attention_job *j = arg;
-    int64_t heads = j->d->config->num_key_value_heads;
+    int64_t heads = j->d->kv_heads;
     struct attention a = group_of(j, (int64_t)cell / heads, (int64_t)cell % heads, worker);
 
     j->d->ops->attention_forward(&a);
@@ -63,7 +63,7 @@ backward_group(void *arg, size_t cell, int worker)
 {
     const struct attention_job *j = arg;
     const struct decoder *d = j->d;
-    int64_t heads = d->config->num_key_value_heads, head_dim = d->config->head_dim;
+    int64_t heads = d->kv_heads, head_dim = d->config->head_dim;
     int64_t sequence = (int64_t)cell / heads, head = (int64_t)cell % heads;
     int64_t row = sequence * j->t->length;
     int64_t query = head * d->group * head_dim, key = d->query + head * head_dim;
@@ -85,7 +85,7 @@ attention_all_forward(const struct decoder *d, const struct layer_state *s, cons
 {
     struct attention_job job = {.d = d, .s = s, .t = t};
 
-    run_cells(d, t->sequences * d->config->num_key_value_heads, 1, forward_group, &job);
+    run_cells(d, t->sequences * d->kv_heads, 1, forward_group, &job);
 }
 
 /* d_qkv (still rotated) from d_context. */
@@ -95,5 +95,5 @@ attention_all_backward(const struct decoder *d, const struct layer_state *s, con
 {
     struct attention_job job = {.d = d, .s = s, .t = t, .d_context = d_context, .d_qkv = d_qkv};
 
-    run_cells(d, t->sequences * d->config->num_key_value_heads, 1, backward_group, &job);
+    run_cells(d, t->sequences * d->kv_heads, 1, backward_group, &job);
 }

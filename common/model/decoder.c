@@ -53,28 +53,84 @@ take_means(struct decoder *d, void **mean, void **rstd)
     *rstd = take_wide(d, d->capacity, 1);
 }
 
-/* What layer i keeps is its own; the rest lies where layer 0's does. */
+/*
+ * What a layer keeps is its own in every slot; the rest lies where it does in *common, the state
+ * that is carved first.
+ */
 static void
-carve_layer(struct decoder *d, int64_t i)
+carve_layer(struct decoder *d, struct layer_state *s, const struct layer_state *common)
 {
-    struct layer_state *s = &d->layer[i];
     int64_t tokens = d->capacity;
-    bool training = d->options.training;
+    bool training = d->options.training, first = !common;
     enum recompute recompute = d->options.recompute;
 
-    *s = d->layer[0];
-    if (i == 0 || training)
+    if (common)
+        *s = *common;
+    if (first || training)
         s->x = take_act(d, tokens, d->hidden);
-    if (i == 0 || (training && recompute == RECOMPUTE_NONE))
+    if (first || (training && recompute == RECOMPUTE_NONE))
         s->up = take_act(d, tokens, d->up);
-    if (i > 0 && (!training || recompute == RECOMPUTE_FULL))
+    if (first || (training && recompute != RECOMPUTE_FULL)) {
+        s->x_mid = take_act(d, tokens, d->hidden);
+        take_means(d, &s->mean1, &s->rstd1);
+        take_means(d, &s->mean2, &s->rstd2);
+        s->qkv = take_act(d, tokens, d->qkv);
+        s->context = take_act(d, tokens, d->query);
+        s->lse = take_wide(d, tokens, d->heads);
+    }
+}
+
+static void
+carve_slot(struct decoder *d, const struct model_piece *p, struct slot *s)
+{
+    const struct layer_state *common = &d->slot[0][0].layer[0];
+
+    for (int i = 0; i < p->end - p->begin; i++)
+        carve_layer(d, &s->layer[i], &s->layer[i] == common ? NULL : common);
+    if (!p->head)
         return;
-    s->x_mid = take_act(d, tokens, d->hidden);
-    take_means(d, &s->mean1, &s->rstd1);
-    take_means(d, &s->mean2, &s->rstd2);
-    s->qkv = take_act(d, tokens, d->qkv);
-    s->context = take_act(d, tokens, d->query);
-    s->lse = take_wide(d, tokens, d->config->num_attention_heads);
+    s->x_final = take_act(d, d->capacity, d->hidden);
+    take_means(d, &s->mean_final, &s->rstd_final);
+}
+
+static void
+carve_pending(struct decoder *d, struct weight_state *w)
+{
+    int64_t tokens = d->capacity;
+    enum recompute recompute = d->options.recompute;
+
+    *w = (struct weight_state){
+        .d_qkv = take_act(d, tokens, d->qkv),
+        .d_out = take_act(d, tokens, d->hidden),
+        .d_down = take_act(d, tokens, d->hidden),
+        .inner = take_act(d, tokens, d->intermediate),
+    };
+    if (recompute != RECOMPUTE_NONE)
+        w->d_up = take_act(d, tokens, d->up);
+    if (recompute == RECOMPUTE_FULL) {
+        w->context = take_act(d, tokens, d->query);
+        w->x_mid = take_act(d, tokens, d->hidden);
+    }
+}
+
+static int
+slots_of(const struct decoder *d, int piece)
+{
+    return d->options.slots ? d->options.slots[piece] : 1;
+}
+
+static void
+carve_pieces(struct decoder *d)
+{
+    for (int i = 0; i < d->pieces; i++) {
+        const struct model_piece *p = &d->piece[i];
+        int layers = p->end - p->begin;
+
+        for (int k = 0; k < slots_of(d, i); k++)
+            carve_slot(d, p, &d->slot[i][k]);
+        for (int k = 0; k < d->options.weight_slots * layers; k++)
+            carve_pending(d, &d->pending[i][k]);
+    }
 }
 
 /* The forward pass borrows what the backward pass needs only later. */
@@ -83,11 +139,9 @@ carve_activations(struct decoder *d)
 {
     int64_t tokens = d->capacity;
 
-    for (int64_t i = 0; i < d->config->num_hidden_layers; i++)
-        carve_layer(d, i);
-    d->x_final = take_act(d, tokens, d->hidden);
-    take_means(d, &d->mean_final, &d->rstd_final);
+    carve_pieces(d);
     d->h_final = take_act(d, tokens, d->hidden);
+    d->h_final_of = NULL;
     d->delta = d->d_x_other = take_act(d, tokens, d->hidden);
     d->h = d->d_h = take_act(d, tokens, d->hidden);
     d->inner = d->d_narrow = take_act(d, tokens, most(d->intermediate, d->query));
@@ -100,7 +154,7 @@ carve_activations(struct decoder *d)
 static void
 carve_logits(struct decoder *d)
 {
-    int64_t vocab = d->config->vocab_size;
+    int64_t vocab = d->vocab;
     int64_t rows = d->capacity < HEAD_CHUNK ? d->capacity : HEAD_CHUNK;
 
     d->logits = take_wide(d, rows, vocab);
@@ -206,6 +260,75 @@ count_memory(struct decoder *d)
     return size;
 }
 
+/* ---- what this rank computes ---- */
+
+static int
+size_of(const struct comm *group)
+{
+    return group ? group->size : 1;
+}
+
+static void
+prepare_sizes(struct decoder *d)
+{
+    const struct config *c = d->config;
+    const struct decoder_options *o = &d->options;
+    int64_t kv = c->num_key_value_heads;
+
+    d->tensor_size = size_of(o->tensor);
+    d->context_size = size_of(o->context);
+    d->expert_size = size_of(o->expert);
+    if (o->part && o->part->tensor_size > 1) /* a plan has no groups */
+        d->tensor_size = o->part->tensor_size;
+    d->capacity = o->micro_batch * o->seq_length;
+    d->hidden = c->hidden_size;
+    d->heads = c->num_attention_heads / d->tensor_size;
+    d->kv_heads = kv > d->tensor_size ? kv / d->tensor_size : 1;
+    d->query = d->heads * c->head_dim;
+    d->kv = d->kv_heads * c->head_dim;
+    d->qkv = d->query + 2 * d->kv;
+    d->group = d->heads / d->kv_heads;
+    d->intermediate = c->intermediate_size / d->tensor_size;
+    d->up = c->mlp == MLP_SWIGLU ? 2 * d->intermediate : d->intermediate;
+    d->vocab = d->params->head >= 0 ? d->params->param[d->params->head].rows : 0;
+}
+
+static void
+prepare_pieces(struct decoder *d)
+{
+    const struct model_part *part = d->options.part;
+    struct model_piece whole = {0, (int)d->config->num_hidden_layers, true, true};
+    int pieces = part && part->pieces ? part->pieces : 1;
+    size_t n = (size_t)pieces, weights = (size_t)d->options.weight_slots;
+
+    d->pieces = pieces;
+    d->piece = mem_zarray(n, sizeof *d->piece);
+    d->slot = mem_zarray(n, sizeof *d->slot);
+    d->pending = mem_zarray(n, sizeof *d->pending);
+    for (int i = 0; i < pieces; i++) {
+        d->piece[i] = part && part->pieces ? part->piece[i] : whole;
+        size_t layers = (size_t)(d->piece[i].end - d->piece[i].begin);
+        d->slot[i] = mem_zarray((size_t)slots_of(d, i), sizeof **d->slot);
+        for (int k = 0; k < slots_of(d, i); k++)
+            d->slot[i][k].layer = mem_zarray(layers, sizeof *d->slot[i][k].layer);
+        d->pending[i] = mem_zarray(weights * layers + 1, sizeof **d->pending);
+    }
+}
+
+static void
+release_pieces(struct decoder *d)
+{
+    for (int i = 0; i < d->pieces; i++) {
+        for (int k = 0; k < slots_of(d, i); k++)
+            free(d->slot[i][k].layer);
+        free(d->slot[i]);
+        free(d->pending[i]);
+    }
+    free(d->slot);
+    free(d->pending);
+    free(d->piece);
+}
+
 static struct decoder *
 prepare(const struct config *c, const struct params *p, const struct decoder_options *o)
 {
@@ -216,18 +339,16 @@ prepare(const struct config *c, const struct params *p, const struct decoder_opt
     d->options = *o;
     d->ops = &o->kernels->ops[o->precision];
     d->pool = o->pool;
-    d->capacity = o->micro_batch * o->seq_length;
-    d->hidden = c->hidden_size;
-    d->query = c->num_attention_heads * c->head_dim;
-    d->kv = c->num_key_value_heads * c->head_dim;
-    d->qkv = d->query + 2 * d->kv;
-    d->group = c->num_attention_heads / c->num_key_value_heads;
-    d->intermediate = c->intermediate_size;
-    d->up = c->mlp == MLP_SWIGLU ? 2 * d->intermediate : d->intermediate;
+    if (o->slots) {
+        int *slots = mem_array((size_t)(o->part->pieces + 1), sizeof *slots);
+        memcpy(slots, o->slots, (size_t)o->part->pieces * sizeof *slots);
+        d->options.slots = slots;
+    }
+    prepare_sizes(d);
+    prepare_pieces(d);
     if (o->arrange && !o->training && o->kernels->ops[o->precision].gemm_arrange)
         d->arranged = mem_zarray((size_t)p->count, sizeof *d->arranged);
     d->written = mem_zarray((size_t)p->count, sizeof *d->written);
-    d->layer = mem_zarray((size_t)c->num_hidden_layers, sizeof *d->layer);
     return d;
 }
 
@@ -322,7 +443,8 @@ decoder_free(struct decoder *d)
     arena_release(&d->arena);
     free(d->arranged);
     free(d->written);
-    free(d->layer);
+    release_pieces(d);
+    free((void *)(uintptr_t)d->options.slots);
     free(d);
 }
 
@@ -337,19 +459,21 @@ decoder_bytes(const struct decoder *d)
 const void *
 weight_act(const struct decoder *d, int param)
 {
-    return param < 0 ? NULL : act_at_const(d, d->act, d->params->param[param].offset);
+    if (param < 0)
+        return NULL;
+    if (d->source)
+        return d->source->act(d->source->arg, param);
+    return act_at_const(d, d->act, d->params->param[param].offset);
 }
 
 const void *
 weight_wide(const struct decoder *d, int param)
 {
-    return param < 0 ? NULL : wide_at_const(d, d->wide, d->params->param[param].offset);
-}
-
-void *
-gradient_of(const struct decoder *d, void *grads, int param)
-{
-    return wide_at(d, grads, d->params->param[param].offset);
+    if (param < 0)
+        return NULL;
+    if (d->vectors)
+        return wide_at_const(d, d->vectors, d->params->param[param].vector);
+    return wide_at_const(d, d->wide, d->params->param[param].offset);
 }
 
 void
@@ -357,12 +481,32 @@ decoder_set_weights(struct decoder *d, void *act, const void *wide)
 {
     d->act = act;
     d->wide = wide;
+    d->vectors = NULL;
+    d->source = NULL;
     if (d->in_fp8)
         fp8_round_weights(d, act);
     arrange_weights(d, act);
 }
 
+void
+decoder_set_part_weights(struct decoder *d, void *act, const void *vectors,
+                         const struct weight_source *source)
+{
+    d->act = act;
+    d->wide = NULL;
+    d->vectors = vectors;
+    d->source = source;
+}
+
 /* ---- work ---- */
+
+struct tokens
+tokens_of(const struct decoder *d, int64_t sequences, int64_t length)
+{
+    int64_t local = length / d->context_size;
+
+    return (struct tokens){sequences, local, sequences * local, sequences * local};
+}
 
 void
 run_cells(const struct decoder *d, int64_t n, int64_t each, int (*fn)(void *, size_t, int),
@@ -407,7 +551,7 @@ decoder_check_batch(const struct decoder *d, const struct batch *b)
 }
 
 /* Positions count from the piece's start; a sliding window moves the first key. */
-static void
+void
 set_positions(const struct decoder *d, const struct batch *b)
 {
     int32_t window = (int32_t)d->config->sliding_window;
@@ -420,18 +564,4 @@ set_positions(const struct decoder *d, const struct batch *b)
             d->first[at] = window > 0 && first < i - window + 1 ? i - window + 1 : first;
         }
     }
-}
-
-void
-decoder_forward(const struct decoder *d, const struct batch *b, const struct tokens *t)
-{
-    const struct params *p = d->params;
-    struct norm_at final = {p->final_norm, p->final_norm_bias, d->mean_final, d->rstd_final};
-    int layers = (int)d->config->num_hidden_layers;
-
-    set_positions(d, b);
-    embedding_forward(d, d->layer[0].x, b->inputs, t->count);
-    for (int i = 0; i < layers; i++)
-        layer_forward(d, i, i > 0 ? d->layer[i - 1].x_mid : NULL, t);
-    norm_forward(d, &final, d->h_final, d->x_final, d->layer[layers - 1].x_mid, d->delta, t->count);
 }

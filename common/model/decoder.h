@@ -40,8 +40,8 @@ struct decoder_options {
      * A part of the model on one of many ranks; p is params_init_part's of the same part. The
      * groups: NULL is a group of one. All calls that compute are collective over them.
      */
-    const struct model_part *part; /* copied; NULL: the whole model */
-    const int *slots;        /* [pieces]: micro-batches whose activations are held at once; NULL: 1 */
+    const struct model_part *part; /* must outlive the decoder; NULL: the whole model */
+    const int *slots;        /* [pieces], copied: micro-batches whose activations are held at once; NULL: 1 */
     int weight_slots;        /* of each piece, between decoder_backward_input and _weight; 0: never */
     struct comm *tensor, *context, *expert;
     bool sequence_parallel;  /* norms and the residual stream in tensor_size parts of the tokens */

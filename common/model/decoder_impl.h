@@ -16,7 +16,7 @@ enum { ROW_CELL = 32 };
 /* Tokens whose logits exist at once. A constant: the head's gradient accumulates chunk by chunk. */
 enum { HEAD_CHUNK = 256 };
 
-/* What a layer leaves for its backward pass. Layers share what is not kept. */
+/* What a layer leaves for its backward pass. Layers and slots share what is not kept. */
 struct layer_state {
     void *x, *x_mid; /* act [T][hidden]: the residual stream before attention and before the MLP */
     void *mean1, *rstd1; /* wide [T]; mean: layer norm only */
@@ -25,6 +25,20 @@ struct layer_state {
     void *context; /* act [T][query]: attention's output */
     void *lse;     /* wide [sequence][head][length] */
     void *up;      /* act [T][up]; backward turns it into its gradient */
+};
+
+/* What stays of a layer between decoder_backward_input and decoder_backward_weight. */
+struct weight_state {
+    void *d_qkv, *d_out, *d_down; /* act: gradients of the outputs of qkv, output, down */
+    void *d_up;                   /* … of up; NULL: layer_state's */
+    void *inner;                  /* act [T][intermediate]: input of down */
+    void *context, *x_mid;        /* act: NULL: layer_state's */
+};
+
+/* The activations of one micro-batch in one piece. */
+struct slot {
+    struct layer_state *layer; /* [layers of the piece] */
+    void *x_final, *mean_final, *rstd_final; /* of a piece with the head */
 };
 
 /* One occurrence of a table row in a batch: sorted by row, then place. */
@@ -44,13 +58,20 @@ struct decoder {
     struct decoder_memory memory;
 
     int64_t capacity; /* most tokens at once */
-    int64_t hidden, query, kv, qkv, up, intermediate, group;
+    int64_t hidden, query, kv, qkv, up, intermediate, group; /* of this tensor rank */
+    int64_t heads, kv_heads, vocab;                          /* its heads, its rows of the head */
+    int tensor_size, context_size, expert_size;
+    struct model_piece *piece; /* [pieces] */
+    int pieces;
 
     struct fp8 *fp8;        /* NULL: never */
     bool in_fp8, recording; /* recording: amax enter the history */
     void *fp8_x, *fp8_dy;   /* act [T][broadest]: rounded operands */
 
-    const char *act, *wide; /* weights */
+    const char *act, *wide, *vectors; /* weights; vectors NULL: in wide */
+    const struct weight_source *source; /* of matrices; NULL: act */
+    const struct gradients *gradients;  /* during a backward pass */
+    int failed; /* of a group's sum or gather within this call: -1, with its record */
 
     /* tables */
     void *cos_sin;                       /* wide [seq_length][rotary_dim] */
@@ -59,11 +80,13 @@ struct decoder {
     int64_t *runs;                       /* [T + 1]: where equal rows begin in places */
 
     /* activations */
-    struct layer_state *layer; /* [layers] */
+    struct slot **slot;            /* [pieces][slots] */
+    struct weight_state **pending; /* [pieces][weight_slots * layers of the piece] */
+    const struct slot *h_final_of; /* whose final norm's output stands in h_final; NULL: none */
     void *delta;               /* act [T][hidden]: not yet added to the residual stream */
     void *h;                   /* act [T][hidden]: a norm's output */
     void *inner;               /* act [T][intermediate]: of the MLP */
-    void *x_final, *mean_final, *rstd_final, *h_final;
+    void *h_final;             /* act [T][hidden] */
     void *d_x, *d_x_other, *d_h; /* act [T][hidden] */
     void *d_narrow;              /* act [T][max(intermediate, query)] */
     void *d_qkv;                 /* act [T][qkv] */
@@ -79,7 +102,7 @@ struct decoder {
     bool head_packed;                    /* as the weights are now */
     bool *arranged;                      /* [params->count], which matrices are; NULL: none */
 
-    bool *written; /* [params->count]: its gradient has been written; products add to it */
+    bool *written; /* [params->count]: flat gradients (decoder_train): products add to it */
 
     /* scratch */
     void *partials;          /* wide [reduction blocks][broadest] */
@@ -87,10 +110,21 @@ struct decoder {
     size_t attention_scratch_each;
 };
 
-/* The micro-batch in hand. */
+/*
+ * The micro-batch in hand: this context rank's tokens. rows: those that this rank has of the
+ * residual stream and the norms (fewer than count with sequence parallelism).
+ */
 struct tokens {
-    int64_t sequences, length, count;
+    int64_t sequences, length, count, rows;
 };
+struct tokens tokens_of(const struct decoder *d, int64_t sequences, int64_t length);
+
+/* Layer i of a piece's slot. */
+static inline struct layer_state *
+slot_layer(const struct decoder *d, int piece, const struct slot *s, int i)
+{
+    return &s->layer[i - d->piece[piece].begin];
+}
 
 /* The element n places behind base. */
 static inline void *
@@ -120,7 +154,16 @@ wide_at_const(const struct decoder *d, const void *base, int64_t n)
 /* A matrix or embedding in act, a norm or bias in wide (index -1: NULL), and its gradient. */
 const void *weight_act(const struct decoder *d, int param);
 const void *weight_wide(const struct decoder *d, int param);
-void *gradient_of(const struct decoder *d, void *grads, int param);
+
+/* Where a gradient is added to; fresh as in struct gradients. */
+void *gradient_at(const struct decoder *d, int param, bool *fresh);
+
+/* The last tensors of a unit: what tensor ranks have parts of is summed, then they are ready. */
+void gradients_ready(struct decoder *d, int begin, int end);
+
+/* struct weight_source's need (0 or -1) and done, if there is one. */
+int unit_need(const struct decoder *d, int unit, int next);
+void unit_done(const struct decoder *d, int unit);
 
 /* Runs fn on cells of `each` out of n. */
 void run_cells(const struct decoder *d, int64_t n, int64_t each,
@@ -145,9 +188,9 @@ int64_t reduce_blocks(int64_t tokens);
 void linear_forward(const struct decoder *d, void *y, const void *x, int weight, int bias,
                     int64_t tokens);
 void linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x, int weight,
-                     int bias, int64_t tokens, void *grads);
+                     int bias, int64_t tokens);
 void linear_backward_weight(const struct decoder *d, const void *dy, const void *x, int weight,
-                            int bias, int64_t tokens, void *grads);
+                            int bias, int64_t tokens);
 void linear_backward_input(const struct decoder *d, void *dx, const void *dy, int weight,
                            int64_t tokens);
 
@@ -186,7 +229,7 @@ struct norm_at {
 void norm_forward(const struct decoder *d, const struct norm_at *at, void *y, void *x_out,
                   const void *x, const void *delta, int64_t tokens);
 void norm_backward(const struct decoder *d, const struct norm_at *at, void *dx, const void *dy,
-                   const void *d_residual, const void *x, int64_t tokens, void *grads);
+                   const void *d_residual, const void *x, int64_t tokens);
 
 /* rotary.c: table [positions][rotary_dim]; both directions in place on the queries and keys of qkv.
  */
@@ -211,26 +254,34 @@ void mlp_inner_backward(const struct decoder *d, void *d_up, void *inner, const 
 /* embedding.c */
 void embedding_forward(const struct decoder *d, void *x, const uint32_t *ids, int64_t tokens);
 void embedding_backward(const struct decoder *d, const void *dx, const uint32_t *ids,
-                        int64_t tokens, void *grads);
+                        int64_t tokens);
 
 /*
- * loss.c: head and cross-entropy in chunks. grads NULL: loss only; else the head's
- * gradient is added there and d_h [T][hidden] is the gradient of h. loss and log_z [T] are left in
- * d.
+ * loss.c: head and cross-entropy in chunks. backward: the head's gradient is added and d_h
+ * [T][hidden] is the gradient of h. loss and log_z [T] are left in d.
  */
 void loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *targets,
-              int64_t tokens, double scale, double z, void *grads);
+              int64_t tokens, double scale, double z, bool backward);
 void logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits);
 
-/* layer.c: attention and MLP of layer i; forward leaves d->delta, backward turns d->d_x into the
- * gradient of s->x, after it has redone what was not kept. */
-void layer_forward(const struct decoder *d, int i, const void *x, const struct tokens *t);
-void layer_backward(struct decoder *d, int i, const struct tokens *t, void *grads);
-struct norm_at layer_norm1(const struct decoder *d, int i);
-struct norm_at layer_norm2(const struct decoder *d, int i);
+/*
+ * layer.c: attention and MLP of layer i, whose state is s. forward: x is the stream before the
+ * layer ahead's delta, which is added (NULL: s->x is set); leaves d->delta. backward turns d->d_x
+ * into the gradient of s->x, after it has redone what was not kept; w NULL: with the gradients of
+ * its products' weights, else these are left to layer_backward_weight.
+ */
+void layer_forward(const struct decoder *d, const struct layer_state *s, int i, const void *x,
+                   const struct tokens *t);
+void layer_backward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t,
+                    const struct weight_state *w);
+void layer_backward_weight(const struct decoder *d, const struct layer_state *s, int i,
+                           const struct tokens *t, const struct weight_state *w);
+struct norm_at layer_norm1(const struct decoder *d, const struct layer_state *s, int i);
+struct norm_at layer_norm2(const struct decoder *d, const struct layer_state *s, int i);
+struct norm_at final_norm_at(const struct decoder *d, const struct slot *s);
 
-/* decoder.c: embedding, layers and final norm: leaves d->h_final. */
+/* decoder.c: checks; positions and first keys of the batch in hand. */
 int decoder_check_batch(const struct decoder *d, const struct batch *b);
-void decoder_forward(const struct decoder *d, const struct batch *b, const struct tokens *t);
+void set_positions(const struct decoder *d, const struct batch *b);
 
 #endif

@@ -118,24 +118,21 @@ scatter(const struct decoder *d, const void *dx, int64_t n, void *grads)
 }
 
 /*
- * The gradient of the input embedding: at tied_offset when the head shares the
- * weight (the two are added later, once), else at the embedding's own place.
+ * The gradient of the input embedding: apart when the head shares the weight (the two are added
+ * later, once), else at the embedding's own place.
  */
 void
-embedding_backward(const struct decoder *d, const void *dx, const uint32_t *ids, int64_t tokens,
-                   void *grads)
+embedding_backward(const struct decoder *d, const void *dx, const uint32_t *ids, int64_t tokens)
 {
     const struct params *p = d->params;
 
     for (int64_t i = 0; i < tokens; i++)
         d->places[i] = (struct place){ids[i], (uint32_t)i};
-    scatter(d, dx, tokens,
-            p->tied_offset >= 0 ? wide_at(d, grads, p->tied_offset)
-                                : gradient_of(d, grads, p->embedding));
+    scatter(d, dx, tokens, gradient_at(d, p->tied_offset >= 0 ? p->count : p->embedding, NULL));
 
     if (p->position < 0)
         return;
     for (int64_t i = 0; i < tokens; i++)
         d->places[i] = (struct place){(uint32_t)d->positions[i], (uint32_t)i};
-    scatter(d, dx, tokens, gradient_of(d, grads, p->position));
+    scatter(d, dx, tokens, gradient_at(d, p->position, NULL));
 }

@@ -41,7 +41,8 @@ name_tensors(struct fp8 *f, const struct params *p, int64_t layers)
         const int linears[FP8_LINEARS] = {at->qkv, at->output, at->up, at->down};
 
         for (int i = 0; i < FP8_LINEARS; i++, tensor += FP8_ROLES)
-            f->first_tensor[linears[i]] = tensor;
+            if (linears[i] >= 0) /* else another rank's */
+                f->first_tensor[linears[i]] = tensor;
     }
 }
 

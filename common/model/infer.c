@@ -99,7 +99,7 @@ attend(void *arg, size_t head, int worker)
     const struct extend_job *j = arg;
     const struct kv_cache *c = j->c;
     const struct decoder *d = c->d;
-    const struct layer_state *s = &d->layer[j->layer];
+    const struct layer_state *s = slot_layer(d, 0, d->slot[0], j->layer);
     int64_t dim = d->config->head_dim, query = (int64_t)head * d->group * dim;
     const void *keys = act_at(d, layer_keys(c, j->layer), (int64_t)head * dim);
     struct attention a = {
@@ -129,17 +129,16 @@ static void
 extend_layer(const struct decoder *d, const struct kv_cache *c, int i, int64_t n)
 {
     const struct layer_params *p = &d->params->layer[i];
-    const struct layer_state *s = &d->layer[i];
-    struct norm_at norm1 = layer_norm1(d, i), norm2 = layer_norm2(d, i);
+    const struct layer_state *s = slot_layer(d, 0, d->slot[0], i);
+    struct norm_at norm1 = layer_norm1(d, s, i), norm2 = layer_norm2(d, s, i);
     struct extend_job job = {c, i, n};
     bool first = i == 0;
 
-    norm_forward(d, &norm1, d->h, s->x, first ? s->x : d->layer[i - 1].x_mid,
-                 first ? NULL : d->delta, n);
+    norm_forward(d, &norm1, d->h, s->x, first ? s->x : s[-1].x_mid, first ? NULL : d->delta, n);
     linear_forward(d, s->qkv, d->h, p->qkv, p->qkv_bias, n);
     rotary_apply(d, s->qkv, c->cos_sin, false, n);
     store_keys(c, i, s->qkv, n);
-    run_cells(d, d->config->num_key_value_heads, 1, attend, &job);
+    run_cells(d, d->kv_heads, 1, attend, &job);
     linear_forward(d, d->delta, s->context, p->output, p->output_bias, n);
     norm_forward(d, &norm2, d->h, s->x_mid, s->x, d->delta, n);
     linear_forward(d, s->up, d->h, p->up, p->up_bias, n);
@@ -153,8 +152,8 @@ extend_chunk(const struct decoder *d, struct kv_cache *c, const uint32_t *ids, i
              int64_t want, void *logits)
 {
     int64_t window = d->config->sliding_window, layers = d->config->num_hidden_layers;
-    const struct params *p = d->params;
-    struct norm_at final = {p->final_norm, p->final_norm_bias, d->mean_final, d->rstd_final};
+    const struct slot *s = d->slot[0];
+    struct norm_at final = final_norm_at(d, s);
 
     for (int64_t i = 0; i < n; i++) {
         int64_t at = c->length + i;
@@ -162,13 +161,13 @@ extend_chunk(const struct decoder *d, struct kv_cache *c, const uint32_t *ids, i
         d->positions[i] = (int32_t)at;
         d->first[i] = window > 0 && at >= window ? (int32_t)(at - window + 1) : 0;
     }
-    embedding_forward(d, d->layer[0].x, ids, n);
+    embedding_forward(d, s->layer[0].x, ids, n);
     for (int i = 0; i < (int)layers; i++)
         extend_layer(d, c, i, n);
     c->length += n;
     if (want == 0)
         return;
-    norm_forward(d, &final, d->h_final, d->x_final, d->layer[layers - 1].x_mid, d->delta, n);
+    norm_forward(d, &final, d->h_final, s->x_final, s->layer[layers - 1].x_mid, d->delta, n);
     logits_of(d, act_at(d, d->h_final, (n - want) * d->hidden), want, logits);
 }
 

@@ -1,31 +1,39 @@
+#include <string.h>
+
 #include "model/decoder_impl.h"
 
 /* One layer: x_mid = x + attention(norm(x)); the next x = x_mid + mlp(norm(x_mid)). */
 
 struct norm_at
-layer_norm1(const struct decoder *d, int i)
+layer_norm1(const struct decoder *d, const struct layer_state *s, int i)
 {
     const struct layer_params *p = &d->params->layer[i];
-    const struct layer_state *s = &d->layer[i];
 
     return (struct norm_at){p->attention_norm, p->attention_norm_bias, s->mean1, s->rstd1};
 }
 
 struct norm_at
-layer_norm2(const struct decoder *d, int i)
+layer_norm2(const struct decoder *d, const struct layer_state *s, int i)
 {
     const struct layer_params *p = &d->params->layer[i];
-    const struct layer_state *s = &d->layer[i];
 
     return (struct norm_at){p->mlp_norm, p->mlp_norm_bias, s->mean2, s->rstd2};
 }
 
+struct norm_at
+final_norm_at(const struct decoder *d, const struct slot *s)
+{
+    const struct params *p = d->params;
+
+    return (struct norm_at){p->final_norm, p->final_norm_bias, s->mean_final, s->rstd_final};
+}
+
 /* From the norm's output in d->h to d->delta. */
 static void
-attention_forward(const struct decoder *d, int i, const struct tokens *t)
+attention_forward(const struct decoder *d, const struct layer_state *s, int i,
+                  const struct tokens *t)
 {
     const struct layer_params *p = &d->params->layer[i];
-    const struct layer_state *s = &d->layer[i];
 
     linear_forward(d, s->qkv, d->h, p->qkv, p->qkv_bias, t->count);
     rotary_apply(d, s->qkv, d->cos_sin, false, t->count);
@@ -33,18 +41,16 @@ attention_forward(const struct decoder *d, int i, const struct tokens *t)
     linear_forward(d, d->delta, s->context, p->output, p->output_bias, t->count);
 }
 
-/* x: the previous layer's x_mid, to which d->delta is added (layer 0: NULL, s->x holds the
- * embeddings). */
 void
-layer_forward(const struct decoder *d, int i, const void *x, const struct tokens *t)
+layer_forward(const struct decoder *d, const struct layer_state *s, int i, const void *x,
+              const struct tokens *t)
 {
     const struct layer_params *p = &d->params->layer[i];
-    const struct layer_state *s = &d->layer[i];
-    struct norm_at norm1 = layer_norm1(d, i), norm2 = layer_norm2(d, i);
+    struct norm_at norm1 = layer_norm1(d, s, i), norm2 = layer_norm2(d, s, i);
 
-    norm_forward(d, &norm1, d->h, s->x, x ? x : s->x, x ? d->delta : NULL, t->count);
-    attention_forward(d, i, t);
-    norm_forward(d, &norm2, d->h, s->x_mid, s->x, d->delta, t->count);
+    norm_forward(d, &norm1, d->h, s->x, x ? x : s->x, x ? d->delta : NULL, t->rows);
+    attention_forward(d, s, i, t);
+    norm_forward(d, &norm2, d->h, s->x_mid, s->x, d->delta, t->rows);
     linear_forward(d, s->up, d->h, p->up, p->up_bias, t->count);
     mlp_inner_forward(d, d->inner, s->up, t->count);
     linear_forward(d, d->delta, d->inner, p->down, p->down_bias, t->count);
@@ -55,19 +61,18 @@ layer_forward(const struct decoder *d, int i, const void *x, const struct tokens
  * output in d->h. The same bits as before.
  */
 static void
-layer_again(const struct decoder *d, int i, const struct tokens *t)
+layer_again(const struct decoder *d, const struct layer_state *s, int i, const struct tokens *t)
 {
     const struct layer_params *p = &d->params->layer[i];
-    const struct layer_state *s = &d->layer[i];
-    struct norm_at norm1 = layer_norm1(d, i), norm2 = layer_norm2(d, i);
+    struct norm_at norm1 = layer_norm1(d, s, i), norm2 = layer_norm2(d, s, i);
     bool full = d->options.recompute == RECOMPUTE_FULL;
 
     if (full) {
-        norm_forward(d, &norm1, d->h, NULL, s->x, NULL, t->count);
-        attention_forward(d, i, t);
+        norm_forward(d, &norm1, d->h, NULL, s->x, NULL, t->rows);
+        attention_forward(d, s, i, t);
     }
     norm_forward(d, &norm2, d->h, s->x_mid, full ? s->x : s->x_mid, full ? d->delta : NULL,
-                 t->count);
+                 t->rows);
     if (d->options.recompute != RECOMPUTE_NONE)
         linear_forward(d, s->up, d->h, p->up, p->up_bias, t->count);
 }
@@ -81,29 +86,90 @@ swap_d_x(struct decoder *d)
     d->d_x_other = swap;
 }
 
-/* A norm's output is redone in d_h just before the product that wants it, whose result then
- * takes its place. */
-void
-layer_backward(struct decoder *d, int i, const struct tokens *t, void *grads)
+/* Puts `from` aside, [rows][columns] in act. */
+static void
+set_aside(const struct decoder *d, void *to, const void *from, int64_t rows, int64_t columns)
+{
+    if (to && to != from)
+        memcpy(to, from, (size_t)(rows * columns) * d->ops->act_size);
+}
+
+/* A norm's output is redone in d_h just before the product that wants it, whose result then takes
+ * its place. */
+static void
+mlp_backward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t,
+             const struct weight_state *w)
 {
     const struct layer_params *p = &d->params->layer[i];
-    const struct layer_state *s = &d->layer[i];
-    struct norm_at norm1 = layer_norm1(d, i), norm2 = layer_norm2(d, i);
+    struct norm_at norm2 = layer_norm2(d, s, i);
+    void *inner = w ? w->inner : d->d_narrow, *d_up = w && w->d_up ? w->d_up : s->up;
     int64_t n = t->count;
 
-    layer_again(d, i, t);
     linear_backward_input(d, d->d_narrow, d->d_x, p->down, n);
-    mlp_inner_backward(d, s->up, d->d_narrow, s->up, d->d_narrow, n);
-    linear_backward_weight(d, d->d_x, d->d_narrow, p->down, p->down_bias, n, grads);
-    linear_backward(d, d->d_h, s->up, d->d_h, p->up, p->up_bias, n, grads);
-    norm_backward(d, &norm2, d->d_x_other, d->d_h, d->d_x, s->x_mid, n, grads);
+    mlp_inner_backward(d, d_up, inner, s->up, d->d_narrow, n);
+    if (w) {
+        set_aside(d, w->d_down, d->d_x, t->rows, d->hidden);
+        set_aside(d, w->x_mid, s->x_mid, t->rows, d->hidden);
+        linear_backward_input(d, d->d_h, d_up, p->up, n);
+    } else {
+        linear_backward_weight(d, d->d_x, inner, p->down, p->down_bias, n);
+        linear_backward(d, d->d_h, d_up, d->d_h, p->up, p->up_bias, n);
+    }
+    norm_backward(d, &norm2, d->d_x_other, d->d_h, d->d_x, s->x_mid, t->rows);
     swap_d_x(d);
+}
 
-    linear_backward(d, d->d_narrow, d->d_x, s->context, p->output, p->output_bias, n, grads);
-    attention_all_backward(d, s, t, d->d_narrow, d->d_qkv);
-    rotary_apply(d, d->d_qkv, d->cos_sin, true, n);
-    norm_forward(d, &norm1, d->d_h, NULL, s->x, NULL, n);
-    linear_backward(d, d->d_h, d->d_qkv, d->d_h, p->qkv, p->qkv_bias, n, grads);
-    norm_backward(d, &norm1, d->d_x_other, d->d_h, d->d_x, s->x, n, grads);
+static void
+attention_backward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t,
+                   const struct weight_state *w)
+{
+    const struct layer_params *p = &d->params->layer[i];
+    struct norm_at norm1 = layer_norm1(d, s, i);
+    void *d_qkv = w ? w->d_qkv : d->d_qkv;
+    int64_t n = t->count;
+
+    if (w) {
+        set_aside(d, w->d_out, d->d_x, t->rows, d->hidden);
+        set_aside(d, w->context, s->context, n, d->query);
+        linear_backward_input(d, d->d_narrow, d->d_x, p->output, n);
+    } else {
+        linear_backward(d, d->d_narrow, d->d_x, s->context, p->output, p->output_bias, n);
+    }
+    attention_all_backward(d, s, t, d->d_narrow, d_qkv);
+    rotary_apply(d, d_qkv, d->cos_sin, true, n);
+    if (w) {
+        linear_backward_input(d, d->d_h, d_qkv, p->qkv, n);
+    } else {
+        norm_forward(d, &norm1, d->d_h, NULL, s->x, NULL, t->rows);
+        linear_backward(d, d->d_h, d_qkv, d->d_h, p->qkv, p->qkv_bias, n);
+    }
+    norm_backward(d, &norm1, d->d_x_other, d->d_h, d->d_x, s->x, t->rows);
     swap_d_x(d);
+}
+
+void
+layer_backward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t,
+               const struct weight_state *w)
+{
+    layer_again(d, s, i, t);
+    mlp_backward(d, s, i, t, w);
+    attention_backward(d, s, i, t, w);
+}
+
+/* The products that layer_backward left out, in its order. */
+void
+layer_backward_weight(const struct decoder *d, const struct layer_state *s, int i,
+                      const struct tokens *t, const struct weight_state *w)
+{
+    const struct layer_params *p = &d->params->layer[i];
+    struct norm_at norm1 = layer_norm1(d, s, i), norm2 = layer_norm2(d, s, i);
+    int64_t n = t->count;
+
+    linear_backward_weight(d, w->d_down, w->inner, p->down, p->down_bias, n);
+    norm_forward(d, &norm2, d->d_h, NULL, w->x_mid ? w->x_mid : s->x_mid, NULL, t->rows);
+    linear_backward_weight(d, w->d_up ? w->d_up : s->up, d->d_h, p->up, p->up_bias, n);
+    linear_backward_weight(d, w->d_out, w->context ? w->context : s->context, p->output,
+                           p->output_bias, n);
+    norm_forward(d, &norm1, d->d_h, NULL, s->x, NULL, t->rows);
+    linear_backward_weight(d, w->d_qkv, d->d_h, p->qkv, p->qkv_bias, n);
 }

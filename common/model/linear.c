@@ -58,25 +58,27 @@ bias_block(void *arg, size_t cell, int worker)
 
 /* db += the sum of dy's rows. */
 static void
-bias_backward(const struct decoder *d, const void *dy, int bias, int64_t tokens, void *grads)
+bias_backward(const struct decoder *d, const void *dy, int bias, int64_t tokens)
 {
     int64_t n = d->params->param[bias].size, blocks = reduce_blocks(tokens);
     struct bias_job job = {d, dy, tokens, n, (n + BIAS_COLUMNS - 1) / BIAS_COLUMNS};
 
     run_cells(d, blocks * job.chunks, 1, bias_block, &job);
-    reduce_partials(d, gradient_of(d, grads, bias), d->partials, blocks, n);
+    reduce_partials(d, gradient_at(d, bias, NULL), d->partials, blocks, n);
 }
 
 /*
- * dW [out][in] += dy^T x (or = , see struct batch); db [out] += sum of dy. rounded: dy as the product
+ * dW [out][in] += dy^T x (or = , see struct gradients); db [out] += sum of dy. rounded: dy as the product
  * takes it.
  */
 static void
 backward_weight(const struct decoder *d, const void *dy, const void *rounded, const void *x,
-                int weight, int bias, int64_t tokens, void *grads)
+                int weight, int bias, int64_t tokens)
 {
     const struct param *w = &d->params->param[weight];
     int input = fp8_tensor(d, weight, FP8_INPUT);
+    bool fresh = false;
+    void *gradient = gradient_at(d, weight, &fresh);
     struct gemm g = {
         .ta = true,
         .m = w->rows,
@@ -86,17 +88,16 @@ backward_weight(const struct decoder *d, const void *dy, const void *rounded, co
         .lda = w->rows,
         .b = fp8_operand(d, d->fp8_x, x, tokens * w->columns, input, true),
         .ldb = w->columns,
-        .c = gradient_of(d, grads, weight),
+        .c = gradient,
         .ldc = w->columns,
         .c_wide = true,
-        .accumulate = d->written[weight],
+        .accumulate = !fresh,
         .scale = fp8_unscale(d, fp8_tensor(d, weight, FP8_GRADIENT), input),
     };
 
     gemm_run(d->pool, d->ops, &g);
-    d->written[weight] = true;
     if (bias >= 0)
-        bias_backward(d, dy, bias, tokens, grads);
+        bias_backward(d, dy, bias, tokens);
 }
 
 /* dx [T][in] = dy W. */
@@ -137,18 +138,17 @@ linear_backward_input(const struct decoder *d, void *dx, const void *dy, int wei
 
 void
 linear_backward_weight(const struct decoder *d, const void *dy, const void *x, int weight, int bias,
-                       int64_t tokens, void *grads)
+                       int64_t tokens)
 {
-    backward_weight(d, dy, rounded_gradient(d, dy, weight, tokens, true), x, weight, bias, tokens,
-                    grads);
+    backward_weight(d, dy, rounded_gradient(d, dy, weight, tokens, true), x, weight, bias, tokens);
 }
 
 void
 linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x, int weight,
-                int bias, int64_t tokens, void *grads)
+                int bias, int64_t tokens)
 {
     const void *rounded = rounded_gradient(d, dy, weight, tokens, false);
 
-    backward_weight(d, dy, rounded, x, weight, bias, tokens, grads);
+    backward_weight(d, dy, rounded, x, weight, bias, tokens);
     backward_input(d, dx, rounded, weight, tokens);
 }

@@ -22,7 +22,7 @@ loss_rows(void *arg, size_t cell, int worker)
 {
     const struct loss_job *j = arg;
     const struct decoder *d = j->d;
-    int64_t row = (int64_t)cell * LOSS_ROWS, vocab = d->config->vocab_size, at = j->begin + row;
+    int64_t row = (int64_t)cell * LOSS_ROWS, vocab = d->vocab, at = j->begin + row;
 
     (void)worker;
     d->ops->cross_entropy(wide_at(d, d->logits, row * vocab), vocab,
@@ -40,7 +40,7 @@ logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits)
     struct gemm g = {
         .tb = true,
         .m = tokens,
-        .n = d->config->vocab_size,
+        .n = d->vocab,
         .k = d->hidden,
         .a = h,
         .lda = d->hidden,
@@ -49,7 +49,7 @@ logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits)
         .b_packed = packed_weight(d, head, true, tokens),
         .b_arranged = is_arranged(d, head),
         .c = logits,
-        .ldc = d->config->vocab_size,
+        .ldc = d->vocab,
         .c_wide = true,
     };
 
@@ -77,35 +77,37 @@ skip_chunk(const struct decoder *d, void *d_h, int64_t begin, int64_t rows)
 
 /* No chunk wrote the head's gradient. */
 static void
-zero_head(const struct decoder *d, void *grads)
+write_head(const struct decoder *d)
 {
     int head = d->params->head;
+    bool fresh = false;
+    void *gradient = gradient_at(d, head, &fresh);
 
-    memset(gradient_of(d, grads, head), 0, (size_t)d->params->param[head].size * d->ops->wide_size);
-    d->written[head] = true;
+    if (fresh)
+        memset(gradient, 0, (size_t)d->params->param[head].size * d->ops->wide_size);
 }
 
 void
 loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *targets, int64_t tokens,
-         double scale, double z, void *grads)
+         double scale, double z, bool backward)
 {
-    d->head_packed = packing_head(d, tokens, grads != NULL);
+    d->head_packed = packing_head(d, tokens, backward);
     for (int64_t begin = 0; begin < tokens; begin += HEAD_CHUNK) {
         int64_t rows = tokens - begin < HEAD_CHUNK ? tokens - begin : HEAD_CHUNK;
         const void *h_chunk = act_at_const(d, h, begin * d->hidden);
-        struct loss_job job = {d, targets, begin, rows, scale, z, grads != NULL};
+        struct loss_job job = {d, targets, begin, rows, scale, z, backward};
 
         if (!any_scored(targets + begin, rows)) {
-            skip_chunk(d, grads ? d_h : NULL, begin, rows);
+            skip_chunk(d, backward ? d_h : NULL, begin, rows);
             continue;
         }
         logits_of(d, h_chunk, rows, d->logits);
         run_cells(d, rows, LOSS_ROWS, loss_rows, &job);
-        if (grads)
+        if (backward)
             linear_backward(d, act_at(d, d_h, begin * d->hidden), d->d_logits, h_chunk,
-                            d->params->head, -1, rows, grads);
+                            d->params->head, -1, rows);
     }
     d->head_packed = false;
-    if (grads && !d->written[d->params->head])
-        zero_head(d, grads);
+    if (backward)
+        write_head(d);
 }

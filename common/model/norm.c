@@ -69,19 +69,18 @@ backward_block(void *arg, size_t cell, int worker)
     return 0;
 }
 
-/* dx = the gradient through the norm + d_residual (NULL: none); the weight's and bias's are added
- * to grads. */
+/* dx = the gradient through the norm + d_residual (NULL: none); the weight's and bias's are added. */
 void
 norm_backward(const struct decoder *d, const struct norm_at *at, void *dx, const void *dy,
-              const void *d_residual, const void *x, int64_t tokens, void *grads)
+              const void *d_residual, const void *x, int64_t tokens)
 {
     struct norm_job job = {
         .d = d, .at = at, .x = x, .dx = dx, .dy = dy, .d_residual = d_residual, .tokens = tokens};
     int64_t blocks = reduce_blocks(tokens);
 
     run_cells(d, tokens, REDUCE_ROWS, backward_block, &job);
-    reduce_partials(d, gradient_of(d, grads, at->weight), d->partials, blocks, d->hidden);
+    reduce_partials(d, gradient_at(d, at->weight, NULL), d->partials, blocks, d->hidden);
     if (at->bias >= 0)
-        reduce_partials(d, gradient_of(d, grads, at->bias),
+        reduce_partials(d, gradient_at(d, at->bias, NULL),
                         wide_at(d, d->partials, blocks * d->hidden), blocks, d->hidden);
 }

@@ -78,9 +78,9 @@ packing_carve(struct decoder *d)
             largest = pack_size(d, i, tb) > largest ? pack_size(d, i, tb) : largest;
     }
     d->packed = take_pack(d, largest);
-    if (pays)
+    if (pays && head >= 0)
         d->head_forward = take_pack(d, pack_size(d, head, true));
-    if (pays && training)
+    if (pays && training && head >= 0)
         d->head_backward = take_pack(d, pack_size(d, head, false));
 }
 

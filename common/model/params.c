@@ -21,13 +21,24 @@ align_up(int64_t n)
     return (n + PARAM_ALIGN - 1) / PARAM_ALIGN * PARAM_ALIGN;
 }
 
-/* Appends a tensor; returns its index. */
-static int
-add(struct params *p, enum param_kind kind, int layer, const char *name, int64_t rows,
-    int64_t columns)
-{
-    struct param *t = &p->param[p->count];
+/* The table being made, and whose part of the model it is. */
+struct making {
+    struct params *p;
+    const struct config *c;
+    struct model_part part; /* sizes >= 1 */
+    int whole;              /* number of the next tensor of the whole table */
+};
 
+/* Begins a tensor of the whole table. NULL: the part does not have it. */
+static struct param *
+begin(struct making *m, bool held, enum param_kind kind, int layer, const char *name, int64_t rows,
+      int64_t columns)
+{
+    struct param *t = &m->p->param[m->p->count];
+    int index = m->whole++;
+
+    if (!held)
+        return NULL;
     memset(t, 0, sizeof *t);
     if (layer >= 0)
         snprintf(t->name, sizeof t->name, "layers.%d.%s", layer, name);
@@ -36,71 +47,271 @@ add(struct params *p, enum param_kind kind, int layer, const char *name, int64_t
     t->kind = kind;
     t->decay = kind == PARAM_MATRIX || kind == PARAM_EMBEDDING;
     t->layer = layer;
-    t->rows = rows;
     t->columns = columns;
+    t->vector = -1;
+    t->whole = (struct place_in_whole){.index = index, .rows = rows, .columns = columns};
+    return t;
+}
+
+/* Appends rows; those that follow the last ones in the whole tensor, too, make one run with them. */
+static void
+add_run(struct param *t, int64_t first, int64_t count, bool counted)
+{
+    struct row_run *last = t->whole.runs ? &t->whole.run[t->whole.runs - 1] : NULL;
+
+    if (last && last->whole + last->count == first && last->counted == counted) {
+        last->count += count;
+        t->rows += count;
+        return;
+    }
+    t->whole.run[t->whole.runs++] = (struct row_run){t->rows, first, count, counted};
+    t->rows += count;
+}
+
+/*
+ * Ends the tensor: its rows are known. A vector, until here rows of one element, becomes one row.
+ * Returns its index; -1 for NULL.
+ */
+static int
+end(struct making *m, struct param *t)
+{
+    struct params *p = m->p;
+
+    if (!t)
+        return -1;
     t->offset = p->elements;
-    t->size = rows * columns;
+    t->size = t->rows * t->columns;
     p->elements = align_up(t->offset + t->size);
     p->parameters += t->size;
+    if (params_is_vector(t)) {
+        t->vector = p->vectors;
+        p->vectors = align_up(p->vectors + t->size);
+        t->columns = t->rows;
+        t->rows = 1;
+        t->whole.columns = t->whole.rows;
+        t->whole.rows = 1;
+    }
     return p->count++;
 }
 
-static int
-add_if(struct params *p, bool wanted, int layer, const char *name, int64_t columns)
+/* Share `rank` of n in `size` runs as even as can be. */
+static int64_t
+cut(int64_t n, int rank, int size)
 {
-    return wanted ? add(p, PARAM_BIAS, layer, name, 1, columns) : -1;
+    return n / size * rank + n % size * rank / size;
+}
+
+/* A tensor that every tensor rank has: the first one counts it. */
+static int
+add_same(struct making *m, bool held, enum param_kind kind, int layer, const char *name,
+         int64_t rows, int64_t columns)
+{
+    struct param *t = begin(m, held, kind, layer, name, rows, columns);
+
+    if (t)
+        add_run(t, 0, rows, m->part.tensor_rank == 0);
+    return end(m, t);
+}
+
+/* `blocks` blocks of rows, each cut by tensor rank; or of elements of a vector. */
+static int
+add_rows(struct making *m, bool held, enum param_kind kind, int layer, const char *name,
+         int64_t blocks, int64_t rows, int64_t columns)
+{
+    struct param *t = begin(m, held, kind, layer, name, blocks * rows, columns);
+    int rank = m->part.tensor_rank, size = m->part.tensor_size;
+
+    for (int64_t b = 0; t && b < blocks; b++) {
+        int64_t first = cut(rows, rank, size);
+        add_run(t, b * rows + first, cut(rows, rank + 1, size) - first, true);
+    }
+    return end(m, t);
+}
+
+/* A matrix whose columns are cut. */
+static int
+add_columns(struct making *m, bool held, int layer, const char *name, int64_t rows, int64_t columns)
+{
+    struct param *t = begin(m, held, PARAM_MATRIX, layer, name, rows, columns);
+    int rank = m->part.tensor_rank, size = m->part.tensor_size;
+
+    if (t) {
+        t->whole.column = cut(columns, rank, size);
+        t->columns = cut(columns, rank + 1, size) - t->whole.column;
+        t->residual_output = true;
+        add_run(t, 0, rows, true);
+    }
+    return end(m, t);
+}
+
+/* Query, key and value rows of this rank's heads; a head of keys may be held by several ranks. */
+static int
+add_qkv(struct making *m, bool held, enum param_kind kind, int layer, const char *name,
+        int64_t columns)
+{
+    const struct config *c = m->c;
+    int64_t rank = m->part.tensor_rank, size = m->part.tensor_size, dim = c->head_dim;
+    int64_t heads = c->num_attention_heads, groups = c->num_key_value_heads;
+    struct param *t = begin(m, held, kind, layer, name, (heads + 2 * groups) * dim, columns);
+    int64_t first = groups >= size ? groups / size * rank : rank * groups / size;
+    int64_t count = groups >= size ? groups / size : 1;
+    bool counted = groups >= size || rank % (size / groups) == 0;
+
+    if (t) {
+        add_run(t, heads / size * rank * dim, heads / size * dim, true);
+        add_run(t, (heads + first) * dim, count * dim, counted);
+        add_run(t, (heads + groups + first) * dim, count * dim, counted);
+    }
+    return end(m, t);
 }
 
 static void
-add_layer(struct params *p, const struct config *c, int i)
+add_attention(struct making *m, bool held, int i)
 {
-    struct layer_params *l = &p->layer[i];
+    const struct config *c = m->c;
+    struct layer_params *l = &m->p->layer[i];
     int64_t hidden = c->hidden_size, heads = c->num_attention_heads * c->head_dim;
-    int64_t qkv = heads + 2 * c->num_key_value_heads * c->head_dim;
-    bool gated = c->mlp == MLP_SWIGLU;
-    int64_t up = gated ? 2 * c->intermediate_size : c->intermediate_size;
 
-    l->attention_norm = add(p, PARAM_NORM, i, "attention_norm.weight", 1, hidden);
-    l->attention_norm_bias = add_if(p, c->norm_bias, i, "attention_norm.bias", hidden);
-    l->qkv = add(p, PARAM_MATRIX, i, "attention.qkv.weight", qkv, hidden);
-    l->qkv_bias = add_if(p, c->attention_bias, i, "attention.qkv.bias", qkv);
-    l->output = add(p, PARAM_MATRIX, i, "attention.output.weight", hidden, heads);
-    l->output_bias = add_if(p, c->output_bias, i, "attention.output.bias", hidden);
-    l->mlp_norm = add(p, PARAM_NORM, i, "mlp_norm.weight", 1, hidden);
-    l->mlp_norm_bias = add_if(p, c->norm_bias, i, "mlp_norm.bias", hidden);
-    l->up = add(p, PARAM_MATRIX, i, gated ? "mlp.gate_up.weight" : "mlp.up.weight", up, hidden);
-    l->up_bias = add_if(p, c->mlp_bias, i, gated ? "mlp.gate_up.bias" : "mlp.up.bias", up);
-    l->down = add(p, PARAM_MATRIX, i, "mlp.down.weight", hidden, c->intermediate_size);
-    l->down_bias = add_if(p, c->mlp_bias, i, "mlp.down.bias", hidden);
-    p->param[l->output].residual_output = p->param[l->down].residual_output = true;
+    l->attention_norm = add_same(m, held, PARAM_NORM, i, "attention_norm.weight", hidden, 1);
+    if (c->norm_bias)
+        l->attention_norm_bias = add_same(m, held, PARAM_BIAS, i, "attention_norm.bias", hidden, 1);
+    l->qkv = add_qkv(m, held, PARAM_MATRIX, i, "attention.qkv.weight", hidden);
+    if (c->attention_bias)
+        l->qkv_bias = add_qkv(m, held, PARAM_BIAS, i, "attention.qkv.bias", 1);
+    l->output = add_columns(m, held, i, "attention.output.weight", hidden, heads);
+    if (c->output_bias)
+        l->output_bias = add_same(m, held, PARAM_BIAS, i, "attention.output.bias", hidden, 1);
+}
+
+static void
+add_mlp(struct making *m, bool held, int i)
+{
+    const struct config *c = m->c;
+    struct layer_params *l = &m->p->layer[i];
+    int64_t hidden = c->hidden_size, inner = c->intermediate_size;
+    bool gated = c->mlp == MLP_SWIGLU;
+
+    l->up = add_rows(m, held, PARAM_MATRIX, i, gated ? "mlp.gate_up.weight" : "mlp.up.weight",
+                     gated ? 2 : 1, inner, hidden);
+    if (c->mlp_bias)
+        l->up_bias = add_rows(m, held, PARAM_BIAS, i, gated ? "mlp.gate_up.bias" : "mlp.up.bias",
+                              gated ? 2 : 1, inner, 1);
+    l->down = add_columns(m, held, i, "mlp.down.weight", hidden, inner);
+    if (c->mlp_bias)
+        l->down_bias = add_same(m, held, PARAM_BIAS, i, "mlp.down.bias", hidden, 1);
+}
+
+static void
+add_layer(struct making *m, bool held, int i)
+{
+    int64_t hidden = m->c->hidden_size;
+    struct layer_params *l = &m->p->layer[i];
+
+    memset(l, -1, sizeof *l); /* every index absent */
+    add_attention(m, held, i);
+    l->mlp_norm = add_same(m, held, PARAM_NORM, i, "mlp_norm.weight", hidden, 1);
+    if (m->c->norm_bias)
+        l->mlp_norm_bias = add_same(m, held, PARAM_BIAS, i, "mlp_norm.bias", hidden, 1);
+    add_mlp(m, held, i);
+}
+
+static bool
+holds_layer(const struct model_part *part, int i)
+{
+    for (int k = 0; k < part->pieces; k++)
+        if (part->piece[k].begin <= i && i < part->piece[k].end)
+            return true;
+    return part->pieces == 0;
+}
+
+static void
+add_tables(struct making *m, bool embedding, bool head)
+{
+    const struct config *c = m->c;
+    bool tied = c->tie_word_embeddings;
+
+    m->p->embedding = add_rows(m, embedding || (head && tied), PARAM_EMBEDDING, -1,
+                               "embedding.weight", 1, c->vocab_size, c->hidden_size);
+    /* Of the two stages that hold a tied table the first counts it. */
+    for (int i = 0; head && tied && !embedding && i < m->p->param[0].whole.runs; i++)
+        m->p->param[0].whole.run[i].counted = false;
+    m->p->position = -1;
+    if (c->position == POSITION_LEARNED)
+        m->p->position = add_same(m, embedding, PARAM_EMBEDDING, -1, "position.weight",
+                                  c->max_position_embeddings, c->hidden_size);
+}
+
+static void
+add_head(struct making *m, bool head)
+{
+    const struct config *c = m->c;
+    struct params *p = m->p;
+
+    p->final_norm = add_same(m, head, PARAM_NORM, -1, "final_norm.weight", c->hidden_size, 1);
+    p->final_norm_bias = -1;
+    if (c->norm_bias)
+        p->final_norm_bias = add_same(m, head, PARAM_BIAS, -1, "final_norm.bias", c->hidden_size, 1);
+    if (c->tie_word_embeddings)
+        p->head = head ? p->embedding : -1;
+    else
+        p->head = add_rows(m, head, PARAM_MATRIX, -1, "head.weight", 1, c->vocab_size, c->hidden_size);
+}
+
+static int
+check_part(const struct config *c, const struct model_part *part)
+{
+    int64_t size = part->tensor_size, heads = c->num_attention_heads, kv = c->num_key_value_heads;
+
+    if (heads % size != 0)
+        return err_set(STATUS_INPUT, "num_attention_heads (%lld) is not a multiple of tensor-parallel (%lld)",
+                       (long long)heads, (long long)size);
+    if (kv % size != 0 && size % kv != 0)
+        return err_set(STATUS_INPUT, "num_key_value_heads (%lld) and tensor-parallel (%lld): neither divides the other",
+                       (long long)kv, (long long)size);
+    if (c->intermediate_size % size != 0)
+        return err_set(STATUS_INPUT, "intermediate_size (%lld) is not a multiple of tensor-parallel (%lld)",
+                       (long long)c->intermediate_size, (long long)size);
+    if (c->vocab_size < size)
+        return err_set(STATUS_INPUT, "vocab_size (%lld) is less than tensor-parallel (%lld)",
+                       (long long)c->vocab_size, (long long)size);
+    return 0;
+}
+
+int
+params_init_part(struct params *p, const struct config *c, const struct model_part *given)
+{
+    size_t layers = (size_t)c->num_hidden_layers;
+    struct making m = {.p = p, .c = c, .part = *given};
+    bool embedding = given->pieces == 0, head = embedding;
+
+    memset(p, 0, sizeof *p);
+    m.part.tensor_size += given->tensor_size == 0;
+    m.part.expert_size += given->expert_size == 0;
+    if (check_part(c, &m.part) < 0)
+        return -1;
+    for (int i = 0; i < given->pieces; i++) {
+        embedding |= given->piece[i].embedding;
+        head |= given->piece[i].head;
+    }
+    p->param = mem_zarray(layers * PARAMS_PER_LAYER + PARAMS_OUTSIDE, sizeof *p->param);
+    p->layer = mem_zarray(layers, sizeof *p->layer);
+    add_tables(&m, embedding, head);
+    for (int i = 0; i < (int)layers; i++)
+        add_layer(&m, holds_layer(&m.part, i), i);
+    add_head(&m, head);
+
+    p->tied = c->tie_word_embeddings;
+    p->tied_offset = p->tied && embedding && head ? p->elements : -1;
+    p->grad_elements = p->elements;
+    if (p->tied_offset >= 0)
+        p->grad_elements += align_up(p->param[p->embedding].size);
+    return 0;
 }
 
 int
 params_init(struct params *p, const struct config *c)
 {
-    size_t layers = (size_t)c->num_hidden_layers;
-    int64_t hidden = c->hidden_size, vocab = c->vocab_size;
-
-    memset(p, 0, sizeof *p);
-    p->param = mem_zarray(layers * PARAMS_PER_LAYER + PARAMS_OUTSIDE, sizeof *p->param);
-    p->layer = mem_zarray(layers, sizeof *p->layer);
-
-    p->embedding = add(p, PARAM_EMBEDDING, -1, "embedding.weight", vocab, hidden);
-    p->position = -1;
-    if (c->position == POSITION_LEARNED)
-        p->position =
-            add(p, PARAM_EMBEDDING, -1, "position.weight", c->max_position_embeddings, hidden);
-    for (int i = 0; i < (int)layers; i++)
-        add_layer(p, c, i);
-    p->final_norm = add(p, PARAM_NORM, -1, "final_norm.weight", 1, hidden);
-    p->final_norm_bias = add_if(p, c->norm_bias, -1, "final_norm.bias", hidden);
-    p->head = p->embedding;
-    if (!c->tie_word_embeddings)
-        p->head = add(p, PARAM_MATRIX, -1, "head.weight", vocab, hidden);
-
-    p->tied_offset = c->tie_word_embeddings ? p->elements : -1;
-    p->grad_elements = p->elements + (c->tie_word_embeddings ? align_up(vocab * hidden) : 0);
-    return 0;
+    return params_init_part(p, c, &(struct model_part){0});
 }
 
 void
@@ -120,60 +331,93 @@ params_find(const struct params *p, const char *name)
     return -1;
 }
 
-/* Elements of one cell; even, since normals come in pairs. */
+/* Elements of one cell. */
 enum { FILL_CELL = 1 << 16 };
 
+/* A run of rows: out [rows][columns] is part of the whole tensor, from element `first` on. */
 struct fill_job {
     float *out;
-    int64_t n;
+    int64_t rows, columns, first, stride;
     uint64_t key;
     double deviation;
+    int64_t cell_rows;
 };
+
+/* Elements [first, first + n) of the whole tensor; normals come in pairs of an even and an odd one. */
+static void
+fill_range(const struct fill_job *j, float *out, int64_t first, int64_t n)
+{
+    double pair[2];
+
+    for (int64_t i = first; i < first + n; i++) {
+        if (i == first || i % 2 == 0)
+            rng_normal_pair(j->key, (uint64_t)i / 2, pair);
+        out[i - first] = (float)(j->deviation * pair[i % 2]);
+    }
+}
 
 static int
 fill_cell(void *arg, size_t cell, int worker)
 {
     const struct fill_job *j = arg;
-    int64_t begin = (int64_t)cell * FILL_CELL;
-    int64_t end = j->n - begin < FILL_CELL ? j->n : begin + FILL_CELL;
-    double pair[2];
+    int64_t row = (int64_t)cell * j->cell_rows, end = row + j->cell_rows;
 
     (void)worker;
-    for (int64_t i = begin; i < end; i += 2) {
-        rng_normal_pair(j->key, (uint64_t)i / 2, pair);
-        j->out[i] = (float)(j->deviation * pair[0]);
-        if (i + 1 < end)
-            j->out[i + 1] = (float)(j->deviation * pair[1]);
-    }
+    for (end = end < j->rows ? end : j->rows; row < end; row++)
+        fill_range(j, j->out + row * j->columns, j->first + row * j->stride, j->columns);
     return 0;
 }
 
 static void
-fill_normal(struct threads *pool, float *out, int64_t n, uint64_t key, double deviation)
+fill_normal(struct threads *pool, const struct param *t, float *out, uint64_t key, double deviation)
 {
-    struct fill_job job = {out, n, key, deviation};
+    for (int i = 0; i < t->whole.runs; i++) {
+        const struct row_run *run = &t->whole.run[i];
+        struct fill_job job = {
+            .out = out + run->local * t->columns,
+            .rows = run->count,
+            .columns = t->columns,
+            .first = run->whole * t->whole.columns + t->whole.column,
+            .stride = t->whole.columns,
+            .key = key,
+            .deviation = deviation,
+            .cell_rows = FILL_CELL / t->columns + 1,
+        };
+        threads_run(pool, (size_t)((job.rows + job.cell_rows - 1) / job.cell_rows), fill_cell, &job);
+    }
+}
 
-    threads_run(pool, (size_t)((n + FILL_CELL - 1) / FILL_CELL), fill_cell, &job);
+static double
+deviation_of(const struct config *c, const struct param *t, double std)
+{
+    double deviation = std > 0 ? std : c->initializer_range;
+
+    /* Radford et al., 2019, section 2.3: 1/sqrt(N) for N residual layers, two a block. */
+    if (t->residual_output && c->family == FAMILY_GPT2)
+        return deviation / sqrt(2.0 * (double)c->num_hidden_layers);
+    return deviation;
+}
+
+void
+params_fill(struct threads *pool, const struct params *p, const struct config *c, int param,
+            uint64_t seed, double std, float *out)
+{
+    const struct param *t = &p->param[param];
+
+    if (t->kind == PARAM_NORM)
+        for (int64_t j = 0; j < t->size; j++)
+            out[j] = 1;
+    else if (t->kind == PARAM_BIAS)
+        memset(out, 0, (size_t)t->size * sizeof *out);
+    else
+        fill_normal(pool, t, out, rng_key(seed, t->name), deviation_of(c, t, std));
 }
 
 void
 params_initialize(struct threads *pool, const struct params *p, const struct config *c,
                   uint64_t seed, double std, float *master)
 {
-    double deviation = std > 0 ? std : c->initializer_range;
-    /* Radford et al., 2019, section 2.3: 1/sqrt(N) for N residual layers, two a block. */
-    double residual = c->family == FAMILY_GPT2 ? 1 / sqrt(2.0 * (double)c->num_hidden_layers) : 1;
-
     memset(master, 0, (size_t)p->elements * sizeof *master);
-    for (int i = 0; i < p->count; i++) {
-        const struct param *t = &p->param[i];
-        float *out = master + t->offset;
-
-        if (t->kind == PARAM_NORM)
-            for (int64_t j = 0; j < t->size; j++)
-                out[j] = 1;
-        else if (t->kind != PARAM_BIAS)
-            fill_normal(pool, out, t->size, rng_key(seed, t->name),
-                        t->residual_output ? deviation * residual : deviation);
-    }
+    for (int i = 0; i < p->count; i++)
+        params_fill(pool, p, c, i, seed, std, master + p->param[i].offset);
 }

@@ -41,7 +41,7 @@ struct model_part {
 };
 
 /*
- * Rows [local, local + count) of a tensor of the part are rows [whole, whole + count) of the
+ * Rows (of a vector: elements) [local, local + count) of a tensor of the part are rows [whole, whole + count) of the
  * whole tensor. counted: of the ranks that hold these rows this one counts them in norms and
  * writes them (norms, and key/value heads of which there are fewer than tensor ranks, are held
  * by several).
@@ -99,6 +99,13 @@ struct params {
     int expert_begin, expert_end; /* of every layer with experts */
 };
 
+/* A norm or bias: one row, never in act. */
+static inline bool
+params_is_vector(const struct param *t)
+{
+    return t->kind == PARAM_NORM || t->kind == PARAM_BIAS;
+}
+
 /* Is parameter i a weight of a matrix product, whose gradient is one, too (see struct batch)? */
 static inline bool
 params_in_product(const struct params *p, int i)
@@ -152,6 +159,8 @@ int params_find(const struct params *p, const char *name); /* index or -1 */
  * element index); norms 1, biases 0; residual outputs scaled by 1/sqrt(2 layers) for
  * GPT-2. std <= 0: the configuration's. pool may be NULL; threads do not matter.
  */
+void params_fill(struct threads *pool, const struct params *p, const struct config *c, int param,
+                 uint64_t seed, double std, float *out); /* of one tensor, out [size] */
 void params_initialize(struct threads *pool, const struct params *p, const struct config *c,
                        uint64_t seed, double std, float *master);
 

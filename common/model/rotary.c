@@ -87,7 +87,7 @@ rotate_rows(void *arg, size_t cell, int worker)
     (void)worker;
     /* Queries and keys lie side by side. */
     d->ops->rotary(act_at(d, j->qkv, row * d->qkv), d->qkv, rows_of_cell(cell, ROW_CELL, j->tokens),
-                   c->num_attention_heads + c->num_key_value_heads, c->head_dim, c->rotary_dim,
+                   d->heads + d->kv_heads, c->head_dim, c->rotary_dim,
                    d->positions + row, j->cos_sin, j->inverse);
     return 0;
 }

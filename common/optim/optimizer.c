@@ -5,36 +5,22 @@
 /* Blocks of the flat array, the sums of squares a gradient norm is made of, and AdamW over blocks.
  */
 
-static int64_t
-blocks_of(const struct param *t)
-{
-    return (t->size + NORM_BLOCK - 1) / NORM_BLOCK;
-}
-
 int64_t
 optimizer_blocks(const struct params *p)
 {
-    int64_t n = 0;
-
-    for (int i = 0; i < p->count; i++)
-        n += blocks_of(&p->param[i]);
-    return n;
+    return params_blocks(p);
 }
 
 void
 optimizer_block(const struct params *p, int64_t block, int64_t *offset, int64_t *size, int *param)
 {
-    int i = 0;
+    struct param_block b;
 
-    while (block >= blocks_of(&p->param[i]))
-        block -= blocks_of(&p->param[i++]);
-
-    const struct param *t = &p->param[i];
-    int64_t begin = block * NORM_BLOCK, left = t->size - begin;
-    *offset = t->offset + begin;
-    *size = left < NORM_BLOCK ? left : NORM_BLOCK;
+    params_block(p, block, &b);
+    *offset = b.offset;
+    *size = b.size;
     if (param)
-        *param = i;
+        *param = b.param;
 }
 
 struct sums_job {
