@@ -99,6 +99,20 @@ take_buffers(struct pipeline *p, int64_t buffers)
     }
 }
 
+/* As many requests as can ever be under way, once, so that no step takes memory for one. */
+static int
+take_requests(struct pipeline *p, int64_t buffers)
+{
+    struct comm *c = p->o.comm;
+    int result = 0;
+
+    for (int64_t i = 0; i < buffers && c->size > 1 && result == 0; i++)
+        result = c->ops->send(c, p->memory, 0, c->rank, 0, &p->requests[i]);
+    for (int64_t i = 0; i < buffers && result == 0; i++)
+        result = comm_wait(c, &p->requests[i]);
+    return result;
+}
+
 static int
 check_sizes(const struct pipeline_options *o)
 {
@@ -138,6 +152,11 @@ pipeline_new(const struct pipeline_options *o)
     uint64_t all = pipeline_bytes(o->decoder, t, p->stage, o->micro_batch);
     p->stride = buffers ? (size_t)(all / (uint64_t)buffers) : 0;
     take_buffers(p, buffers);
+    if (take_requests(p, buffers) < 0) {
+        p->failed = true;
+        pipeline_free(p);
+        return NULL;
+    }
     return p;
 }
 
