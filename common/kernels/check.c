@@ -38,6 +38,7 @@ check_others(const struct kernels *k, enum precision p, int rounds, struct kerne
         check_sizes(&c);
         check_extremes(&c);
     }
+    check_parts(&c, rounds);
     return !c.failed;
 }
 

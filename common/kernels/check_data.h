@@ -69,6 +69,9 @@ void checker_clear(struct checker *c, const char *name);
 /* Runs every operation but GEMM at sizes that depend on `round` (check_ops.c). */
 void check_ops(struct checker *c, int round);
 
+/* Attention of queries over a part of their keys, `rounds` shapes (check_ops.c). */
+void check_parts(struct checker *c, int rounds);
+
 /* Those that work on rows or arrays at every size from 1 to 67: all remainders of vectors. */
 void check_sizes(struct checker *c);
 

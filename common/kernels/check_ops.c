@@ -270,6 +270,11 @@ check_elementwise(struct checker *c, int round)
     c->ops->add_act_to_wide(v->got, a->got, n);
     c->exact.add_act_to_wide(v->want, a->want, n);
     checker_compare(c, "add_act_to_wide", v, bound(c, 1));
+    array_round(c, v);
+    array_round(c, w);
+    c->ops->blend_wide(w->got, 0.25, v->got, 0.7, n);
+    c->exact.blend_wide(w->want, 0.25, v->want, 0.7, n);
+    checker_compare(c, "blend_wide", w, bound(c, 1));
     checker_clear(c, "elementwise");
 }
 
@@ -323,9 +328,9 @@ check_adamw(struct checker *c, int round)
     checker_clear(c, "adamw");
 }
 
-/* The parts of the two attention descriptions that are equal. */
+/* The fields of the two attention descriptions that are equal. part: keys end before the queries. */
 static struct attention
-attention_shape(int round, int32_t *first)
+attention_shape(int round, bool part, int32_t *first)
 {
     static const struct {
         int64_t queries, q0, heads, head_dim;
@@ -339,6 +344,7 @@ attention_shape(int round, int32_t *first)
                           .heads = shapes[i].heads,
                           .head_dim = shapes[i].head_dim,
                           .keys = shapes[i].q0 + shapes[i].queries,
+                          .part = part,
                           .first = first,
                           .scale = 1 / sqrt((double)shapes[i].head_dim)};
     a.q_stride = a.heads * a.head_dim + 2 * (round % 3);
@@ -347,6 +353,8 @@ attention_shape(int round, int32_t *first)
     a.dq_stride = a.q_stride;
     a.dkv_stride = a.kv_stride;
     a.lse_stride = a.queries + 1;
+    if (part)
+        a.keys = a.q0 > 0 ? a.q0 : (a.queries + 1) / 2;
     /* Odd rounds: pieces of 50 keys, and never more than 40 keys back. */
     for (int64_t r = 0; r < a.queries; r++) {
         int64_t last = a.q0 + r, piece = last / 50 * 50, window = last - 39;
@@ -355,16 +363,31 @@ attention_shape(int round, int32_t *first)
     return a;
 }
 
+/* Rows that see no key: nothing comes out, which is no number to compare. */
 static void
-check_attention(struct checker *c, int round)
+check_unseen(struct checker *c, const struct attention *a, struct array *lse)
+{
+    for (int64_t r = 0; r < a->queries; r++)
+        for (int64_t h = 0; h < a->heads && a->first[r] >= a->keys; h++) {
+            int64_t i = h * a->lse_stride + r;
+            bool right = array_at(c, lse, i) == -INFINITY && lse->want[i] == -INFINITY;
+            checker_ratio(c, "attention_forward lse of nothing", right ? 0 : INFINITY);
+            array_put(c, lse, i, 0);
+            lse->want[i] = 0;
+        }
+}
+
+static void
+check_attention(struct checker *c, int round, bool part)
 {
     int32_t first[256];
-    struct attention got = attention_shape(round, first), want = got;
+    struct attention got = attention_shape(round, part, first), want = got;
+    const enum array_kind kind = part ? ARRAY_WIDE : ARRAY_ACT;
     const int64_t rows = got.queries, keys = got.keys;
     struct array *q = array_random(c, ARRAY_ACT, rows * got.q_stride, -2, 2);
     struct array *k = array_random(c, ARRAY_ACT, keys * got.kv_stride, -2, 2);
     struct array *v = array_random(c, ARRAY_ACT, keys * got.kv_stride, -1, 1);
-    struct array *out = array_random(c, ARRAY_ACT, rows * got.out_stride, -1, 1);
+    struct array *out = array_random(c, kind, rows * got.out_stride, -1, 1);
     struct array *lse = array_random(c, ARRAY_WIDE, got.heads * got.lse_stride, -1, 1);
     size_t bytes = c->ops->attention_scratch(rows, keys, got.heads, got.head_dim, true);
     struct array *scratch = array_output(c, ARRAY_WIDE, (int64_t)(bytes / c->ops->wide_size) + 32);
@@ -385,14 +408,19 @@ check_attention(struct checker *c, int round)
      */
     const double rounded = c->ops->attention_rounds ? 2 * checker_unit(c, ARRAY_ACT) : 0;
     checker_compare(c, "attention_forward out", out, allowed + rounded);
+    check_unseen(c, &got, lse);
     checker_compare(c, "attention_forward lse", lse, allowed);
 
+    if (part) {
+        out = array_random(c, ARRAY_ACT, rows * got.out_stride, -1, 1);
+        got.out = out->got, want.out = out->want;
+    }
     array_round(c, out);
     array_round(c, lse);
     struct array *d_out = array_random(c, ARRAY_ACT, rows * got.out_stride, -1, 1);
-    struct array *dq = array_random(c, ARRAY_ACT, rows * got.dq_stride, 0, 1);
-    struct array *dk = array_random(c, ARRAY_ACT, keys * got.dkv_stride, 0, 1);
-    struct array *dv = array_random(c, ARRAY_ACT, keys * got.dkv_stride, 0, 1);
+    struct array *dq = array_random(c, kind, rows * got.dq_stride, 0, 1);
+    struct array *dk = array_random(c, kind, keys * got.dkv_stride, 0, 1);
+    struct array *dv = array_random(c, kind, keys * got.dkv_stride, 0, 1);
     got.d_out = d_out->got, got.d_q = dq->got, got.d_k = dk->got, got.d_v = dv->got;
     want.d_out = d_out->want, want.d_q = dq->want, want.d_k = dk->want, want.d_v = dv->want;
     c->ops->attention_backward(&got);
@@ -421,8 +449,15 @@ void
 check_ops(struct checker *c, int round)
 {
     check_rows(c, round);
-    check_attention(c, round);
-    check_attention(c, round + 8);
+    check_attention(c, round, false);
+    check_attention(c, round + 8, false);
+}
+
+void
+check_parts(struct checker *c, int rounds)
+{
+    for (int i = 0; i < rounds; i++)
+        check_attention(c, 3 * i, true);
 }
 
 void

@@ -30,6 +30,7 @@ static const struct {
     {"to_wide", "none: exact"},
     {"adamw", "12 u: a chain of ten operations with a root and a division"},
     {"add", "12 u: one addition"},
+    {"blend_wide", "12 u: two products and an addition"},
     {"rotary", "12 u: two products and an addition"},
     {"swiglu", "12 u: an exponential of 1 ulp, a division, two products"},
     {"gelu", "12 u: a distribution function of relative error 6e-8, two products"},

@@ -64,23 +64,29 @@ enum { ARRANGE_ROWS = 32 };
  * first[i] <= j <= q0 + i (first: the start of its document's piece; sliding
  * windows raise it). Blocked with a running maximum and sum (Dao et al., 2022): no
  * score matrix; blocks that are wholly masked cost nothing.
+ *
+ * Keys may end before the last query (q0 >= keys: all of them stand before the first one), and a
+ * row may see none of them: its out is 0 and its lse -infinity. Results over different keys make
+ * those over all: out and lse are weighed by e^lse, gradients are added (with out and lse of all).
  */
 struct attention {
-    int64_t queries, keys;   /* keys = q0 + queries */
+    int64_t queries, keys;   /* keys <= q0 + queries */
+    bool part;               /* of several such calls: out (forward), d_q, d_k, d_v are wide */
     int64_t heads, head_dim; /* heads: of this group */
     int64_t q0;
     const int32_t *first; /* [queries] */
     double scale;         /* 1/sqrt(head_dim) */
     const void *q;        /* act; head h of row i at q + (i*q_stride + h*head_dim) */
     const void *k, *v;    /* act; row j at k + j*kv_stride */
-    void *out; /* act; head h of row i at out + (i*out_stride + h*head_dim); backward reads it */
+    void *out; /* act; head h of row i at out + (i*out_stride + h*head_dim); backward reads it,
+                  always act */
     int64_t q_stride, kv_stride, out_stride;
     void *lse; /* wide; log-sum-exp of head h, row i at lse + (h*lse_stride + i); NULL: not wanted;
                   backward reads it */
     int64_t lse_stride;
     /* backward only; gradients laid out like what they belong to */
     const void *d_out;     /* act */
-    void *d_q, *d_k, *d_v; /* act; overwritten; d_k, d_v sum over the group's heads and queries, in
+    void *d_q, *d_k, *d_v; /* act, or wide of a part; overwritten; d_k, d_v sum over the group's heads and queries, in
                               an order that the shape decides */
     int64_t dq_stride, dkv_stride;
     void *scratch; /* attention_scratch() bytes, 64-byte aligned */
@@ -200,10 +206,12 @@ struct ops {
     /* out wide [n] = sum of x's rows in order (bias gradients; at most 128 rows a call). */
     void (*column_sum)(void *out, const void *x, int64_t stride, int64_t rows, int64_t n);
 
-    /* Elementwise over n: act out = a + b; wide out += wide a; wide out += act a; conversions. */
+    /* Elementwise over n: act out = a + b; wide out += wide a; wide out += act a; wide out =
+     * a out + b x; conversions. */
     void (*add)(void *out, const void *a, const void *b, int64_t n);
     void (*add_wide)(void *out, const void *a, int64_t n);
     void (*add_act_to_wide)(void *out, const void *a, int64_t n);
+    void (*blend_wide)(void *out, double a, const void *x, double b, int64_t n);
     void (*to_act)(void *out, const void *wide, int64_t n);
     void (*to_wide)(void *out, const void *act, int64_t n);
 

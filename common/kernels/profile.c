@@ -121,8 +121,10 @@ static double
 visible_pairs(const struct attention *a)
 {
     double pairs = 0;
-    for (int64_t i = 0; i < a->queries; i++)
-        pairs += (double)(a->q0 + i + 1 - a->first[i]);
+    for (int64_t i = 0; i < a->queries; i++) {
+        int64_t end = a->q0 + i < a->keys ? a->q0 + i + 1 : a->keys;
+        pairs += end > a->first[i] ? (double)(end - a->first[i]) : 0;
+    }
     return pairs;
 }
 

@@ -86,7 +86,7 @@ sight_of(const struct attention *a, int64_t row)
         for (int i = 0; i < 16; i++) {
             int64_t q = row + 16 * half + i;
             low[i] = q < a->queries ? a->first[q] : INT32_MAX;
-            high[i] = q < a->queries ? (int32_t)(a->q0 + q) : -1;
+            high[i] = q < a->queries ? (int32_t)at_most(a->q0 + q, a->keys - 1) : -1;
             s.all_from[half] = low[i] > s.all_from[half] ? low[i] : s.all_from[half];
             s.all_to[half] = at_most(high[i], s.all_to[half]);
             s.any_from = at_most(low[i], s.any_from);
@@ -142,15 +142,29 @@ pack_pairs_across(bf16 *out, const bf16 *x, int64_t ld, int64_t lines, int64_t k
         strip_pairs_across(out, x + i, ld, at_most(lines - i, STRIP), k);
 }
 
+/* The first `left` of 32 numbers to element `at` of an array of results. */
+static inline void
+store_result(const struct attention *a, void *out, int64_t at, int64_t left, __m512 low,
+             __m512 high)
+{
+    if (a->part) {
+        _mm512_mask_storeu_ps((float *)out + at, first_of_16(left), low);
+        _mm512_mask_storeu_ps((float *)out + at + 16, first_of_16(left - 16), high);
+    } else {
+        _mm512_mask_storeu_epi16((bf16 *)out + at, first_of_32(left), round32(low, high));
+    }
+}
+
 /*
  * out[query][n] = the blocks' sums [n/32][width of a block row][32 of n][32 queries],
- * transposed, each query times its factor: `rows` queries of one strip. Blocks are
- * `stride` numbers apart.
+ * transposed, each query times its factor: `rows` queries of one strip, the first at element
+ * `at` of out. Blocks are `stride` numbers apart.
  */
 static inline void
-store_transposed(bf16 *out, int64_t ld, float *blocks, int64_t stride, int64_t rows, int64_t n,
-                 const __m512 factor[2])
+store_transposed(const struct attention *a, void *out, int64_t at, int64_t ld, float *blocks,
+                 int64_t stride, int64_t rows, const __m512 factor[2])
 {
+    const int64_t n = a->head_dim;
     for (int64_t j = 0; j < n; j += STRIP, blocks += stride)
         for (int half = 0; half < 2; half++) {
             __m512i x[16], y[16];
@@ -164,9 +178,8 @@ store_transposed(bf16 *out, int64_t ld, float *blocks, int64_t stride, int64_t r
             transpose16((__m512 *)x);
             transpose16((__m512 *)y);
             for (int i = 0; i < 16 && 16 * half + i < rows; i++)
-                _mm512_mask_storeu_epi16(
-                    out + (16 * half + i) * ld + j, first_of_32(n - j),
-                    round32(_mm512_castsi512_ps(x[i]), _mm512_castsi512_ps(y[i])));
+                store_result(a, out, at + (16 * half + i) * ld + j, n - j,
+                             _mm512_castsi512_ps(x[i]), _mm512_castsi512_ps(y[i]));
         }
 }
 

@@ -214,27 +214,28 @@ backward_queries(const struct attention *a, const struct backward_work *w, int64
     const int64_t first = at_most(sight[0].any_from, sight[1].any_from);
     const int64_t last = sight[1].any_to > sight[0].any_to ? sight[1].any_to : sight[0].any_to;
     const int64_t from = first / STRIP * STRIP, to = padded(last + 1);
+    if (from >= to)
+        memset(w->d_q, 0, (size_t)(QUERIES * padded(n)) * sizeof *w->d_q);
     for (int64_t key = from; key < to; key += KEYS)
         backward_keys(a, w, sight, key, at_most(to - key, KEYS) / STRIP, steps_of(rows),
                       key > from);
     for (int64_t q = 0; q * STRIP < rows; q++)
-        store_transposed((bf16 *)a->d_q + (row + q * STRIP) * a->dq_stride + head * n, a->dq_stride,
+        store_transposed(a, a->d_q, (row + q * STRIP) * a->dq_stride + head * n, a->dq_stride,
                          w->d_q + q * BLOCK_NUMBERS, 2 * BLOCK_NUMBERS,
-                         at_most(rows - q * STRIP, STRIP), n, one);
+                         at_most(rows - q * STRIP, STRIP), one);
 }
 
-/* Blocks [keys/32][width/32] as rows in BF16. */
+/* Blocks [keys/32][width/32] as rows of results. */
 static void
-store_keys(bf16 *out, int64_t ld, float *blocks, int64_t keys, int64_t n)
+store_keys(const struct attention *a, void *out, float *blocks)
 {
-    const int64_t width = padded(n) / STRIP;
-    for (int64_t j = 0; j < keys; j++)
+    const int64_t n = a->head_dim, width = padded(n) / STRIP;
+    for (int64_t j = 0; j < a->keys; j++)
         for (int64_t d = 0; d < width; d++) {
             float *block = blocks + (j / STRIP * width + d) * BLOCK_NUMBERS;
             __m512 low = _mm512_load_ps(block_row(block, j % STRIP, 0));
             __m512 high = _mm512_load_ps(block_row(block, j % STRIP, 1));
-            _mm512_mask_storeu_epi16(out + j * ld + d * STRIP, first_of_32(n - d * STRIP),
-                                     round32(low, high));
+            store_result(a, out, j * a->dkv_stride + d * STRIP, n - d * STRIP, low, high);
         }
 }
 
@@ -254,6 +255,6 @@ amx_attention_backward(const struct attention *a)
         for (int64_t row = 0; row < a->queries; row += QUERIES)
             backward_queries(a, &w, head, row);
     tile_end();
-    store_keys(a->d_k, a->dkv_stride, w.d_k, a->keys, n);
-    store_keys(a->d_v, a->dkv_stride, w.d_v, a->keys, n);
+    store_keys(a, a->d_k, w.d_k);
+    store_keys(a, a->d_v, w.d_v);
 }

@@ -131,12 +131,14 @@ static void
 store_queries(const struct attention *a, const struct forward_work *w, int64_t head, int64_t row,
               int64_t rows, const struct running seen[2])
 {
-    const __m512 one = _mm512_set1_ps(1.0f);
+    const __m512 one = _mm512_set1_ps(1.0f), zero = _mm512_setzero_ps();
     __m512 factor[2];
-    for (int half = 0; half < 2; half++)
-        factor[half] = _mm512_div_ps(one, seen[half].total);
-    store_transposed((bf16 *)a->out + row * a->out_stride + head * a->head_dim, a->out_stride,
-                     w->out, BLOCK_NUMBERS, rows, a->head_dim, factor);
+    for (int half = 0; half < 2; half++) {
+        __mmask16 some = _mm512_cmp_ps_mask(seen[half].total, zero, _CMP_NEQ_UQ);
+        factor[half] = _mm512_maskz_div_ps(some, one, seen[half].total);
+    }
+    store_transposed(a, a->out, row * a->out_stride + head * a->head_dim, a->out_stride, w->out,
+                     BLOCK_NUMBERS, rows, factor);
     if (!a->lse)
         return;
     float max[QUERIES], total[QUERIES];
@@ -163,6 +165,8 @@ forward_queries(const struct attention *a, const struct forward_work *w, int64_t
     strip_pairs_along(w->q, (const bf16 *)a->q + row * a->q_stride + head * a->head_dim,
                       a->q_stride, rows, a->head_dim);
     const int64_t from = sight.any_from / STRIP * STRIP, to = padded(sight.any_to + 1);
+    if (from >= to)
+        memset(w->out, 0, (size_t)(QUERIES * n) * sizeof *w->out);
     for (int64_t key = from, end; key < to; key = end) {
         end = at_most((key / KEYS + 1) * KEYS, to);
         for (int64_t j = key; j < end; j += STRIP)
