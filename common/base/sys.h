@@ -14,7 +14,7 @@ const char *sys_hostname(void);
 
 /*
  * Stop signals, for tools that end a run in an orderly way: after
- * sys_catch_stop() SIGTERM and SIGINT only set a flag (the second one of a kind
+ * sys_catch_stop() SIGTERM, SIGINT and SIGUSR1 (batch systems send it) only set a flag (the second one of a kind
  * within a second ends the process at once, but for an echo within 0.1 s: mpiexec
  * forwards what a terminal has already sent to all).
  */

@@ -58,6 +58,7 @@ mpi_request(const char *what)
         q->cap = REQUEST_INLINE;
     }
     q->what = what;
+    mpi_watch_operation(what);
     q->count = q->complete = 0;
     pending++;
     return q;

@@ -70,6 +70,8 @@ void mpi_unshare(struct comm *c, void *window);
 int mpi_watch_start(MPI_Comm world);
 /* Tells the watchdogs of other ranks, now and then, that this one is alive. */
 void mpi_watch_busy(void);
+/* Remembers what this rank does, for those signs of life; `what` stays valid. */
+void mpi_watch_operation(const char *what);
 /* Lets MPI move pending operations on. */
 void mpi_poke(void);
 

@@ -3,8 +3,9 @@
  *
  * A rank whose wait is overdue reports to rank 0; rank 0 asks all ranks. Those that wait answer
  * what they wait for, those that compute answer so from threads_hook, and after a moment rank 0
- * names the ones that said nothing: its wait fails with that record, and the caller takes the
- * job down. If somebody just takes long (rank 0 reads from a slow pipe), those who wait are
+ * names the ones that said nothing, with their host and what they last told of themselves (every
+ * rank sends a beat to rank 0 now and then, rank 0 to the first few): its wait fails with that
+ * record, and the caller takes the job down. If somebody just takes long (rank 0 reads from a slow pipe), those who wait are
  * told to go on. If rank 0 is silent itself, the reporting ranks fail on their own.
  */
 #include "base/err.h"
@@ -14,8 +15,9 @@
 #include "comm/progress.h"
 #include "parallel/mpi_private.h"
 
-/* Reports go to rank 0; questions and comfort ("go on waiting") come from it. */
-enum { TAG_REPORT = 1, TAG_QUESTION = 2, TAG_COMFORT = 3 };
+/* Reports and beats go to rank 0; questions, comfort ("go on waiting") and beats come from it. */
+enum { TAG_REPORT = 1, TAG_QUESTION = 2, TAG_COMFORT = 3, TAG_BEAT = 4 };
+enum { BEATS_OF_RANK_0 = 16, NAMED_AT_MOST = 16, HOST_ROOM = 64 };
 
 struct report {
     double waited; /* seconds */
@@ -33,6 +35,15 @@ static double wait_began;
 static bool reported, asked;
 static double deadline;
 static struct report *reports; /* rank 0: by rank, the answers to its question */
+
+struct beat {
+    double heard; /* sys_seconds() here; 0: never */
+    bool busy;
+    char what[46];
+};
+static struct beat *beats; /* rank 0: by rank; others: [0] */
+static char (*hosts)[HOST_ROOM];
+static const char *operation = "start"; /* the last one that this rank began */
 
 /* Silent ranks get this long to answer: they may be busy in one kernel, or share a core. */
 static double
@@ -73,9 +84,9 @@ take_any(int tag)
 static void
 post(int to, int tag, const char *what, double waited, bool busy)
 {
-    static struct report out[8]; /* outlives the call; old ones have long left */
+    static struct report out[64]; /* outlives the call; old ones have long left */
     static unsigned next;
-    struct report *r = &out[next++ % 8];
+    struct report *r = &out[next++ % 64];
     MPI_Request request;
 
     *r = (struct report){.waited = waited, .came = true, .busy = busy};
@@ -84,20 +95,80 @@ post(int to, int tag, const char *what, double waited, bool busy)
         MPI_Request_free(&request);
 }
 
+/* ---- signs of life ---- */
+
+void
+mpi_watch_operation(const char *what)
+{
+    operation = what;
+}
+
+/* Seconds between two beats: some within the watchdog's time, few in a long run. */
+static double
+beat_seconds(void)
+{
+    double s = comm_timeout() / 16;
+
+    return s < 0.25 ? 0.25 : s > 30 ? 30 : s;
+}
+
+static void
+beat(double now, bool busy)
+{
+    static double last;
+
+    if (comm_timeout() <= 0 || now - last < beat_seconds())
+        return;
+    last = now;
+    if (my_rank > 0)
+        post(0, TAG_BEAT, operation, 0, busy);
+    for (int r = 1; my_rank == 0 && r < ranks && r <= BEATS_OF_RANK_0; r++)
+        post(r, TAG_BEAT, operation, 0, busy);
+}
+
+static void
+take_beats(double now)
+{
+    struct report r;
+    int from;
+
+    while (take(TAG_BEAT, &r, &from)) {
+        beats[from] = (struct beat){.heard = now, .busy = r.busy};
+        memcpy(beats[from].what, r.what, sizeof r.what);
+    }
+}
+
+/* " rank 2 on host7 (last heard 3 s ago: computing, after all_reduce)" */
+static void
+add_silent(struct str *s, int rank)
+{
+    const struct beat *b = &beats[rank];
+
+    str_addf(s, "%s rank %d on %s", s->len ? "," : "", rank, hosts[rank]);
+    if (b->heard > 0)
+        str_addf(s, " (last heard %.0f s ago: %s %s)", sys_seconds() - b->heard,
+                 b->busy ? "computing, after" : "waiting in", b->what);
+}
+
 /* ---- rank 0 ---- */
 
-/* "silent: rank 2; waiting: rank 0 in barrier, rank 1 in all_reduce" */
+/* "silent: rank 2 on host7; waiting: rank 0 in barrier, rank 1 in all_reduce" */
 static int
 accuse(const char *what, double waited)
 {
     struct str silent = {0}, waiting = {0};
+    int named = 0, unnamed = 0;
 
     for (int r = 0; r < ranks; r++) {
         if (reports[r].came)
             str_addf(&waiting, "%s rank %d in %s", waiting.len ? "," : "", r, reports[r].what);
+        else if (named++ < NAMED_AT_MOST)
+            add_silent(&silent, r);
         else
-            str_addf(&silent, "%s rank %d", silent.len ? "," : "", r);
+            unnamed++;
     }
+    if (unnamed > 0)
+        str_addf(&silent, " and %d more", unnamed);
     if (silent.len == 0)
         err_set(STATUS_FAILED, "%s: nothing arrived for %.0f s; all ranks wait:%s", what, waited,
                 waiting.data);
@@ -153,6 +224,7 @@ look_rank_0(const char *what, double waited, bool overdue, double now)
     struct report r;
     int from;
 
+    take_beats(now);
     while (take(TAG_REPORT, &r, &from)) {
         if (!asked)
             ask_all(now);
@@ -168,6 +240,10 @@ look_rank_0(const char *what, double waited, bool overdue, double now)
 static int
 look_other(const char *what, double waited, bool overdue, double now)
 {
+    struct str rank_0 = {0};
+    int result;
+
+    take_beats(now);
     if (take_any(TAG_COMFORT))
         return 1;
     if (take_any(TAG_QUESTION) || (overdue && !reported))
@@ -176,10 +252,13 @@ look_other(const char *what, double waited, bool overdue, double now)
         reported = true;
         deadline = now + 2 * patience() + 1; /* rank 0 speaks first */
     }
-    if (reported && now > deadline)
-        return err_set(STATUS_FAILED, "%s: nothing arrived for %.0f s, and rank 0 is silent", what,
-                       waited);
-    return 0;
+    if (!reported || now <= deadline)
+        return 0;
+    add_silent(&rank_0, 0);
+    result = err_set(STATUS_FAILED, "%s: nothing arrived for %.0f s; silent:%s", what, waited,
+                     rank_0.data);
+    str_release(&rank_0);
+    return result;
 }
 
 static int
@@ -191,6 +270,8 @@ look(const char *what, double waited, bool overdue)
         wait_began = began;
         asked = reported = false;
     }
+    operation = what;
+    beat(now, false);
     return my_rank == 0 ? look_rank_0(what, waited, overdue, now)
                         : look_other(what, waited, overdue, now);
 }
@@ -206,6 +287,8 @@ mpi_watch_busy(void)
     if (now - looked < look_seconds)
         return;
     looked = now;
+    beat(now, true);
+    take_beats(now);
     if (my_rank == 0) {
         while (take(TAG_REPORT, &r, &from))
             post(from, TAG_COMFORT, "", 0, false);
@@ -231,6 +314,12 @@ mpi_watch_start(MPI_Comm world)
     MPI_Comm_rank(service, &my_rank);
     MPI_Comm_size(service, &ranks);
     reports = mem_zarray((size_t)ranks, sizeof *reports);
+    beats = mem_zarray((size_t)ranks, sizeof *beats);
+    hosts = mem_zarray((size_t)ranks, sizeof *hosts);
+    snprintf(hosts[my_rank], sizeof *hosts, "%s", sys_hostname());
+    if (mpi_check(MPI_Allgather(MPI_IN_PLACE, 0, MPI_BYTE, hosts, (int)sizeof *hosts, MPI_BYTE, service),
+                  "MPI_Allgather") != 0)
+        return -1;
     comm_set_watchdog(look);
     return 0;
 }

@@ -58,4 +58,4 @@ for i in 0 1 2 3; do
 done
 is "endings with the agreed status" $good 4
 expect_code 1 on_hosts "$bin/job" silent 2
-like "a silent rank of the other host is named" "$(cat err)" "silent: rank 2;"
+like "a silent rank of the other host is named" "$(cat err)" "silent: rank 2 on host2"

@@ -60,7 +60,7 @@ timed timeout 20 "$job" --ranks 2 terminal
 is "or our file" "$(cat err)" "no terminal"
 
 # Signals to the parent reach the ranks; the status is that of the ranks.
-for signal in TERM INT; do
+for signal in TERM INT USR1; do
     # A shell starts background jobs with SIGINT ignored: this one asks for it again.
     python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -95,10 +95,10 @@ is "with its status" "$code" 3
 like "and its message" "$(cat err)" "job: rank 1: rank 1 gives up"
 timed timeout 20 "$job" --ranks 3 silent 1
 is "a silent rank is found by the watchdog" "$code" 1
-like "and named" "$(cat err)" "barrier: nothing arrived for .*silent: rank 1; waiting: rank 0 in barrier, rank 2 in barrier"
+like "and named" "$(cat err)" "barrier: nothing arrived for .*silent: rank 1 on $(hostname).*; waiting: rank 0 in barrier, rank 2 in barrier"
 timed timeout 20 "$job" --ranks 3 silent 0
 is "rank 0, too" "$code" 1
-like "and named" "$(cat err)" "rank 0 is silent"
+like "and named" "$(cat err)" "silent: rank 0 on $(hostname)"
 
 for rank in 0 1; do
     expect_code 0 timeout 20 "$job" --ranks 3 slow $rank
