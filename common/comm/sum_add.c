@@ -8,26 +8,26 @@
 #include "comm/sum_private.h"
 
 /* Of any alignment. */
-typedef float f32x8 __attribute__((vector_size(32), aligned(1), may_alias));
-typedef double f64x4 __attribute__((vector_size(32), aligned(1), may_alias));
-typedef uint16_t u16x8 __attribute__((vector_size(16), aligned(1), may_alias));
-typedef uint32_t u32x8 __attribute__((vector_size(32)));
-typedef int32_t i32x8 __attribute__((vector_size(32)));
+typedef float f32x4 __attribute__((vector_size(16), aligned(1), may_alias));
+typedef double f64x2 __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint32_t words __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint32_t u32x4 __attribute__((vector_size(16)));
+typedef int32_t i32x4 __attribute__((vector_size(16)));
 
 static void
 add_f32(char *to, const char *const *from, int count, size_t n)
 {
     size_t i = 0;
 
-    for (; i + 16 <= n; i += 16) {
-        f32x8 a = *(const f32x8 *)(const void *)(from[0] + i * 4);
-        f32x8 b = *(const f32x8 *)(const void *)(from[0] + i * 4 + 32);
+    for (; i + 8 <= n; i += 8) {
+        f32x4 a = *(const f32x4 *)(const void *)(from[0] + i * 4);
+        f32x4 b = *(const f32x4 *)(const void *)(from[0] + i * 4 + 16);
         for (int r = 1; r < count; r++) {
-            a += *(const f32x8 *)(const void *)(from[r] + i * 4);
-            b += *(const f32x8 *)(const void *)(from[r] + i * 4 + 32);
+            a += *(const f32x4 *)(const void *)(from[r] + i * 4);
+            b += *(const f32x4 *)(const void *)(from[r] + i * 4 + 16);
         }
-        *(f32x8 *)(void *)(to + i * 4) = a;
-        *(f32x8 *)(void *)(to + i * 4 + 32) = b;
+        *(f32x4 *)(void *)(to + i * 4) = a;
+        *(f32x4 *)(void *)(to + i * 4 + 16) = b;
     }
     for (; i < n; i++) {
         float sum, one;
@@ -45,11 +45,11 @@ add_f64(char *to, const char *const *from, int count, size_t n)
 {
     size_t i = 0;
 
-    for (; i + 4 <= n; i += 4) {
-        f64x4 a = *(const f64x4 *)(const void *)(from[0] + i * 8);
+    for (; i + 2 <= n; i += 2) {
+        f64x2 a = *(const f64x2 *)(const void *)(from[0] + i * 8);
         for (int r = 1; r < count; r++)
-            a += *(const f64x4 *)(const void *)(from[r] + i * 8);
-        *(f64x4 *)(void *)(to + i * 8) = a;
+            a += *(const f64x2 *)(const void *)(from[r] + i * 8);
+        *(f64x2 *)(void *)(to + i * 8) = a;
     }
     for (; i < n; i++) {
         double sum, one;
@@ -62,39 +62,44 @@ add_f64(char *to, const char *const *from, int count, size_t n)
     }
 }
 
+/* bf16_from_float of 4, into the upper halves; what the lower halves hold is left over. */
 static inline void
-widen(const char *from, u32x8 *bits)
+round_upper(u32x4 *u)
 {
-    *bits = __builtin_convertvector(*(const u16x8 *)(const void *)from, u32x8) << 16;
+    u32x4 nan = (u32x4)((i32x4)(*u & 0x7fffffffu) > 0x7f800000);
+
+    *u = (nan & (*u | 0x400000u)) | (~nan & (*u + 0x7fffu + (*u >> 16 & 1u)));
 }
 
-/* bf16_from_float of 8. */
-static inline void
-round_to(char *to, u32x8 u)
+/*
+ * Eight at a time as four words: the upper half of a word is a float when the lower one is
+ * cleared, the lower half when it is shifted up.
+ */
+static size_t
+add_bf16_pairs(char *to, const char *const *from, int count, size_t n)
 {
-    u32x8 nan = (u32x8)((i32x8)(u & 0x7fffffffu) > 0x7f800000);
-    u32x8 rounded = (u + 0x7fffu + (u >> 16 & 1u)) >> 16;
+    size_t i = 0;
 
-    u = (nan & (u >> 16 | 0x40u)) | (~nan & rounded);
-    *(u16x8 *)(void *)to = __builtin_convertvector(u, u16x8);
+    for (; i + 8 <= n; i += 8) {
+        u32x4 x = *(const words *)(const void *)(from[0] + i * 2);
+        f32x4 low = (f32x4)(x << 16), high = (f32x4)(x & 0xffff0000u);
+        for (int r = 1; r < count; r++) {
+            x = *(const words *)(const void *)(from[r] + i * 2);
+            low += (f32x4)(x << 16);
+            high += (f32x4)(x & 0xffff0000u);
+        }
+        u32x4 rounded_low = (u32x4)low, rounded_high = (u32x4)high;
+        round_upper(&rounded_low);
+        round_upper(&rounded_high);
+        *(words *)(void *)(to + i * 2) = rounded_low >> 16 | (rounded_high & 0xffff0000u);
+    }
+    return i;
 }
 
 static void
 add_bf16(char *to, const char *const *from, int count, size_t n)
 {
-    size_t i = 0;
-
-    for (; i + 8 <= n; i += 8) {
-        u32x8 bits;
-        widen(from[0] + i * 2, &bits);
-        f32x8 sum = (f32x8)bits;
-        for (int r = 1; r < count; r++) {
-            widen(from[r] + i * 2, &bits);
-            sum += (f32x8)bits;
-        }
-        round_to(to + i * 2, (u32x8)sum);
-    }
-    for (; i < n; i++) {
+    for (size_t i = add_bf16_pairs(to, from, count, n); i < n; i++) {
         bf16 one;
         memcpy(&one, from[0] + i * 2, 2);
         float sum = bf16_to_float(one);
