@@ -49,8 +49,10 @@ carve_tables(struct decoder *d)
 static void
 take_means(struct decoder *d, void **mean, void **rstd)
 {
-    *mean = d->config->norm == NORM_LAYER ? take_wide(d, d->capacity, 1) : NULL;
-    *rstd = take_wide(d, d->capacity, 1);
+    int64_t rows = tensor_rows(d, d->capacity);
+
+    *mean = d->config->norm == NORM_LAYER ? take_wide(d, rows, 1) : NULL;
+    *rstd = take_wide(d, rows, 1);
 }
 
 /*
@@ -60,18 +62,18 @@ take_means(struct decoder *d, void **mean, void **rstd)
 static void
 carve_layer(struct decoder *d, struct layer_state *s, const struct layer_state *common)
 {
-    int64_t tokens = d->capacity;
+    int64_t tokens = d->capacity, rows = tensor_rows(d, tokens);
     bool training = d->options.training, first = !common;
     enum recompute recompute = d->options.recompute;
 
     if (common)
         *s = *common;
     if (first || training)
-        s->x = take_act(d, tokens, d->hidden);
+        s->x = take_act(d, rows, d->hidden);
     if (first || (training && recompute == RECOMPUTE_NONE))
         s->up = take_act(d, tokens, d->up);
     if (first || (training && recompute != RECOMPUTE_FULL)) {
-        s->x_mid = take_act(d, tokens, d->hidden);
+        s->x_mid = take_act(d, rows, d->hidden);
         take_means(d, &s->mean1, &s->rstd1);
         take_means(d, &s->mean2, &s->rstd2);
         s->qkv = take_act(d, tokens, d->qkv);
@@ -89,27 +91,27 @@ carve_slot(struct decoder *d, const struct model_piece *p, struct slot *s)
         carve_layer(d, &s->layer[i], &s->layer[i] == common ? NULL : common);
     if (!p->head)
         return;
-    s->x_final = take_act(d, d->capacity, d->hidden);
+    s->x_final = take_act(d, tensor_rows(d, d->capacity), d->hidden);
     take_means(d, &s->mean_final, &s->rstd_final);
 }
 
 static void
 carve_pending(struct decoder *d, struct weight_state *w)
 {
-    int64_t tokens = d->capacity;
+    int64_t tokens = d->capacity, rows = tensor_rows(d, tokens);
     enum recompute recompute = d->options.recompute;
 
     *w = (struct weight_state){
         .d_qkv = take_act(d, tokens, d->qkv),
-        .d_out = take_act(d, tokens, d->hidden),
-        .d_down = take_act(d, tokens, d->hidden),
+        .d_out = take_act(d, rows, d->hidden),
+        .d_down = take_act(d, rows, d->hidden),
         .inner = take_act(d, tokens, d->intermediate),
     };
     if (recompute != RECOMPUTE_NONE)
         w->d_up = take_act(d, tokens, d->up);
     if (recompute == RECOMPUTE_FULL) {
         w->context = take_act(d, tokens, d->query);
-        w->x_mid = take_act(d, tokens, d->hidden);
+        w->x_mid = take_act(d, rows, d->hidden);
     }
 }
 
@@ -137,17 +139,18 @@ carve_pieces(struct decoder *d)
 static void
 carve_activations(struct decoder *d)
 {
-    int64_t tokens = d->capacity;
+    int64_t tokens = d->capacity, rows = tensor_rows(d, tokens);
 
     carve_pieces(d);
     d->h_final = take_act(d, tokens, d->hidden);
     d->h_final_of = NULL;
-    d->delta = d->d_x_other = take_act(d, tokens, d->hidden);
+    d->delta = d->d_x_other = take_act(d, rows, d->hidden);
     d->h = d->d_h = take_act(d, tokens, d->hidden);
     d->inner = d->d_narrow = take_act(d, tokens, most(d->intermediate, d->query));
     if (!d->options.training)
         return;
-    d->d_x = take_act(d, tokens, d->hidden);
+    d->d_x = take_act(d, rows, d->hidden);
+    d->gathered = rows < tokens ? take_act(d, tokens, d->hidden) : NULL;
     d->d_qkv = take_act(d, tokens, d->qkv);
 }
 
@@ -162,6 +165,11 @@ carve_logits(struct decoder *d)
         d->d_logits = take_act(d, rows, vocab);
     d->loss = arena_take_array(&d->arena, (size_t)d->capacity, sizeof *d->loss);
     d->log_z = arena_take_array(&d->arena, (size_t)d->capacity, sizeof *d->log_z);
+    if (d->tensor_size == 1)
+        return;
+    d->part_targets = arena_take_array(&d->arena, HEAD_CHUNK, sizeof *d->part_targets);
+    d->parts = arena_take_array(&d->arena, (size_t)d->tensor_size * 2 * HEAD_CHUNK,
+                                sizeof *d->parts);
 }
 
 static void
@@ -374,6 +382,9 @@ check_options(const struct config *c, const struct decoder_options *o)
         return err_set(STATUS_INPUT,
                        "sequence length %lld is beyond the model's max_position_embeddings (%lld)",
                        (long long)o->seq_length, (long long)c->max_position_embeddings);
+    if (o->fp8 && o->part && o->part->tensor_size > 1)
+        return err_set(STATUS_FAILED, "fp8-hybrid does not work with tensor-parallel (%d)",
+                       o->part->tensor_size);
     return 0;
 }
 
@@ -418,6 +429,10 @@ decoder_new(const struct config *c, const struct params *p, const struct decoder
     carve_lasting(d);
     choose(d, o->precision);
     threads_each(d->pool, warm_thread, d);
+    if (tensor_check_tokens(d, o->micro_batch, o->seq_length) < 0 || tensor_open(d) < 0) {
+        decoder_free(d);
+        return NULL;
+    }
     return d;
 }
 
@@ -440,6 +455,7 @@ decoder_free(struct decoder *d)
 {
     if (!d)
         return;
+    tensor_close(d);
     arena_release(&d->arena);
     free(d->arranged);
     free(d->written);
@@ -503,9 +519,9 @@ decoder_set_part_weights(struct decoder *d, void *act, const void *vectors,
 struct tokens
 tokens_of(const struct decoder *d, int64_t sequences, int64_t length)
 {
-    int64_t local = length / d->context_size;
+    int64_t local = length / d->context_size, count = sequences * local;
 
-    return (struct tokens){sequences, local, sequences * local, sequences * local};
+    return (struct tokens){sequences, local, count, tensor_rows(d, count)};
 }
 
 void
@@ -547,7 +563,7 @@ decoder_check_batch(const struct decoder *d, const struct batch *b)
             return err_set(STATUS_FAILED, "document piece of token %lld begins behind it",
                            (long long)i);
     }
-    return 0;
+    return tensor_check_tokens(d, b->sequences, b->length / d->context_size);
 }
 
 /* Positions count from the piece's start; a sliding window moves the first key. */

@@ -61,6 +61,7 @@ struct decoder {
     int64_t hidden, query, kv, qkv, up, intermediate, group; /* of this tensor rank */
     int64_t heads, kv_heads, vocab;                          /* its heads, its rows of the head */
     int tensor_size, context_size, expert_size;
+    struct comm *same_keys; /* tensor ranks with this one's key/value heads; NULL: no tensor ranks */
     struct model_piece *piece; /* [pieces] */
     int pieces;
 
@@ -90,11 +91,14 @@ struct decoder {
     void *d_x, *d_x_other, *d_h; /* act [T][hidden] */
     void *d_narrow;              /* act [T][max(intermediate, query)] */
     void *d_qkv;                 /* act [T][qkv] */
+    void *gathered;              /* act [T][hidden]: all tokens' rows (sequence parallelism) */
 
     /* logits */
     void *logits;         /* wide [HEAD_CHUNK][vocab] */
     void *d_logits;       /* act, the same */
     double *loss, *log_z; /* [T] */
+    int32_t *part_targets; /* [HEAD_CHUNK]: as counted from this rank's first row of the head */
+    double *parts;         /* [tensor_size][2][HEAD_CHUNK]: log_z and the target's logit */
 
     /* packed weights, op(B) of a product; NULL: the table packs none */
     void *packed;                        /* the linear layer's in hand */
@@ -231,6 +235,55 @@ void norm_forward(const struct decoder *d, const struct norm_at *at, void *y, vo
 void norm_backward(const struct decoder *d, const struct norm_at *at, void *dx, const void *dy,
                    const void *d_residual, const void *x, int64_t tokens);
 
+/*
+ * tensor.c: tensor and sequence parallelism; a group of one does nothing. Rows: of tokens, in act
+ * [hidden]. A rank's own rows are all of them, with sequence parallelism its run of them. A
+ * failure is left in d->failed.
+ */
+int tensor_open(struct decoder *d); /* groups; collective. 0 or -1 */
+void tensor_close(struct decoder *d);
+int64_t tensor_rows(const struct decoder *d, int64_t tokens); /* how many are this rank's own */
+int tensor_check_tokens(const struct decoder *d, int64_t sequences, int64_t length);
+
+static inline int
+tensor_rank(const struct decoder *d)
+{
+    return d->options.tensor ? d->options.tensor->rank : 0;
+}
+
+/* Where this rank's own rows stand among all. */
+void *own_rows(const struct decoder *d, void *all, const struct tokens *t);
+
+/* Fills `all`, of which the own rows are set. */
+void gather_rows(struct decoder *d, void *all, const struct tokens *t);
+
+/* All rows, of which `rows` are the own ones; valid until the next call. */
+const void *gathered(struct decoder *d, const void *rows, const struct tokens *t);
+
+/*
+ * rows = the own ones of the sum over ranks of `partial`, all rows of it; where that is to be made:
+ * partial_of(rows), which may be d->h; or rows = own_rows(partial).
+ */
+void *partial_of(const struct decoder *d, void *rows);
+void sum_rows(struct decoder *d, void *rows, void *partial, const struct tokens *t);
+
+/* y, own rows, = the sum over ranks of x W^T, + b. May use d->h. */
+void linear_forward_sum(struct decoder *d, void *y, const void *x, int weight, int bias,
+                        const struct tokens *t);
+
+/*
+ * Cross-entropy of a chunk, each rank with its rows of the head. part_targets fills d->part_targets
+ * for those (not scored: -1). join_losses turns loss and log_z of the own part, where targets of
+ * other ranks are not scored, into those of the whole vocabulary.
+ */
+void part_targets(const struct decoder *d, const int32_t *targets, int64_t rows, int32_t elsewhere);
+void join_losses(struct decoder *d, const int32_t *targets, int64_t rows, double *loss,
+                 double *log_z);
+
+/* Sums what ranks have parts of in the gradients of tensors [begin, end): those of norms with
+ * sequence parallelism, those of keys and values that several ranks hold. */
+void tensor_sum_gradients(struct decoder *d, int begin, int end);
+
 /* rotary.c: table [positions][rotary_dim]; both directions in place on the queries and keys of qkv.
  */
 void rotary_table(const struct config *c, const struct ops *ops, int64_t positions, void *cos_sin);
@@ -251,7 +304,7 @@ void mlp_inner_forward(const struct decoder *d, void *inner, const void *up, int
 void mlp_inner_backward(const struct decoder *d, void *d_up, void *inner, const void *up,
                         const void *d_inner, int64_t tokens);
 
-/* embedding.c */
+/* embedding.c: of a tensor rank, with the rows of its part of the vocabulary alone. */
 void embedding_forward(const struct decoder *d, void *x, const uint32_t *ids, int64_t tokens);
 void embedding_backward(const struct decoder *d, const void *dx, const uint32_t *ids,
                         int64_t tokens);
@@ -270,11 +323,11 @@ void logits_of(const struct decoder *d, const void *h, int64_t tokens, void *log
  * into the gradient of s->x, after it has redone what was not kept; w NULL: with the gradients of
  * its products' weights, else these are left to layer_backward_weight.
  */
-void layer_forward(const struct decoder *d, const struct layer_state *s, int i, const void *x,
+void layer_forward(struct decoder *d, const struct layer_state *s, int i, const void *x,
                    const struct tokens *t);
 void layer_backward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t,
                     const struct weight_state *w);
-void layer_backward_weight(const struct decoder *d, const struct layer_state *s, int i,
+void layer_backward_weight(struct decoder *d, const struct layer_state *s, int i,
                            const struct tokens *t, const struct weight_state *w);
 struct norm_at layer_norm1(const struct decoder *d, const struct layer_state *s, int i);
 struct norm_at layer_norm2(const struct decoder *d, const struct layer_state *s, int i);

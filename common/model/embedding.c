@@ -14,15 +14,29 @@ struct lookup_job {
     int64_t tokens;
 };
 
-/* The row of a token; one of an arranged table is collected in `space`. */
+/* A token's row in this rank's part of the table; -1: another rank has it. */
+static int64_t
+local_row(const struct decoder *d, uint32_t id)
+{
+    const struct param *table = &d->params->param[d->params->embedding];
+    int64_t row = (int64_t)id - table->whole.run[0].whole;
+
+    return row >= 0 && row < table->rows ? row : -1;
+}
+
+/* The row of a token, zeros if another rank has it; `space` is for what does not stand as a row. */
 static const void *
-token_row(const struct decoder *d, int64_t id, void *space)
+token_row(const struct decoder *d, uint32_t id, void *space)
 {
     int table = d->params->embedding;
+    int64_t row = local_row(d, id);
 
+    if (row < 0)
+        return memset(space, 0, (size_t)d->hidden * d->ops->act_size);
     if (!is_arranged(d, table))
-        return act_at_const(d, weight_act(d, table), id * d->hidden);
-    d->ops->gemm_arranged_row(space, weight_act(d, table), d->config->vocab_size, d->hidden, id);
+        return act_at_const(d, weight_act(d, table), row * d->hidden);
+    d->ops->gemm_arranged_row(space, weight_act(d, table), d->params->param[table].rows, d->hidden,
+                              row);
     return space;
 }
 
@@ -32,12 +46,13 @@ look_up_rows(void *arg, size_t cell, int worker)
     const struct lookup_job *j = arg;
     const struct decoder *d = j->d;
     int64_t begin = (int64_t)cell * ROW_CELL, end = begin + rows_of_cell(cell, ROW_CELL, j->tokens);
-    const void *positions = d->params->position >= 0 ? weight_act(d, d->params->position) : NULL;
+    bool add_positions = d->params->position >= 0 && tensor_rank(d) == 0; /* once in the sum */
+    const void *positions = add_positions ? weight_act(d, d->params->position) : NULL;
 
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         void *x = act_at(d, j->x, i * d->hidden);
-        const void *row = token_row(d, (int64_t)j->ids[i], x);
+        const void *row = token_row(d, j->ids[i], x);
 
         if (positions)
             d->ops->add(x, row, act_at_const(d, positions, d->positions[i] * d->hidden), d->hidden);
@@ -125,10 +140,14 @@ void
 embedding_backward(const struct decoder *d, const void *dx, const uint32_t *ids, int64_t tokens)
 {
     const struct params *p = d->params;
+    int64_t n = 0;
 
-    for (int64_t i = 0; i < tokens; i++)
-        d->places[i] = (struct place){ids[i], (uint32_t)i};
-    scatter(d, dx, tokens, gradient_at(d, p->tied_offset >= 0 ? p->count : p->embedding, NULL));
+    for (int64_t i = 0; i < tokens; i++) {
+        int64_t row = local_row(d, ids[i]);
+        if (row >= 0)
+            d->places[n++] = (struct place){(uint32_t)row, (uint32_t)i};
+    }
+    scatter(d, dx, n, gradient_at(d, p->tied_offset >= 0 ? p->count : p->embedding, NULL));
 
     if (p->position < 0)
         return;

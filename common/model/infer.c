@@ -177,6 +177,8 @@ check_extend(const struct decoder *d, const struct kv_cache *c, const uint32_t *
 {
     const struct config *config = d->config;
 
+    if (d->tensor_size > 1)
+        return err_set(STATUS_FAILED, "inference runs on whole models, not on tensor-parallel parts");
     if (n < 1 || want < 0 || want > n)
         return err_set(STATUS_FAILED, "logits of %lld of %lld tokens are wanted", (long long)want,
                        (long long)n);

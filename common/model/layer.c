@@ -28,9 +28,29 @@ final_norm_at(const struct decoder *d, const struct slot *s)
     return (struct norm_at){p->final_norm, p->final_norm_bias, s->mean_final, s->rstd_final};
 }
 
+/* A norm's output of all tokens in y [T][hidden]; x_out, x and delta are own rows. */
+static void
+norm_all(struct decoder *d, const struct norm_at *at, void *y, void *x_out, const void *x,
+         const void *delta, const struct tokens *t)
+{
+    norm_forward(d, at, own_rows(d, y, t), x_out, x, delta, t->rows);
+    gather_rows(d, y, t);
+}
+
+/* dx = the gradient through the norm + d_x; dy [T][hidden] is this rank's part of all tokens'. */
+static void
+norm_all_backward(struct decoder *d, const struct norm_at *at, void *dx, void *dy,
+                  const void *d_residual, const void *x, const struct tokens *t)
+{
+    void *own = own_rows(d, dy, t);
+
+    sum_rows(d, own, dy, t);
+    norm_backward(d, at, dx, own, d_residual, x, t->rows);
+}
+
 /* From the norm's output in d->h to d->delta. */
 static void
-attention_forward(const struct decoder *d, const struct layer_state *s, int i,
+attention_forward(struct decoder *d, const struct layer_state *s, int i,
                   const struct tokens *t)
 {
     const struct layer_params *p = &d->params->layer[i];
@@ -38,22 +58,22 @@ attention_forward(const struct decoder *d, const struct layer_state *s, int i,
     linear_forward(d, s->qkv, d->h, p->qkv, p->qkv_bias, t->count);
     rotary_apply(d, s->qkv, d->cos_sin, false, t->count);
     attention_all_forward(d, s, t);
-    linear_forward(d, d->delta, s->context, p->output, p->output_bias, t->count);
+    linear_forward_sum(d, d->delta, s->context, p->output, p->output_bias, t);
 }
 
 void
-layer_forward(const struct decoder *d, const struct layer_state *s, int i, const void *x,
+layer_forward(struct decoder *d, const struct layer_state *s, int i, const void *x,
               const struct tokens *t)
 {
     const struct layer_params *p = &d->params->layer[i];
     struct norm_at norm1 = layer_norm1(d, s, i), norm2 = layer_norm2(d, s, i);
 
-    norm_forward(d, &norm1, d->h, s->x, x ? x : s->x, x ? d->delta : NULL, t->rows);
+    norm_all(d, &norm1, d->h, s->x, x ? x : s->x, x ? d->delta : NULL, t);
     attention_forward(d, s, i, t);
-    norm_forward(d, &norm2, d->h, s->x_mid, s->x, d->delta, t->rows);
+    norm_all(d, &norm2, d->h, s->x_mid, s->x, d->delta, t);
     linear_forward(d, s->up, d->h, p->up, p->up_bias, t->count);
     mlp_inner_forward(d, d->inner, s->up, t->count);
-    linear_forward(d, d->delta, d->inner, p->down, p->down_bias, t->count);
+    linear_forward_sum(d, d->delta, d->inner, p->down, p->down_bias, t);
 }
 
 /*
@@ -61,18 +81,17 @@ layer_forward(const struct decoder *d, const struct layer_state *s, int i, const
  * output in d->h. The same bits as before.
  */
 static void
-layer_again(const struct decoder *d, const struct layer_state *s, int i, const struct tokens *t)
+layer_again(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t)
 {
     const struct layer_params *p = &d->params->layer[i];
     struct norm_at norm1 = layer_norm1(d, s, i), norm2 = layer_norm2(d, s, i);
     bool full = d->options.recompute == RECOMPUTE_FULL;
 
     if (full) {
-        norm_forward(d, &norm1, d->h, NULL, s->x, NULL, t->rows);
+        norm_all(d, &norm1, d->h, NULL, s->x, NULL, t);
         attention_forward(d, s, i, t);
     }
-    norm_forward(d, &norm2, d->h, s->x_mid, full ? s->x : s->x_mid, full ? d->delta : NULL,
-                 t->rows);
+    norm_all(d, &norm2, d->h, s->x_mid, full ? s->x : s->x_mid, full ? d->delta : NULL, t);
     if (d->options.recompute != RECOMPUTE_NONE)
         linear_forward(d, s->up, d->h, p->up, p->up_bias, t->count);
 }
@@ -103,19 +122,20 @@ mlp_backward(struct decoder *d, const struct layer_state *s, int i, const struct
     const struct layer_params *p = &d->params->layer[i];
     struct norm_at norm2 = layer_norm2(d, s, i);
     void *inner = w ? w->inner : d->d_narrow, *d_up = w && w->d_up ? w->d_up : s->up;
+    const void *dy = gathered(d, d->d_x, t);
     int64_t n = t->count;
 
-    linear_backward_input(d, d->d_narrow, d->d_x, p->down, n);
+    linear_backward_input(d, d->d_narrow, dy, p->down, n);
     mlp_inner_backward(d, d_up, inner, s->up, d->d_narrow, n);
     if (w) {
         set_aside(d, w->d_down, d->d_x, t->rows, d->hidden);
         set_aside(d, w->x_mid, s->x_mid, t->rows, d->hidden);
         linear_backward_input(d, d->d_h, d_up, p->up, n);
     } else {
-        linear_backward_weight(d, d->d_x, inner, p->down, p->down_bias, n);
+        linear_backward_weight(d, dy, inner, p->down, p->down_bias, n);
         linear_backward(d, d->d_h, d_up, d->d_h, p->up, p->up_bias, n);
     }
-    norm_backward(d, &norm2, d->d_x_other, d->d_h, d->d_x, s->x_mid, t->rows);
+    norm_all_backward(d, &norm2, d->d_x_other, d->d_h, d->d_x, s->x_mid, t);
     swap_d_x(d);
 }
 
@@ -126,24 +146,25 @@ attention_backward(struct decoder *d, const struct layer_state *s, int i, const 
     const struct layer_params *p = &d->params->layer[i];
     struct norm_at norm1 = layer_norm1(d, s, i);
     void *d_qkv = w ? w->d_qkv : d->d_qkv;
+    const void *dy = gathered(d, d->d_x, t);
     int64_t n = t->count;
 
     if (w) {
         set_aside(d, w->d_out, d->d_x, t->rows, d->hidden);
         set_aside(d, w->context, s->context, n, d->query);
-        linear_backward_input(d, d->d_narrow, d->d_x, p->output, n);
+        linear_backward_input(d, d->d_narrow, dy, p->output, n);
     } else {
-        linear_backward(d, d->d_narrow, d->d_x, s->context, p->output, p->output_bias, n);
+        linear_backward(d, d->d_narrow, dy, s->context, p->output, p->output_bias, n);
     }
     attention_all_backward(d, s, t, d->d_narrow, d_qkv);
     rotary_apply(d, d_qkv, d->cos_sin, true, n);
     if (w) {
         linear_backward_input(d, d->d_h, d_qkv, p->qkv, n);
     } else {
-        norm_forward(d, &norm1, d->d_h, NULL, s->x, NULL, t->rows);
+        norm_all(d, &norm1, d->d_h, NULL, s->x, NULL, t);
         linear_backward(d, d->d_h, d_qkv, d->d_h, p->qkv, p->qkv_bias, n);
     }
-    norm_backward(d, &norm1, d->d_x_other, d->d_h, d->d_x, s->x, t->rows);
+    norm_all_backward(d, &norm1, d->d_x_other, d->d_h, d->d_x, s->x, t);
     swap_d_x(d);
 }
 
@@ -158,18 +179,18 @@ layer_backward(struct decoder *d, const struct layer_state *s, int i, const stru
 
 /* The products that layer_backward left out, in its order. */
 void
-layer_backward_weight(const struct decoder *d, const struct layer_state *s, int i,
+layer_backward_weight(struct decoder *d, const struct layer_state *s, int i,
                       const struct tokens *t, const struct weight_state *w)
 {
     const struct layer_params *p = &d->params->layer[i];
     struct norm_at norm1 = layer_norm1(d, s, i), norm2 = layer_norm2(d, s, i);
     int64_t n = t->count;
 
-    linear_backward_weight(d, w->d_down, w->inner, p->down, p->down_bias, n);
-    norm_forward(d, &norm2, d->d_h, NULL, w->x_mid ? w->x_mid : s->x_mid, NULL, t->rows);
+    linear_backward_weight(d, gathered(d, w->d_down, t), w->inner, p->down, p->down_bias, n);
+    norm_all(d, &norm2, d->d_h, NULL, w->x_mid ? w->x_mid : s->x_mid, NULL, t);
     linear_backward_weight(d, w->d_up ? w->d_up : s->up, d->d_h, p->up, p->up_bias, n);
-    linear_backward_weight(d, w->d_out, w->context ? w->context : s->context, p->output,
+    linear_backward_weight(d, gathered(d, w->d_out, t), w->context ? w->context : s->context, p->output,
                            p->output_bias, n);
-    norm_forward(d, &norm1, d->d_h, NULL, s->x, NULL, t->rows);
+    norm_all(d, &norm1, d->d_h, NULL, s->x, NULL, t);
     linear_backward_weight(d, w->d_qkv, d->d_h, p->qkv, p->qkv_bias, n);
 }

@@ -11,8 +11,8 @@ enum { LOSS_ROWS = 8 };
 
 struct loss_job {
     const struct decoder *d;
-    const int32_t *targets;
-    int64_t begin, rows;
+    const int32_t *targets; /* of the chunk */
+    int64_t begin, rows;    /* the chunk */
     double scale, z;
     bool gradient;
 };
@@ -27,7 +27,7 @@ loss_rows(void *arg, size_t cell, int worker)
     (void)worker;
     d->ops->cross_entropy(wide_at(d, d->logits, row * vocab), vocab,
                           j->gradient ? act_at(d, d->d_logits, row * vocab) : NULL, vocab,
-                          j->targets + at, rows_of_cell(cell, LOSS_ROWS, j->rows), vocab, j->scale,
+                          j->targets + row, rows_of_cell(cell, LOSS_ROWS, j->rows), vocab, j->scale,
                           j->z, d->loss + at, d->log_z + at);
     return 0;
 }
@@ -54,6 +54,38 @@ logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits)
     };
 
     gemm_run(d->pool, d->ops, &g);
+}
+
+/* The gradient of cross-entropy for this rank's part of the vocabulary. */
+static int
+part_gradient_rows(void *arg, size_t cell, int worker)
+{
+    const struct loss_job *j = arg;
+    const struct decoder *d = j->d;
+    int64_t row = (int64_t)cell * LOSS_ROWS, n = d->vocab;
+
+    (void)worker;
+    d->ops->softmax_gradient(wide_at(d, d->logits, row * n), n, act_at(d, d->d_logits, row * n), n,
+                             d->part_targets + row, rows_of_cell(cell, LOSS_ROWS, j->rows), n,
+                             j->scale, j->z, d->log_z + j->begin + row);
+    return 0;
+}
+
+/* From logits to loss, log_z and d_logits where the vocabulary is cut. */
+static void
+run_parts(struct decoder *d, const struct loss_job *job)
+{
+    struct loss_job part = *job;
+
+    part_targets(d, job->targets, job->rows, -1);
+    part.targets = d->part_targets;
+    part.gradient = false;
+    run_cells(d, job->rows, LOSS_ROWS, loss_rows, &part);
+    join_losses(d, job->targets, job->rows, d->loss + job->begin, d->log_z + job->begin);
+    if (!job->gradient)
+        return;
+    part_targets(d, job->targets, job->rows, (int32_t)d->vocab);
+    run_cells(d, job->rows, LOSS_ROWS, part_gradient_rows, &part);
 }
 
 static bool
@@ -95,14 +127,17 @@ loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *targets, in
     for (int64_t begin = 0; begin < tokens; begin += HEAD_CHUNK) {
         int64_t rows = tokens - begin < HEAD_CHUNK ? tokens - begin : HEAD_CHUNK;
         const void *h_chunk = act_at_const(d, h, begin * d->hidden);
-        struct loss_job job = {d, targets, begin, rows, scale, z, backward};
+        struct loss_job job = {d, targets + begin, begin, rows, scale, z, backward};
 
         if (!any_scored(targets + begin, rows)) {
             skip_chunk(d, backward ? d_h : NULL, begin, rows);
             continue;
         }
         logits_of(d, h_chunk, rows, d->logits);
-        run_cells(d, rows, LOSS_ROWS, loss_rows, &job);
+        if (d->tensor_size > 1)
+            run_parts(d, &job);
+        else
+            run_cells(d, rows, LOSS_ROWS, loss_rows, &job);
         if (backward)
             linear_backward(d, act_at(d, d_h, begin * d->hidden), d->d_logits, h_chunk,
                             d->params->head, -1, rows);

@@ -53,6 +53,8 @@ gradient_at(const struct decoder *d, int param, bool *fresh)
 void
 gradients_ready(struct decoder *d, int begin, int end)
 {
+    if (d->gradients->last)
+        tensor_sum_gradients(d, begin, end);
     for (int i = begin; i < end && d->gradients->ready; i++)
         d->gradients->ready(d->gradients->arg, i);
 }
@@ -130,12 +132,15 @@ unit_behind(const struct decoder *d, const struct model_piece *p, int i)
 }
 
 static int
-embed(const struct decoder *d, const struct model_piece *p, const struct batch *b,
+embed(struct decoder *d, const struct model_piece *p, const struct batch *b,
       const struct tokens *t, void *x)
 {
+    void *partial = partial_of(d, x);
+
     if (unit_need(d, 0, p->begin + 1) < 0)
         return -1;
-    embedding_forward(d, x, b->inputs, t->count);
+    embedding_forward(d, partial, b->inputs, t->count);
+    sum_rows(d, x, partial, t);
     unit_done(d, 0);
     return 0;
 }
@@ -171,7 +176,8 @@ leave_piece(struct decoder *d, int piece, struct slot *s, const struct tokens *t
     }
     if (unit_need(d, (int)d->config->num_hidden_layers + 1, -1) < 0)
         return -1;
-    norm_forward(d, &final, d->h_final, s->x_final, x_mid, d->delta, t->rows);
+    norm_forward(d, &final, own_rows(d, d->h_final, t), s->x_final, x_mid, d->delta, t->rows);
+    gather_rows(d, d->h_final, t);
     unit_done(d, (int)d->config->num_hidden_layers + 1);
     d->h_final_of = s;
     return 0;
@@ -214,8 +220,10 @@ restore_h_final(struct decoder *d, const struct slot *s, const struct tokens *t)
 {
     struct norm_at final = final_norm_at(d, s);
 
-    if (d->h_final_of != s)
-        norm_forward(d, &final, d->h_final, NULL, s->x_final, NULL, t->rows);
+    if (d->h_final_of != s) {
+        norm_forward(d, &final, own_rows(d, d->h_final, t), NULL, s->x_final, NULL, t->rows);
+        gather_rows(d, d->h_final, t);
+    }
     d->h_final_of = NULL;
 }
 
@@ -226,13 +234,15 @@ backward_head(struct decoder *d, const struct model_piece *p, const struct slot 
               struct sequence_loss *out)
 {
     struct norm_at final = final_norm_at(d, s);
+    void *d_h = own_rows(d, d->d_h, t);
 
     if (need_head(d, p->end) < 0)
         return -1;
     restore_h_final(d, s, t);
     loss_run(d, d->h_final, d->d_h, b->targets, t->count, scale, z, true);
     sum_losses(d, b, out);
-    norm_backward(d, &final, d->d_x, d->d_h, NULL, s->x_final, t->rows);
+    sum_rows(d, d_h, d->d_h, t);
+    norm_backward(d, &final, d->d_x, d_h, NULL, s->x_final, t->rows);
     head_done(d);
     head_ready(d);
     return 0;
@@ -288,7 +298,7 @@ backward(struct decoder *d, int piece, int slot, int weight_slot, const struct b
     if (!p->embedding) {
         memcpy(dx, d->d_x, stream_bytes(d, &t));
     } else {
-        embedding_backward(d, d->d_x, b->inputs, t.count);
+        embedding_backward(d, gathered(d, d->d_x, &t), b->inputs, t.count);
         embeddings_ready(d);
     }
     return d->failed;

@@ -9,6 +9,9 @@ done
 for n in 1 2 3 5; do
     ok "sums in rank order, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/sum"
 done
+for n in 2 3 4; do
+    ok "tensor and sequence parallelism, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/tensor"
+done
 export UCX_TLS=tcp,self
 ok "communicator, 3 ranks over TCP" mpiexec -n 3 "$LLM_BIN/tests/mpi/comm"
 ok "sums in rank order, 2 ranks over TCP" mpiexec -n 2 "$LLM_BIN/tests/mpi/sum"
