@@ -256,12 +256,13 @@ trainer_save(struct trainer *t)
     struct checkpoint_save save = {
         .directory = t->save,
         .config = &t->config,
-        .params = &t->params,
-        .array = {t->optimizer.master, t->optimizer.m, t->optimizer.v},
-        .first = -1,
-        .last = -1,
         .state = s,
+        .keep_last = options.keep_last,
+        .keep_every = options.keep_every,
     };
+    const float *const arrays[CHECKPOINT_ARRAYS] = {t->optimizer.master, t->optimizer.m, t->optimizer.v};
+    struct held_list held = {0};
+    struct checkpoint_layout layout = {.whole = &t->params};
     char hex[33], *path;
     int status = 0;
 
@@ -279,7 +280,11 @@ trainer_save(struct trainer *t)
         return -1;
     replace_text(&s->precision, t->phase->name);
     save.files = files = list_files(t, &fp8, &spikes, &save.file_count);
-    status = checkpoint_save(t->world, &save, &hash);
+    held_add_share(&held, &t->params, t->world->rank, t->world->size, arrays);
+    layout.held = held.data;
+    layout.count = held.len;
+    status = checkpoint_save(t->world, &layout, &save, &hash);
+    vec_release(&held);
     free(files);
     str_release(&fp8);
     str_release(&spikes);
@@ -291,5 +296,5 @@ trainer_save(struct trainer *t)
     path = checkpoint_path(t->save, s->step);
     status = report_save(&t->report, t->step, path, hash128_hex(hash, hex), sys_seconds() - start);
     free(path);
-    return status < 0 ? -1 : checkpoint_prune(t->save, options.keep_last, options.keep_every);
+    return status < 0 ? -1 : 0;
 }

@@ -160,6 +160,35 @@ file_pwrite_full(int fd, const void *buf, size_t n, uint64_t offset, const char 
     return 0;
 }
 
+int
+file_open(const char *path, int flags)
+{
+    int fd;
+
+    do
+        fd = open(path, flags | O_CLOEXEC, 0666);
+    while (fd < 0 && errno == EINTR);
+    return fd < 0 ? err_sys("%s", path) : fd;
+}
+
+int
+file_sync(int fd, const char *path)
+{
+    int result;
+
+    do
+        result = fsync(fd);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? err_sys("%s: fsync", path) : 0;
+}
+
+int
+file_close(int fd, const char *path)
+{
+    /* Interrupted, it is closed all the same (Linux). */
+    return close(fd) < 0 && errno != EINTR ? err_sys("%s: close", path) : 0;
+}
+
 static int
 load_fd(int fd, const char *path, size_t limit, struct str *out)
 {

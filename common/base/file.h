@@ -32,6 +32,14 @@ ssize_t file_pread_full(int fd, void *buf, size_t n, uint64_t offset, const char
 int file_write_full(int fd, const void *buf, size_t n, const char *path);
 int file_pwrite_full(int fd, const void *buf, size_t n, uint64_t offset, const char *path);
 
+/*
+ * open (close-on-exec, mode 0666 where it creates), fsync and close for files that must be
+ * durable: interrupted calls are made again, every failure is one. fd or -1; 0 or -1.
+ */
+int file_open(const char *path, int flags);
+int file_sync(int fd, const char *path);
+int file_close(int fd, const char *path);
+
 /* The whole file, at most `limit` bytes (more: STATUS_INPUT). 0 or -1. */
 int file_load(const char *path, size_t limit, struct str *out);
 

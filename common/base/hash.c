@@ -6,6 +6,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/bytes.h"
 #include "base/mem.h"
 
 uint64_t
@@ -57,6 +58,15 @@ void
 hasher_add(struct hasher *h, const void *data, size_t n)
 {
     XXH3_128bits_update(&h->state, data, n);
+}
+
+void
+hasher_add_u64(struct hasher *h, uint64_t v)
+{
+    uint8_t bytes[8];
+
+    store_u64(bytes, v);
+    hasher_add(h, bytes, sizeof bytes);
 }
 
 uint64_t

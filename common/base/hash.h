@@ -18,6 +18,7 @@ struct hasher;
 struct hasher *hasher_new(void);
 void hasher_reset(struct hasher *h);
 void hasher_add(struct hasher *h, const void *data, size_t n);
+void hasher_add_u64(struct hasher *h, uint64_t v); /* little endian on every machine */
 uint64_t hasher_64(const struct hasher *h);
 struct hash128 hasher_128(const struct hasher *h);
 void hasher_free(struct hasher *h);

@@ -23,34 +23,25 @@
 
 /* ---- saving ---- */
 
-/*
- * params, array, first, last and limits are going to be replaced by a struct checkpoint_layout
- * beside this one: checkpoint_save(comm, &layout, &save, &hash).
- */
 struct checkpoint_save {
-    const char *directory;       /* of the run; step-N is made inside */
-    const struct config *config; /* its json is copied */
-    const struct params *params;
-    const float
-        *array[CHECKPOINT_ARRAYS]; /* master, m, v: [params->elements], this rank's live arrays */
-    /*
-     * Which blocks (of NORM_BLOCK, in table order) this rank writes: [first, last). The ranks together must cover
-     * every block once. first == last == -1: every rank holds everything, and the work is dealt out evenly.
-     */
-    int64_t first, last;
+    const char *directory;              /* of the run; step-N is made inside */
+    const struct config *config;        /* its json is copied */
     const struct tokenizer_file *files; /* copied under their names; rank 0's are taken */
     size_t file_count;
     const struct training_state
-        *state;                 /* rank 0's is taken; step and position must be equal everywhere */
-    struct slice_limits limits; /* {0}: the defaults */
-    int64_t keep_last, keep_every; /* older ones are deleted behind the commit; 0: all stay */
+        *state; /* rank 0's is taken; step and position must be equal everywhere */
+    /* Behind the commit, older ones are deleted as checkpoint_prune does; 0: all stay. */
+    int64_t keep_last, keep_every;
 };
 
 /*
- * Writes a whole checkpoint and commits it. Collective. A complete checkpoint of the same step
- * is replaced. On an error (disk full, …) nothing complete is left behind, the arrays are untouched and all ranks return -1.
+ * Writes a whole checkpoint and commits it (checkpoint/writer.h does so while training goes on).
+ * Collective. The bytes are a function of the state and the limits, whatever the layout. A complete
+ * checkpoint of the same step is replaced. On an error (disk full, …) nothing complete is left
+ * behind, the arrays are untouched and all ranks return -1.
  */
-int checkpoint_save(struct comm *comm, const struct checkpoint_save *s, struct hash128 *state_hash);
+int checkpoint_save(struct comm *comm, const struct checkpoint_layout *layout,
+                    const struct checkpoint_save *s, struct hash128 *state_hash);
 
 /*
  * Deletes all complete checkpoints below directory but the newest keep_last (0: all stay) and those
@@ -91,6 +82,7 @@ struct checkpoint {
     struct manifest manifest;
     struct config config;
     struct params params;
+    size_t *first_slice; /* [CHECKPOINT_ARRAYS][params.count]: the first of each tensor in manifest.slice */
 };
 
 /*
@@ -126,8 +118,18 @@ int checkpoint_read_range(const struct checkpoint *c, enum checkpoint_array a, i
 int checkpoint_read_wanted(const struct checkpoint *c, const struct wanted *wanted, size_t count,
                            size_t pool);
 
-/* Verifies every slice's checksum; the ranks of comm share the work. Collective. 0 or -1 on all. */
+/*
+ * Verifies every slice's checksum and the state hash; the ranks of comm share the work. Collective.
+ * 0 or -1 on all.
+ */
 int checkpoint_verify(struct comm *comm, const struct checkpoint *c);
+
+/*
+ * Writes the state of c once more, below directory, cut into files by other limits. It is read
+ * through mapped files: memory does not grow with it. 0 or -1.
+ */
+int checkpoint_rewrite(const struct checkpoint *c, const char *directory,
+                       const struct slice_limits *limits);
 
 /*
  * For --resume: opens the newest complete checkpoint below (or at) path whose every byte verifies. Each damaged one

@@ -49,6 +49,9 @@ void wanted_add_blocks(struct wanted_list *l, const struct params *part, int64_t
 void held_add_share(struct held_list *l, const struct params *whole, int rank, int ranks,
                     const float *const array[CHECKPOINT_ARRAYS]);
 
+/* Does an extent lie within a tensor of the table? 0, or -1 (STATUS_FAILED). */
+int extent_check(const struct params *whole, const struct extent *e);
+
 /* What all ranks hold together, and how it is cut into files. */
 struct checkpoint_layout {
     const struct params *whole; /* the table of the whole model, on every rank */

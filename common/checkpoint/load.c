@@ -112,14 +112,18 @@ slice_fits(const struct manifest_slice *s, const struct param *p, enum checkpoin
            (s->size == p->size - offset || s->size % NORM_BLOCK == 0);
 }
 
-/* The slices are the table, array by array; each file is covered from its header to its end. */
+/*
+ * The slices are the table, array by array; each file is covered from its header to its end. Where
+ * each tensor's begin is noted.
+ */
 static int
-check_slices(const struct checkpoint *c)
+check_slices(struct checkpoint *c)
 {
     const struct manifest *m = &c->manifest;
     uint64_t *covered = mem_zarray(m->files + 1, sizeof *covered);
-    size_t i = 0;
+    size_t i = 0, tensors = (size_t)c->params.count;
     int result = 0;
+    c->first_slice = mem_zarray(CHECKPOINT_ARRAYS * tensors + 1, sizeof *c->first_slice);
     for (size_t f = 0; f < m->files; f++)
         covered[f] = m->file[f].header;
     for (int a = 0; a < CHECKPOINT_ARRAYS; a++)
@@ -135,6 +139,8 @@ check_slices(const struct checkpoint *c)
                                      c->path, i, (long long)at, p->name);
                     goto out;
                 }
+                if (at == 0)
+                    c->first_slice[(size_t)a * tensors + (size_t)t] = i;
                 covered[s->file] = s->end;
                 at += s->size;
             }
@@ -167,6 +173,7 @@ checkpoint_close(struct checkpoint *c)
 {
     if (!c)
         return;
+    free(c->first_slice);
     params_release(&c->params);
     config_release(&c->config);
     manifest_release(&c->manifest);

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/threads.h"
+#include "checkpoint/hashes.h"
 
 /* Reading arrays: slice by slice in order, each verified, one file open at a time. */
 struct cursor {
@@ -130,7 +131,10 @@ checkpoint_read_state(const struct checkpoint *c, float *const array[CHECKPOINT_
     }
     if (result == 0) {
         const struct manifest *m = &c->manifest;
-        struct hash128 h = state_hash(hash, blocks, m->state.step, m->state.position);
+        const uint64_t *const all[CHECKPOINT_ARRAYS] = {hash[0], hash[1], hash[2]};
+        struct hasher *state = hasher_new();
+        state_hash_add(state, blocks, all);
+        struct hash128 h = state_hash_end(state, m->state.step, m->state.position);
         if (h.low != m->state_hash.low || h.high != m->state_hash.high)
             result = err_set(STATUS_INPUT, "%s: state_hash differs from the arrays", c->path);
     }
@@ -148,41 +152,163 @@ checkpoint_read_slice(const struct checkpoint *c, size_t slice, float *out)
     return result;
 }
 
+/* The slice that has element `offset` of a tensor. */
+static const struct manifest_slice *
+find_slice(const struct checkpoint *c, enum checkpoint_array a, int param, int64_t offset)
+{
+    size_t tensors = (size_t)c->params.count, at = (size_t)a * tensors + (size_t)param;
+    size_t low = c->first_slice[at], high = c->manifest.slices;
+    if (at + 1 < CHECKPOINT_ARRAYS * tensors)
+        high = c->first_slice[at + 1];
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (c->manifest.slice[middle].offset <= offset)
+            low = middle;
+        else
+            high = middle;
+    }
+    return &c->manifest.slice[low];
+}
+
+/* Elements [offset, offset + n) of a tensor, which must have them. */
+static int
+read_elements(struct cursor *r, enum checkpoint_array a, int param, int64_t offset, int64_t n,
+              float *out)
+{
+    const struct manifest_slice *s = find_slice(r->c, a, param, offset);
+    for (int64_t m; n > 0; n -= m, offset += m, out += m, s++) {
+        int64_t within = offset - s->offset;
+        m = n < s->size - within ? n : s->size - within;
+        if (read_bytes(r, s, (uint64_t)within * sizeof *out, out, (size_t)m * sizeof *out) < 0)
+            return -1;
+        threads_poll();
+    }
+    return 0;
+}
+
 int
 checkpoint_read_range(const struct checkpoint *c, enum checkpoint_array a, int param,
                       int64_t offset, int64_t n, float *out)
 {
     struct cursor r = {.c = c, .file = -1, .fd = -1};
-    const char *name = c->params.param[param].name;
+    const struct param *p = &c->params.param[param];
+    if (offset < 0 || n < 0 || offset > p->size || n > p->size - offset)
+        return err_set(STATUS_FAILED, "%s: tensor %s: elements beyond its end", c->path, p->name);
+    int result = read_elements(&r, a, param, offset, n, out);
+    cursor_close(&r);
+    return result;
+}
+
+/* ---- what a rank wants, of any layout ---- */
+
+/* A read of this many bytes or more is made for itself, rather than one of all between. */
+enum { OWN_READ = 32768, DEFAULT_POOL = 4 << 20 };
+
+/* Reads rows with what lies between them, and picks the columns. */
+static int
+read_columns(struct cursor *r, enum checkpoint_array a, const struct extent *at, float *out,
+             float *pool, int64_t room)
+{
+    for (int64_t row = 0, rows; row < at->repeat; row += rows) {
+        rows = (room - at->count) / at->stride + 1;
+        rows = rows < at->repeat - row ? rows : at->repeat - row;
+        if (read_elements(r, a, at->param, at->offset + row * at->stride,
+                          (rows - 1) * at->stride + at->count, pool) < 0)
+            return -1;
+        for (int64_t i = 0; i < rows; i++, out += at->count)
+            memcpy(out, pool + i * at->stride, (size_t)at->count * sizeof *out);
+    }
+    return 0;
+}
+
+static int
+read_extent(struct cursor *r, enum checkpoint_array a, const struct extent *at, float *out,
+            float *pool, int64_t room)
+{
+    if (at->repeat == 1 || at->stride == at->count)
+        return read_elements(r, a, at->param, at->offset, at->count * at->repeat, out);
+    if (at->count * (int64_t)sizeof *out < OWN_READ && room >= at->stride + at->count)
+        return read_columns(r, a, at, out, pool, room);
+    for (int64_t i = 0; i < at->repeat; i++, out += at->count)
+        if (read_elements(r, a, at->param, at->offset + i * at->stride, at->count, out) < 0)
+            return -1;
+    return 0;
+}
+
+int
+checkpoint_read_wanted(const struct checkpoint *c, const struct wanted *wanted, size_t count,
+                       size_t bytes)
+{
+    struct cursor r = {.c = c, .file = -1, .fd = -1};
+    int64_t room = (int64_t)((bytes ? bytes : DEFAULT_POOL) / sizeof(float));
+    float *pool = mem_array((size_t)room + 1, sizeof *pool);
     int result = 0;
-    for (size_t i = 0; i < c->manifest.slices && n > 0 && result == 0; i++) {
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = extent_check(&c->params, &wanted[i].at);
+    /* Array by array, as the files are. */
+    for (int a = 0; a < CHECKPOINT_ARRAYS; a++)
+        for (size_t i = 0; i < count && result == 0; i++)
+            if (wanted[i].array[a])
+                result = read_extent(&r, (enum checkpoint_array)a, &wanted[i].at,
+                                     wanted[i].array[a], pool, room);
+    cursor_close(&r);
+    free(pool);
+    return result;
+}
+
+/* ---- verifying ---- */
+
+static void
+add_hashes(void *arg, int64_t first, int64_t count, const uint64_t *const hash[CHECKPOINT_ARRAYS])
+{
+    (void)first;
+    state_hash_add(arg, count, hash);
+}
+
+/* Of every comm->size-th slice: verified, its blocks' hashes kept in the list. */
+static int
+verify_mine(const struct comm *comm, const struct checkpoint *c, struct hash_runs *runs,
+            int64_t *blocks)
+{
+    struct cursor r = {.c = c, .file = -1, .fd = -1};
+    enum checkpoint_array array = CHECKPOINT_MASTER;
+    int result = 0;
+    *blocks = 0;
+    for (size_t i = 0; i < c->manifest.slices && result == 0; i++) {
         const struct manifest_slice *s = &c->manifest.slice[i];
-        if (s->array != a || offset < s->offset || offset >= s->offset + s->size ||
-            strcmp(s->tensor, name) != 0)
-            continue;
-        int64_t left = s->offset + s->size - offset;
-        int64_t m = n < left ? n : left;
-        result = read_bytes(&r, s, (uint64_t)(offset - s->offset) * sizeof *out, out,
-                            (size_t)m * sizeof *out);
-        out += m;
-        offset += m;
-        n -= m;
+        int64_t n = slice_blocks(s->size);
+        if (s->array != array)
+            *blocks = 0;
+        array = s->array;
+        if (i % (size_t)comm->size == (size_t)comm->rank) {
+            uint64_t *hash = mem_array((size_t)n, sizeof *hash);
+            struct hash_run run = {array, *blocks, n, hash};
+            vec_push(runs, run);
+            result = read_slice(&r, s, NULL, hash);
+        }
+        *blocks += n;
     }
     cursor_close(&r);
-    if (result == 0 && n > 0)
-        return err_set(STATUS_FAILED, "%s: tensor %s: %lld elements beyond its end", c->path, name,
-                       (long long)n);
     return result;
 }
 
 int
 checkpoint_verify(struct comm *comm, const struct checkpoint *c)
 {
-    struct cursor r = {.c = c, .file = -1, .fd = -1};
-    int result = 0;
-    for (size_t i = (size_t)comm->rank; i < c->manifest.slices && result == 0;
-         i += (size_t)comm->size)
-        result = read_slice(&r, &c->manifest.slice[i], NULL, NULL);
-    cursor_close(&r);
-    return comm_agree(comm, result < 0 ? (int)err_status() : STATUS_OK);
+    struct hash_runs runs = {0};
+    struct hasher *state = hasher_new();
+    const struct manifest *m = &c->manifest;
+    int64_t blocks;
+    int result = verify_mine(comm, c, &runs, &blocks);
+    result = comm_agree(comm, result < 0 ? (int)err_status() : STATUS_OK);
+    if (result == 0)
+        result = hashes_gather(comm, runs.data, runs.len, blocks, add_hashes, state);
+    struct hash128 h = state_hash_end(state, m->state.step, m->state.position);
+    if (result == 0 && (h.low != m->state_hash.low || h.high != m->state_hash.high))
+        result = err_set(STATUS_INPUT, "%s/manifest.json: state_hash differs from the arrays'",
+                         c->path);
+    for (size_t i = 0; i < runs.len; i++)
+        free((void *)(uintptr_t)runs.data[i].hash);
+    vec_release(&runs);
+    return result;
 }

@@ -60,27 +60,36 @@ safetensors_plan(struct tensor_plan *list, size_t n, struct str *header, uint64_
     str_release(&json);
 }
 
+/*
+ * Full disks fail here, before anything is written. Not posix_fallocate: where the file system
+ * cannot reserve, that writes to every block.
+ */
+static int
+reserve(int fd, off_t bytes, const char *path)
+{
+    int result;
+    do
+        result = fallocate(fd, 0, 0, bytes);
+    while (result < 0 && errno == EINTR);
+    if (result == 0)
+        return 0;
+    if (errno != EOPNOTSUPP && errno != ENOSYS)
+        return err_sys("%s: cannot reserve %lld bytes", path, (long long)bytes);
+    do
+        result = ftruncate(fd, bytes);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? err_sys("%s", path) : 0;
+}
+
 int
 safetensors_create(const char *path, const struct str *header, uint64_t file_bytes)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int fd = file_open(path, O_WRONLY | O_CREAT | O_EXCL);
     if (fd < 0)
-        return err_sys("%s", path);
-    /* Full disks fail here, before anything was changed. */
-    int e = posix_fallocate(fd, 0, (off_t)file_bytes);
-    if (e != 0 && e != EOPNOTSUPP && e != EINVAL) {
-        errno = e;
-        err_sys("%s: cannot reserve %llu bytes", path, (unsigned long long)file_bytes);
-        goto fail;
-    }
-    if (e != 0 && ftruncate(fd, (off_t)file_bytes) < 0) {
-        err_sys("%s", path);
-        goto fail;
-    }
-    if (file_pwrite_full(fd, header->data, header->len, 0, path) < 0)
-        goto fail;
-    return fd;
-fail:
+        return -1;
+    if (reserve(fd, (off_t)file_bytes, path) == 0 &&
+        file_pwrite_full(fd, header->data, header->len, 0, path) == 0)
+        return fd;
     close(fd);
     unlink(path);
     return -1;

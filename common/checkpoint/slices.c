@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/mem.h"
 #include "base/vec.h"
 
@@ -141,37 +140,28 @@ file_slices_name(const struct file_slices *s, enum checkpoint_array a, int file,
     return out;
 }
 
-/* Little endian, so that the hash is the same on every machine. */
-static void
-add_u64(struct hasher *h, uint64_t v)
-{
-    uint8_t bytes[8];
-    store_u64(bytes, v);
-    hasher_add(h, bytes, 8);
-}
-
 struct hash128
 slice_checksum(const uint64_t *block_hashes, int64_t blocks)
 {
     struct hasher *h = hasher_new();
     for (int64_t i = 0; i < blocks; i++)
-        add_u64(h, block_hashes[i]);
+        hasher_add_u64(h, block_hashes[i]);
     struct hash128 out = hasher_128(h);
     hasher_free(h);
     return out;
 }
 
-struct hash128
-state_hash(uint64_t *const hashes[CHECKPOINT_ARRAYS], int64_t blocks, int64_t step,
-           uint64_t position)
+const struct file_slice *
+file_slices_find(const struct file_slices *s, int param, int64_t offset)
 {
-    struct hasher *h = hasher_new();
-    for (int64_t i = 0; i < blocks; i++)
-        for (int a = 0; a < CHECKPOINT_ARRAYS; a++)
-            add_u64(h, hashes[a][i]);
-    add_u64(h, (uint64_t)step);
-    add_u64(h, position);
-    struct hash128 out = hasher_128(h);
-    hasher_free(h);
-    return out;
+    size_t low = 0, high = s->count;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        const struct file_slice *m = &s->slice[middle];
+        if (m->param < param || (m->param == param && m->offset <= offset))
+            low = middle;
+        else
+            high = middle;
+    }
+    return &s->slice[low];
 }

@@ -75,11 +75,8 @@ int64_t slice_block_size(int64_t n, int64_t b);
 /* A slice's checksum: XXH3-128 over the u64 XXH3-64 of each of its blocks' bytes. */
 struct hash128 slice_checksum(const uint64_t *block_hashes, int64_t blocks);
 
-/*
- * XXH3-128 over, for each block of the table in order, the XXH3-64 of its master weights, first
- * and second moments (hashes[array] [blocks]), then u64 step, u64 position; all little endian.
- */
-struct hash128 state_hash(uint64_t *const hashes[CHECKPOINT_ARRAYS], int64_t blocks, int64_t step,
-                          uint64_t position);
+/* The slice that has element `offset` of tensor `param`, which must exist. */
+const struct file_slice *
+file_slices_find(const struct file_slices *s, int param, int64_t offset);
 
 #endif

@@ -75,19 +75,20 @@ main(int argc, char **argv)
 
     struct checkpoint_save s = {.directory = argv[i + 1],
                                 .config = &config,
-                                .params = &params,
-                                .first = -1,
-                                .last = -1,
-                                .state = &state,
-                                .limits = limits};
+                                .state = &state};
+    const float *arrays[CHECKPOINT_ARRAYS];
+    struct held_list held = {0};
     for (int a = 0; a < CHECKPOINT_ARRAYS; a++) {
         float *values = mem_zarray((size_t)params.elements, sizeof *values);
         if (std > 0)
             fill(&params, values, rng_key((uint64_t)seed, checkpoint_array_name((enum checkpoint_array)a)));
         else
             params_initialize(NULL, &params, &config, (uint64_t)(seed + a), 0, values);
-        s.array[a] = values;
+        arrays[a] = values;
     }
+    held_add_share(&held, &params, 0, 1, arrays);
+    struct checkpoint_layout layout = {
+        .whole = &params, .held = held.data, .count = held.len, .limits = limits};
     if (tokenizer) {
         struct tokenizer *t = tokenizer_load(tokenizer);
         if (!t)
@@ -96,7 +97,7 @@ main(int argc, char **argv)
         tokenizer_fingerprint(t, state.fingerprint);
     }
     state.step = step;
-    if (checkpoint_save(comm_single(), &s, NULL) < 0)
+    if (checkpoint_save(comm_single(), &layout, &s, NULL) < 0)
         die_err();
     return 0;
 }

@@ -29,6 +29,8 @@ struct fixture {
     struct params params;
     float *array[CHECKPOINT_ARRAYS];
     struct training_state state;
+    struct held_list held;
+    struct checkpoint_layout layout;
     struct checkpoint_save save;
 };
 
@@ -75,15 +77,14 @@ set_up(struct fixture *f)
     training_state_skip(&f->state, 4, "spike");
     f->save = (struct checkpoint_save){.directory = "run",
                                        .config = &f->config,
-                                       .params = &f->params,
-                                       .first = -1,
-                                       .last = -1,
                                        .files = files,
                                        .file_count = 2,
-                                       .state = &f->state,
-                                       .limits = {.slice_blocks = 1, .file_bytes = 70000}};
-    for (int a = 0; a < CHECKPOINT_ARRAYS; a++)
-        f->save.array[a] = f->array[a];
+                                       .state = &f->state};
+    held_add_share(&f->held, &f->params, 0, 1, (const float *const *)f->array);
+    f->layout = (struct checkpoint_layout){.whole = &f->params,
+                                           .held = f->held.data,
+                                           .count = f->held.len,
+                                           .limits = {.slice_blocks = 1, .file_bytes = 70000}};
 }
 
 static int
@@ -91,7 +92,7 @@ save(struct fixture *f, const char *directory, int64_t step, struct hash128 *h)
 {
     f->save.directory = directory;
     f->state.step = step;
-    return checkpoint_save(comm_single(), &f->save, h);
+    return checkpoint_save(comm_single(), &f->layout, &f->save, h);
 }
 
 static void
@@ -147,11 +148,11 @@ test_round_trip(struct fixture *f)
         free(back[a]);
     checkpoint_close(c);
 
-    struct slice_limits fine = f->save.limits;
-    f->save.limits = (struct slice_limits){0};
+    struct slice_limits fine = f->layout.limits;
+    f->layout.limits = (struct slice_limits){0};
     ok(save(f, "coarse", 7, &coarse) == 0 && coarse.low == h.low && coarse.high == h.high,
        "state_hash does not depend on how the state is cut");
-    f->save.limits = fine;
+    f->layout.limits = fine;
     float kept = f->array[2][5];
     f->array[2][5] += 1.0f;
     ok(save(f, "other", 7, &coarse) == 0 && coarse.low != h.low, "one element changes it");
@@ -379,7 +380,7 @@ test_bad_place(struct fixture *f)
 static void
 save_for_ever(struct fixture *f, int64_t last)
 {
-    f->save.limits = (struct slice_limits){0};
+    f->layout.limits = (struct slice_limits){0};
     for (int64_t step = last + 1;; step++)
         if (save(f, "killed", step, NULL) < 0 || checkpoint_prune("killed", 2, 0) < 0)
             _exit(1);
