@@ -12,88 +12,115 @@
 #include "parallel/tree.h"
 
 /*
- * The gradient reduction over the data-parallel ranks: bits are a function of the
- * groups' gradients and their number G alone, never of the ranks (parallel/tree.h).
+ * The gradient reduction over the ranks that share tensors: bits are a function of the
+ * groups' gradients and their number G alone, never of the ranks (parallel/tree.h), nor of the
+ * ZeRO stage, nor of the way (shared memory, messages).
  *
- *     while (reducer_more(r)) {
- *         float *grads = reducer_group(r);            the next group of this rank
- *         decoder_train(…, grads, …, NULL, NULL);     every micro-batch but the group's last
- *         decoder_train(…, grads, …, reducer_ready, r);
- *     }
- *     if (reducer_finish(r, &sum) != 0) …             sum [elements], the same on every rank
+ *     for every group of reducer_groups(r), ascending for each tensor by itself:
+ *         reducer_at(r, group, param, &fresh)        where its gradient goes; as often as wanted
+ *         reducer_ready(r, group, param)             the group's gradient is complete
+ *     if (reducer_finish(r) != 0) …
+ *     runs = reducer_runs(r, rank, &count)           what this rank owns
+ *     reducer_sum(r, runs[i].begin)                  its sum
  *
- * In the rank's last group every finished range goes on its way to the owner of
- * its slice at once, while the backward pass goes on: pieces of at most
- * REDUCE_PIECE elements, in shared memory when all ranks are on one host, else
- * by messages. The owner finishes the tree; a tied embedding's two gradients are added
- * there, once. threads_hook drives this through comm_progress.
+ * One tensor may be a group ahead of another (pipelines that split the backward pass). In the
+ * rank's last group every finished tensor goes on its way to the owners at once, while the backward
+ * pass goes on: pieces of at most REDUCE_PIECE elements, in shared memory when all ranks are on
+ * one host, else by messages. The owner finishes the tree. threads_hook drives this through
+ * comm_progress.
+ *
+ * A tied embedding has two gradients (params.h), each with its own tree; they are added once, by
+ * the owner. Where the two uses are on different pipeline stages, the owners of the same run
+ * exchange them and both have the sum.
+ *
+ * Memory: gradients stand whole, once for every level of the tree that this rank needs at a time.
+ * ZeRO-2 and 3 keep only the sums of the own runs and a ring in which gradients stand until their
+ * owners took them, if every rank has one group of one micro-batch (options.single). Otherwise they
+ * stand whole, too: the fixed order needs each rank's partial sums apart until all are there, and D
+ * ranks' partial sums of a D-th are as much as one rank's whole.
  */
 enum { REDUCE_PIECE = 262144 };
 
 struct reducer;
 
 struct reducer_options {
-    struct comm *comm;           /* the data-parallel ranks; size <= groups */
-    const struct params *params; /* must outlive the reducer */
+    struct comm *comm;           /* ranks that share gradients, in leaf order; size <= groups */
+    const struct params *params; /* this rank's part; the same on all ranks of comm; outlives it */
     int groups;                  /* G */
-    struct threads *pool;        /* for the additions at the end; may be NULL */
-    bool overwritten;            /* a group's first batch has batch.overwrite set */
+    struct threads *pool;        /* for the additions; may be NULL */
+    int zero;                    /* 0 … 3; 0: every rank gets all sums, else its runs' */
+    bool single;                 /* a group is one micro-batch */
+    const bool *mine;            /* [params->count]: the tensors it reduces; NULL: all. Copied */
+    /*
+     * The ranks (two) that hold a tied embedding of which params has one use: the first and
+     * the last stage's, of the same place in comm. NULL: there are none.
+     */
+    struct comm *tied;
+    bool tied_sparse;            /* of the two, this rank has the use as an input */
     bool messages_only;          /* no shared memory (tests, measurements) */
+    /* COMM_F32, or COMM_BF16: messages are rounded, and bits depend on the ranks. */
+    enum comm_type message_type;
 };
 
-/* Collective. NULL with a record. All memory is taken here. */
+/*
+ * Collective, over tied as well. NULL with a record: comm has more ranks than there are groups
+ * (STATUS_USAGE), no memory. All memory is taken here.
+ */
 struct reducer *reducer_new(const struct reducer_options *o);
 void reducer_free(struct reducer *r); /* collective */
 
 /*
- * Bytes that `rank` takes (-1: the largest of each kind): gradient buffers, and what messages
- * from other ranks land in. `mapped` are other ranks' buffers that it reads where they
- * lie: resident in it, but counted by those ranks.
+ * Bytes that `rank` of `ranks` takes (-1: the largest of each kind): gradient buffers, and what
+ * messages from other ranks land in. `mapped` are other ranks' buffers that it reads where they
+ * lie: resident in it, but counted by those ranks. o->comm and o->tied are not looked at.
  */
 struct reducer_memory {
     uint64_t gradients, staging, mapped;
+    bool ring; /* gradients stand in a ring (ZeRO-2, 3), else whole */
 };
-void reducer_plan(const struct params *p, int groups, int ranks, int rank, bool shared,
+void reducer_plan(const struct reducer_options *o, int ranks, int rank, bool shared,
                   struct reducer_memory *m);
 void reducer_memory(const struct reducer *r, struct reducer_memory *m); /* of this rank, really */
 
 /* Groups [begin, end) are this rank's. */
 struct tree_run reducer_groups(const struct reducer *r);
 
-/* Does this rank have a group left in this step? */
-bool reducer_more(const struct reducer *r);
+/*
+ * Where the gradient of tensor `param` goes in `group`; params->count: the input side of a
+ * tied embedding that the part holds whole (tied_offset >= 0). struct gradients' `at`
+ * (model/decoder.h): at the first call for a group *fresh is true and what stands there is
+ * not to be read; where fresh is NULL it is zero then. The tensor's groups ascend without gaps. The
+ * sums of the step before are no longer valid after a step's first call. Main thread, not within a
+ * run of the pool; with a ring it may wait. What fails is kept for reducer_finish; NULL only for a
+ * tensor that is not reduced here.
+ */
+float *reducer_at(struct reducer *r, int group, int param, bool *fresh);
+
+/* The tensor's gradient of this group is complete. Once; main thread, not within a run. */
+void reducer_ready(struct reducer *r, int group, int param);
 
 /*
- * The next group's gradients, [grad_elements], ascending: zero, or where options.overwritten,
- * zero but for the weights of products. NULL with a record.
- * The sum of the step before is no longer valid after the first of a step.
+ * Completes the step: the sums of all own runs (zero 0: of everybody's) stand at reducer_sum
+ * until the next step's first reducer_at. What reducer_ready never named counts as finished now
+ * (with a ring its room is wanted sooner: all must be named). 0 or -1.
  */
-float *reducer_group(struct reducer *r);
+int reducer_finish(struct reducer *r);
 
-/* decoder_train's ready() for the last micro-batch of a group; arg is the reducer. */
-void reducer_ready(void *arg, int64_t begin, int64_t end);
+/* The runs that `rank` owns (parallel/slices.h), ascending: one of every unit at most. */
+const struct reduced_run *reducer_runs(const struct reducer *r, int rank, int *count);
+const struct slices *reducer_slices(const struct reducer *r);
 
 /*
- * Completes the step: *sum [elements] is valid on every rank until the next
- * reducer_group, and read-only. What reducer_ready never named counts as finished now. 0 or -1.
+ * Where the sum of that element of the flat array stands, read-only: own runs always, any with
+ * zero 0. Contiguous within a run.
  */
-int reducer_finish(struct reducer *r, const float **sum);
+const float *reducer_sum(const struct reducer *r, int64_t element);
 
-/* How much of this rank's slice was reduced before the last reducer_finish: 0 to 1. */
+/* How much of this rank's runs was reduced before the last reducer_finish: 0 to 1. */
 double reducer_overlap(const struct reducer *r);
 
 /* Does the reduction go through shared memory? */
 bool reducer_shared(const struct reducer *r);
-
-/* Elements of slice `rank` (parallel/slices.h); this rank's own: comm->rank. */
-const struct slice *reducer_slice(const struct reducer *r, int rank);
-
-/*
- * Every rank has filled sums[block] for the blocks of its own slice
- * (optimizer_block_sums); afterwards all have all, and flags is the OR of all ranks' flags, in the
- * same message. 0 or -1.
- */
-int reducer_gather_sums(struct reducer *r, double *sums, uint64_t *flags);
 
 /*
  * The losses of a step's B sequences. mine: this rank's, in order (those of its

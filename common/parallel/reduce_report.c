@@ -1,33 +1,9 @@
-/* What goes around beside the gradients: block sums and losses; and what it all takes in memory. */
+/* What goes around beside the gradients: losses; and what it all takes in memory. */
+#include <stdlib.h>
+
 #include "base/err.h"
 #include "base/mem.h"
 #include "parallel/reduce_private.h"
-
-int
-reducer_gather_sums(struct reducer *r, double *sums, uint64_t *flags)
-{
-    struct comm_request *q = NULL;
-    int me = r->comm->rank;
-    double *mine = r->sums + r->sum_offsets[me] / sizeof(double);
-    const struct slice *s = &r->slices[me];
-
-    /* The flags travel as the first of the numbers. */
-    memcpy(mine, flags, sizeof *flags);
-    memcpy(mine + 1, sums + s->block, (size_t)(s->block_end - s->block) * sizeof(double));
-    if (r->comm->ops->all_gather_v(r->comm, mine, r->sum_sizes[me], r->sums, r->sum_sizes,
-                                   r->sum_offsets, &q) != 0 ||
-        comm_wait(r->comm, &q) != 0)
-        return -1;
-    for (int i = 0; i < r->comm->size; i++) {
-        const double *part = r->sums + r->sum_offsets[i] / sizeof(double);
-        uint64_t theirs;
-        memcpy(&theirs, part, sizeof theirs);
-        *flags |= theirs;
-        s = &r->slices[i];
-        memcpy(sums + s->block, part + 1, (size_t)(s->block_end - s->block) * sizeof(double));
-    }
-    return 0;
-}
 
 static int
 gather_losses(struct reducer *r, int64_t each, const struct sequence_loss *mine,
@@ -68,43 +44,53 @@ reduce_losses(struct reducer *r, int64_t sequences, const struct sequence_loss *
 
 /* ---- memory ---- */
 
-/* The other ranks' nodes of the own slice, and for all but rank 0 the sum, at its first node. */
-static uint64_t
-mapped_elements(const struct params *p, int ranks, int rank, int remote)
+/* Of the embedding, the elements that an owner has, where its two gradients are apart. */
+static int64_t
+own_embedding(const struct reducer *r, int rank)
 {
-    struct slice *slices = mem_array((size_t)ranks, sizeof *slices);
-    int64_t begin, end, twin = 0;
+    const struct params *p = r->params;
 
-    slices_cut(p, ranks, slices);
-    begin = slices[rank].begin;
-    end = slices[rank].end;
-    free(slices);
-    if (p->tied_offset >= 0) {
-        const struct param *t = &p->param[p->embedding];
-        int64_t from = begin > t->offset ? begin : t->offset;
-        int64_t to = end < t->offset + t->size ? end : t->offset + t->size;
-        twin = to > from ? to - from : 0;
-    }
-    return (uint64_t)remote * (uint64_t)(end - begin + twin) +
-           (rank > 0 ? (uint64_t)(p->elements - (end - begin)) : 0);
+    if (!p->tied || p->embedding < 0 || r->tensor[p->embedding].at < 0)
+        return 0;
+    for (int u = 0; u < r->slices.units; u++)
+        if (r->slices.unit[u].param == p->embedding) {
+            const struct reduced_run *run = slices_run(&r->slices, u, rank);
+            return run->end - run->begin;
+        }
+    return 0;
 }
 
+/* Of r, whose tensors and slices are laid out. */
 static struct reducer_memory
-memory_of(const struct params *p, int groups, int ranks, int rank, bool shared)
+memory_of(const struct reducer *r, int rank, bool shared)
 {
     struct tree_run nodes[TREE_DEPTH];
-    int remote = 0;
+    int ranks = r->slices.owners, remote = 0;
+    int64_t own = 0, all = 0, embedding, gradients, mapped;
 
     for (int i = 0; i < ranks; i++)
         if (i != rank)
-            remote += tree_nodes(groups, tree_share(groups, ranks, i), nodes);
+            remote += tree_nodes(r->groups, tree_share(r->groups, ranks, i), nodes);
+    for (int i = 0; i < r->slices.first[ranks]; i++) {
+        int64_t size = r->slices.owned[i].end - r->slices.owned[i].begin;
+        all += size;
+        if (i >= r->slices.first[rank] && i < r->slices.first[rank + 1])
+            own += size;
+    }
+    embedding = own_embedding(r, rank);
+    gradients = r->ringed ? reduce_ring_size(r) + reduce_place_sums(&r->slices, rank, NULL)
+                          : tree_buffers(r->groups, tree_share(r->groups, ranks, rank)) * r->extent;
+    mapped = remote * (own + (r->params->tied_offset >= 0 ? embedding : 0));
+    if (r->ringed && mapped > (ranks - 1) * reduce_ring_size(r))
+        mapped = (ranks - 1) * reduce_ring_size(r);
+    if (r->zero == 0)
+        mapped += all - own;
     return (struct reducer_memory){
-        .gradients = (uint64_t)tree_buffers(groups, tree_share(groups, ranks, rank)) *
-                     (uint64_t)p->grad_elements * sizeof(float),
-        .staging = shared || ranks == 1 ? 0 : reduce_staging(remote),
-        .mapped = shared && ranks > 1
-                      ? mapped_elements(p, ranks, rank, remote) * sizeof(float)
-                      : 0,
+        .gradients = (uint64_t)gradients * sizeof(float),
+        .staging = (shared || ranks == 1 ? 0 : reduce_staging(remote)) +
+                   (r->params->tied_offset < 0 ? reduce_tied_bytes(embedding) : 0),
+        .mapped = shared && ranks > 1 ? (uint64_t)mapped * sizeof(float) : 0,
+        .ring = r->ringed,
     };
 }
 
@@ -115,20 +101,30 @@ larger(uint64_t a, uint64_t b)
 }
 
 void
-reducer_plan(const struct params *p, int groups, int ranks, int rank, bool shared,
+reducer_plan(const struct reducer_options *o, int ranks, int rank, bool shared,
              struct reducer_memory *m)
 {
-    *m = (struct reducer_memory){0};
-    for (int r = rank < 0 ? 0 : rank; r < (rank < 0 ? ranks : rank + 1); r++) {
-        struct reducer_memory one = memory_of(p, groups, ranks, r, shared);
+    struct reducer r = {.params = o->params, .groups = o->groups, .zero = o->zero};
+
+    r.ringed = reduce_has_ring(o, ranks);
+    if (o->mine)
+        r.mine = mem_dup(o->mine, (size_t)o->params->count * sizeof *o->mine);
+    reduce_lay_out(&r);
+    slices_cut(&r.slices, r.params, r.mine, ranks);
+    *m = (struct reducer_memory){.ring = r.ringed};
+    for (int i = rank < 0 ? 0 : rank; i < (rank < 0 ? ranks : rank + 1); i++) {
+        struct reducer_memory one = memory_of(&r, i, shared);
         m->gradients = larger(m->gradients, one.gradients);
         m->staging = larger(m->staging, one.staging);
         m->mapped = larger(m->mapped, one.mapped);
     }
+    slices_release(&r.slices);
+    free(r.tensor);
+    free(r.mine);
 }
 
 void
 reducer_memory(const struct reducer *r, struct reducer_memory *m)
 {
-    *m = memory_of(r->params, r->groups, r->comm->size, r->comm->rank, reducer_shared(r));
+    *m = memory_of(r, r->comm->rank, reducer_shared(r));
 }

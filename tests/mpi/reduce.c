@@ -2,6 +2,8 @@
  * The gradient reduction on this number of ranks, bit by bit against the definition:
  * tree(n) = tree(first p) + tree(rest), p the largest power of two < n.
  */
+#include <math.h>
+
 #include "base/die.h"
 #include "base/err.h"
 #include "base/hash.h"
@@ -10,32 +12,13 @@
 #include "parallel/mpi_end.h"
 #include "parallel/reduce.h"
 #include "tests/mpi/ranks.h"
+#include "tests/mpi/table.h"
 
 static struct comm *world;
 static bool one_host;
 
-/* A table of tensors with gaps, several pieces large. */
-static void
-make_params(struct params *p, struct param tensor[5], bool tied)
-{
-    static const int64_t sizes[] = {270 * 1000 + 3, 777, 20 * 1000, 40000, 5};
-
-    *p = (struct params){.param = tensor, .count = 5, .embedding = 0, .tied_offset = -1};
-    for (int i = 0; i < 5; i++) {
-        tensor[i] = (struct param){
-            .rows = 1, .columns = sizes[i], .offset = p->elements, .size = sizes[i]};
-        p->elements = (p->elements + sizes[i] + 15) / 16 * 16;
-    }
-    p->grad_elements = p->elements;
-    if (tied) {
-        p->tied_offset = p->elements;
-        p->grad_elements += (sizes[0] + 15) / 16 * 16;
-    }
-}
-
 /*
- * The contribution of a micro-batch (two a group) to one element; magnitudes differ, so that
- * order shows.
+ * The contribution of a micro-batch to one element; magnitudes differ, so that order shows.
  */
 static float
 value(int step, int group, int micro_batch, int64_t element)
@@ -46,172 +29,398 @@ value(int step, int group, int micro_batch, int64_t element)
     return ((float)(int32_t)(x >> 33) / 1073741824.0f - 1.0f) * (float)(1 << (x & 15));
 }
 
+/* A case: what is reduced, and how. */
+struct sums {
+    const struct params *p;
+    struct reducer_options o;
+    int64_t sparse; /* the number of the input side's element 0 in value() */
+    int64_t dense;  /* and of the embedding's */
+    int step;
+};
+
 static float
-leaf(int step, int group, int64_t element)
+leaf(const struct sums *s, int group, int64_t element)
 {
-    return value(step, group, 0, element) + value(step, group, 1, element);
+    float first = value(s->step, group, 0, element);
+
+    return s->o.single ? first : first + value(s->step, group, 1, element);
 }
 
 static float
-tree_sum(int step, int first, int n, int64_t element)
+tree_sum(const struct sums *s, int first, int n, int64_t element)
 {
     int p = 1;
 
     if (n == 1)
-        return leaf(step, first, element);
+        return leaf(s, first, element);
     while (2 * p < n)
         p *= 2;
-    return tree_sum(step, first, p, element) + tree_sum(step, first + p, n - p, element);
+    return tree_sum(s, first, p, element) + tree_sum(s, first + p, n - p, element);
 }
 
 static bool
-in_tensor(const struct params *p, int64_t e)
+is_mine(const struct sums *s, int param)
 {
-    for (int i = 0; i < p->count; i++)
-        if (e >= p->param[i].offset && e < p->param[i].offset + p->param[i].size)
-            return true;
-    return p->tied_offset >= 0 && e >= p->tied_offset && e < p->tied_offset + p->param[0].size;
+    return !s->o.mine || s->o.mine[param];
 }
 
-static void
-fill(const struct params *p, float *grads, int step, int group, int micro_batch)
-{
-    for (int64_t e = 0; e < p->grad_elements; e++)
-        if (in_tensor(p, e))
-            grads[e] += value(step, group, micro_batch, e);
-}
-
-/* As decoder_train: from the last tensor to the first; one range is left to reducer_finish. */
-static void
-report_ready(const struct params *p, struct reducer *r, bool all)
-{
-    for (int i = p->count - 1; i >= 0; i--) {
-        const struct param *t = &p->param[i];
-        if (i == 1 && !all)
-            continue;
-        reducer_ready(r, t->offset, t->offset + t->size / 2);
-        reducer_ready(r, t->offset + t->size / 2, t->offset + t->size);
-        for (int k = 0; k < 3; k++)
-            comm_progress();
-    }
-    if (p->tied_offset >= 0)
-        reducer_ready(r, p->tied_offset, p->tied_offset + p->param[0].size);
-}
-
-/* Each rank compares its part of the elements; a hash of all shows that the ranks have the same. */
+/* The number in value() of a tensor's first element. */
 static int64_t
-wrong_elements(const struct params *p, const float *sum, int step, int groups)
+number(const struct sums *s, int param)
+{
+    if (param == s->p->count)
+        return s->sparse;
+    return param == s->p->embedding ? s->dense : s->p->param[param].offset;
+}
+
+/* One micro-batch's gradient of one tensor; every second one writes its first over what is there. */
+static void
+add_gradient(const struct sums *s, struct reducer *r, int group, int param, int micro_batch)
+{
+    int64_t from = number(s, param);
+    int64_t size = s->p->param[param == s->p->count ? s->p->embedding : param].size;
+    bool fresh = false;
+    float *g = reducer_at(r, group, param, param % 2 ? &fresh : NULL);
+
+    if (!g)
+        die_err();
+    for (int64_t e = 0; e < size; e++) {
+        float x = value(s->step, group, micro_batch, from + e);
+        g[e] = fresh ? x : g[e] + x;
+    }
+}
+
+static void
+one_tensor(const struct sums *s, struct reducer *r, int group, int param)
+{
+    for (int i = 0; i < (s->o.single ? 1 : 2); i++)
+        add_gradient(s, r, group, param, i);
+    if (s->step != 1 || param != 1 || s->o.zero >= 2) /* that one is left to reducer_finish */
+        reducer_ready(r, group, param);
+    for (int i = 0; i < 3; i++)
+        comm_progress();
+}
+
+static bool
+exists(const struct sums *s, int param)
+{
+    if (param == s->p->count)
+        return s->p->tied_offset >= 0 && is_mine(s, s->p->embedding);
+    return is_mine(s, param);
+}
+
+/* From the last tensor to the first; every third one a group behind the others. */
+static void
+all_groups(const struct sums *s, struct reducer *r)
+{
+    struct tree_run run = reducer_groups(r);
+
+    for (int group = run.begin; group <= run.end; group++)
+        for (int i = s->p->count - 1; i >= -1; i--) {
+            int param = i < 0 ? s->p->count : i, at = param % 3 == 2 ? group - 1 : group;
+            if (exists(s, param) && at >= run.begin && at < run.end)
+                one_tensor(s, r, at, param);
+        }
+}
+
+static float
+wanted(const struct sums *s, int64_t e)
+{
+    const struct params *p = s->p;
+    int i = p->count - 1;
+
+    while (p->param[i].offset > e)
+        i--;
+    int64_t in = e - p->param[i].offset;
+    if (in >= p->param[i].size)
+        return 0;
+    float sum = tree_sum(s, 0, s->o.groups, number(s, i) + in);
+    if (i == p->embedding && p->tied)
+        sum += tree_sum(s, 0, s->o.groups, s->sparse + in);
+    return sum;
+}
+
+static bool
+is_right(const struct sums *s, float got, float want)
+{
+    if (s->o.message_type == COMM_BF16)
+        return fabsf(got - want) <= 4096 + fabsf(want) / 64;
+    return memcmp(&got, &want, sizeof got) == 0;
+}
+
+/* Of every rank's own runs, which must be all there is; the elements counted. */
+static int64_t
+wrong_elements(const struct sums *s, const struct reducer *r, int64_t *elements)
 {
     int64_t wrong = 0;
+    int count;
+    const struct reduced_run *run = reducer_runs(r, s->o.comm->rank, &count);
 
-    for (int64_t e = world->rank; e < p->elements; e += world->size) {
-        float want = in_tensor(p, e) ? tree_sum(step, 0, groups, e) : 0;
-        if (p->tied_offset >= 0 && e < p->param[0].size)
-            want += tree_sum(step, 0, groups, p->tied_offset + e);
-        wrong += memcmp(&want, &sum[e], sizeof want) != 0;
+    for (int i = 0; i < count; i++) {
+        const float *sum = reducer_sum(r, run[i].begin);
+        for (int64_t e = run[i].begin; e < run[i].end; e++)
+            wrong += !is_right(s, sum[e - run[i].begin], wanted(s, e));
+        *elements += run[i].end - run[i].begin;
     }
-    uint64_t least = hash64(sum, (size_t)p->elements * sizeof *sum), most = least;
-    if (comm_all_reduce(world, &least, 1, COMM_U64, COMM_MIN) != 0 ||
-        comm_all_reduce(world, &most, 1, COMM_U64, COMM_MAX) != 0)
-        die_err();
-    return wrong + (least != most);
+    return wrong;
 }
 
-static int64_t
-one_step(const struct params *p, struct reducer *r, int step, int groups)
+/* With zero 0 every rank sees every run; the same one. */
+static bool
+all_see_all(const struct sums *s, const struct reducer *r)
 {
-    const float *sum;
+    uint64_t least = 0, most;
+    int count;
 
-    for (int group = reducer_groups(r).begin; reducer_more(r); group++) {
-        float *grads = reducer_group(r);
-        if (!grads)
-            die_err();
-        fill(p, grads, step, group, 0);
-        fill(p, grads, step, group, 1);
-        report_ready(p, r, step != 1);
+    for (int rank = 0; rank < s->o.comm->size; rank++) {
+        const struct reduced_run *run = reducer_runs(r, rank, &count);
+        for (int i = 0; i < count; i++) {
+            const float *sum = reducer_sum(r, run[i].begin);
+            if (s->o.zero > 0 && rank != s->o.comm->rank) {
+                if (sum)
+                    return false;
+                continue;
+            }
+            size_t bytes = (size_t)(run[i].end - run[i].begin) * sizeof *sum;
+            least = hash_mix(least ^ hash64(sum, bytes));
+        }
     }
-    if (reducer_finish(r, &sum) != 0)
+    if (s->o.zero > 0)
+        return true;
+    most = least;
+    if (comm_all_reduce(s->o.comm, &least, 1, COMM_U64, COMM_MIN) != 0 ||
+        comm_all_reduce(s->o.comm, &most, 1, COMM_U64, COMM_MAX) != 0)
         die_err();
-    return wrong_elements(p, sum, step, groups);
+    return least == most;
+}
+
+/* Elements from the first tensor of each unit to the last one's end, as slices count them. */
+static int64_t
+elements_of(const struct reducer *r)
+{
+    const struct slices *s = reducer_slices(r);
+    int64_t n = 0;
+
+    for (int u = 0; u < s->units; u++)
+        for (int i = 0; i < s->owners; i++)
+            n += slices_run(s, u, i)->end - slices_run(s, u, i)->begin;
+    return n;
+}
+
+static bool
+check_memory(const struct sums *s, const struct reducer *r)
+{
+    struct reducer_memory one, planned, most;
+    bool ring = s->o.zero >= 2 && s->o.single && s->o.groups == s->o.comm->size &&
+                s->o.comm->size > 1;
+
+    reducer_memory(r, &one);
+    reducer_plan(&s->o, s->o.comm->size, s->o.comm->rank, reducer_shared(r), &planned);
+    reducer_plan(&s->o, s->o.comm->size, -1, reducer_shared(r), &most);
+    return one.gradients == planned.gradients && one.staging == planned.staging &&
+           one.mapped == planned.mapped && one.gradients <= most.gradients && one.ring == ring;
+}
+
+static const char *
+describe(const struct sums *s, char *text, size_t size)
+{
+    snprintf(text, size, "%d ranks, %d groups%s, zero %d%s%s%s%s%s", s->o.comm->size, s->o.groups,
+             s->o.single ? " of one micro-batch" : "", s->o.zero,
+             s->p->tied ? s->o.tied ? ", tied across stages" : ", tied" : "",
+             s->o.messages_only ? ", messages" : "", s->o.mine ? ", some tensors" : "",
+             s->o.message_type == COMM_BF16 ? ", BF16" : "", s->o.pool ? ", 2 threads" : "");
+    return text;
 }
 
 static void
-test_sums(int groups, bool tied, bool messages, struct threads *pool)
+test_sums(struct sums s)
 {
-    struct param tensor[5];
-    struct params p;
-    int64_t wrong = 0;
+    char text[160];
+    int64_t wrong = 0, elements = 0;
+    bool seen = true;
+    struct reducer *r = reducer_new(&s.o);
 
-    make_params(&p, tensor, tied);
-    struct reducer_options o = {
-        .comm = world, .params = &p, .groups = groups, .pool = pool, .messages_only = messages};
-    struct reducer *r = reducer_new(&o);
     if (!r)
         die_err();
-    for (int step = 0; step < 2; step++)
-        wrong += one_step(&p, r, step, groups);
-    ok_all(world, wrong == 0, "%d ranks, %d groups%s%s%s: the tree's sum, bit by bit", world->size,
-           groups, tied ? ", tied" : "", messages ? ", messages" : "", pool ? ", 2 threads" : "");
-    ok_all(world, reducer_shared(r) == (!messages && world->size > 1 && one_host),
-           "by the way that was asked for");
-
-    struct reducer_memory one, most;
-    reducer_plan(&p, groups, world->size, -1, reducer_shared(r), &most);
-    reducer_memory(r, &one);
+    for (s.step = 0; s.step < 3; s.step++) {
+        all_groups(&s, r);
+        if (reducer_finish(r) != 0)
+            die_err();
+        elements = 0;
+        wrong += wrong_elements(&s, r, &elements);
+        seen = seen && all_see_all(&s, r);
+    }
+    int64_t owned = elements;
+    if (comm_all_reduce(s.o.comm, &owned, 1, COMM_U64, COMM_SUM) != 0)
+        die_err();
+    ok_all(world, wrong == 0 && owned == elements_of(r), "%s: the tree's sum, bit by bit",
+           describe(&s, text, sizeof text));
     ok_all(world,
-           one.gradients <= most.gradients && one.staging <= most.staging &&
-               most.gradients % ((uint64_t)p.grad_elements * 4) == 0,
-           "memory within the plan");
+           seen && check_memory(&s, r) &&
+               reducer_shared(r) == (!s.o.messages_only && s.o.comm->size > 1 && one_host),
+           "where it is promised, the way that was asked for, memory as planned");
     reducer_free(r);
+}
+
+static void
+test_case(const struct test_table *t, struct reducer_options o)
+{
+    struct sums s = {.p = &t->params, .o = o, .sparse = t->params.tied_offset};
+
+    s.o.params = &t->params;
+    test_sums(s);
+}
+
+/* Every stage of ZeRO, with groups of one and of two micro-batches. */
+static void
+test_stages(int groups, struct threads *pool)
+{
+    struct test_table tied, untied;
+
+    test_table_make(&tied, true);
+    test_table_make(&untied, false);
+    for (int zero = 0; zero < 4; zero++) {
+        struct reducer_options o = {.comm = world, .groups = groups, .zero = zero};
+        o.single = (groups + zero) % 2 == 0 || groups == world->size;
+        o.messages_only = zero % 2;
+        test_case(zero % 2 ? &tied : &untied, o);
+        o.messages_only = !o.messages_only;
+        o.single = !o.single;
+        o.pool = zero == 2 ? pool : NULL;
+        test_case(zero == 3 ? &untied : &tied, o);
+    }
+}
+
+/* The ring of ZeRO-2 and 3 both ways, with and without the input side. */
+static void
+test_ring(void)
+{
+    struct test_table tied, untied;
+
+    test_table_make(&tied, true);
+    test_table_make(&untied, false);
+    for (int i = 0; i < 4; i++) {
+        struct reducer_options o = {.comm = world, .groups = world->size, .zero = 2 + i % 2};
+        o.single = true;
+        o.messages_only = i / 2;
+        test_case(&tied, o);
+        o.messages_only = !o.messages_only;
+        test_case(&untied, o);
+    }
+}
+
+/* A model with experts has a reducer for each kind of tensors. */
+static void
+test_some(void)
+{
+    struct test_table t;
+    bool mine[TEST_TENSORS], others[TEST_TENSORS];
+
+    test_table_make(&t, true);
+    for (int i = 0; i < t.params.count; i++) {
+        mine[i] = i == 4;
+        others[i] = !mine[i];
+    }
+    for (int i = 0; i < 4; i++) {
+        struct reducer_options o = {.comm = world, .groups = world->size, .zero = i};
+        o.single = true;
+        o.messages_only = i % 2;
+        o.mine = mine;
+        test_case(&t, o);
+        o.mine = others;
+        test_case(&t, o);
+    }
+}
+
+static void
+test_bf16(void)
+{
+    struct test_table t;
+
+    test_table_make(&t, true);
+    for (int i = 0; i < 2; i++) {
+        struct reducer_options o = {.comm = world, .groups = world->size, .zero = 2 * i};
+        o.single = i;
+        o.messages_only = true;
+        o.message_type = COMM_BF16;
+        test_case(&t, o);
+    }
+}
+
+/*
+ * Two stages of a pipeline, each on half of the ranks: the first has the embedding as an
+ * input, the last as the head.
+ */
+static void
+test_tied_stages(void)
+{
+    int ranks = world->size / 2, stage = world->rank / ranks;
+    struct comm *stage_comm, *pair;
+    struct test_table t;
+
+    test_table_make_stage(&t, stage);
+    if (world->ops->split(world, stage, world->rank, &stage_comm) != 0 ||
+        world->ops->split(world, world->rank % ranks, world->rank, &pair) != 0)
+        die_err();
+    for (int i = 0; i < 8; i++) {
+        struct sums s = {.p = &t.params, .sparse = 1 << 24};
+        s.o = (struct reducer_options){
+            .comm = stage_comm,
+            .params = &t.params,
+            .groups = i % 2 ? ranks : 2 * ranks + 1,
+            .zero = i / 2,
+            .single = i % 2,
+            .tied = pair,
+            .tied_sparse = stage == 0,
+            .messages_only = i % 4 == 1,
+        };
+        s.dense = stage == 0 ? s.sparse : 0;
+        s.sparse = stage == 0 ? 0 : s.sparse; /* the other one's */
+        test_sums(s);
+    }
+    struct reducer_options o = {.comm = stage_comm,
+                                .params = &t.params,
+                                .groups = ranks,
+                                .tied = pair,
+                                .tied_sparse = true};
+    ok_all(world, !reducer_new(&o), "two stages with the same use of an embedding: refused");
+    comm_release(stage_comm);
+    comm_release(pair);
 }
 
 static void
 test_refusal(void)
 {
-    struct param tensor[5];
-    struct params p;
+    struct test_table t;
+    bool none[TEST_TENSORS] = {0};
 
-    make_params(&p, tensor, false);
-    struct reducer_options o = {.comm = world, .params = &p, .groups = world->size - 1};
+    test_table_make(&t, false);
+    struct reducer_options o = {.comm = world, .params = &t.params, .groups = world->size - 1};
     ok_all(world, reducer_new(&o) == NULL && err_status() == STATUS_USAGE,
            "fewer groups than ranks: refused");
     o.groups = world->size;
     struct reducer *r = reducer_new(&o);
-    const float *sum;
-    ok_all(world, r && reducer_finish(r, &sum) == -1, "finishing without a group: refused");
+    ok_all(world, r && reducer_finish(r) == -1 && strstr(err_text(), "not begun"),
+           "finishing without a group: refused");
     reducer_free(r);
 
     r = reducer_new(&o);
-    ok_all(world, r && reducer_group(r), "a group");
-    reducer_ready(r, 0, REDUCE_PIECE);
-    reducer_ready(r, 50, 150);
-    ok_all(world, reducer_finish(r, &sum) == -1 && strstr(err_text(), "twice"),
-           "a range reported twice: refused");
+    int group = r ? reducer_groups(r).begin : 0;
+    ok_all(world, r && reducer_at(r, group, 1, NULL), "a group");
+    reducer_ready(r, group, 1);
+    reducer_ready(r, group, 1);
+    ok_all(world, reducer_finish(r) == -1 && strstr(err_text(), "twice"),
+           "a tensor reported twice: refused");
     reducer_free(r);
-}
 
-static void
-test_block_sums(void)
-{
-    struct param tensor[5];
-    struct params p;
-    double sums[64] = {0};
-    uint64_t flags = world->rank == world->size - 1 ? 4 : 1;
+    r = reducer_new(&o);
+    ok_all(world, r && reducer_at(r, group + 1, 1, NULL) && reducer_finish(r) == -1,
+           "a group too far: refused");
+    reducer_free(r);
 
-    make_params(&p, tensor, true);
-    struct reducer_options o = {.comm = world, .params = &p, .groups = world->size};
-    struct reducer *r = reducer_new(&o);
-    if (!r)
-        die_err();
-    const struct slice *s = reducer_slice(r, world->rank);
-    for (int64_t b = s->block; b < s->block_end; b++)
-        sums[b] = (double)b + 0.5;
-    int64_t blocks = reducer_slice(r, world->size - 1)->block_end;
-    bool good = reducer_gather_sums(r, sums, &flags) == 0;
-    for (int64_t b = 0; b < blocks; b++)
-        good = good && sums[b] == (double)b + 0.5;
-    ok_all(world, good && blocks == 17 + 1 + 2 + 3 + 1, "block sums of all slices on every rank");
-    ok_all(world, flags == (world->size > 1 ? 5 : 4), "flags of all ranks");
+    o.mine = none;
+    r = reducer_new(&o);
+    ok_all(world, r && !reducer_at(r, group, 1, NULL), "a tensor that is not reduced: none");
     reducer_free(r);
 }
 
@@ -219,23 +428,22 @@ static void
 test_losses(int groups)
 {
     enum { EACH = 3 };
-    struct sequence_loss mine[8 * EACH], all[8 * EACH], total;
+    struct sequence_loss mine[9 * EACH], all[9 * EACH], total;
     struct tree_run run = tree_share(groups, world->size, world->rank);
     int64_t n = 0, scored = 0;
     double loss = 0, z_loss = 0;
 
     for (int64_t i = (int64_t)run.begin * EACH; i < (int64_t)run.end * EACH; i++)
-        mine[n++] = (struct sequence_loss){(double)leaf(0, 0, i), (double)leaf(1, 0, i), i};
+        mine[n++] = (struct sequence_loss){(double)value(0, 0, 0, i), (double)value(1, 0, 0, i), i};
     for (int64_t i = 0; i < (int64_t)groups * EACH; i++) {
-        loss += (double)leaf(0, 0, i);
-        z_loss += (double)leaf(1, 0, i);
+        loss += (double)value(0, 0, 0, i);
+        z_loss += (double)value(1, 0, 0, i);
         scored += i;
     }
-    struct param tensor[5];
-    struct params p;
+    struct test_table t;
 
-    make_params(&p, tensor, false);
-    struct reducer_options o = {.comm = world, .params = &p, .groups = groups};
+    test_table_make(&t, false);
+    struct reducer_options o = {.comm = world, .params = &t.params, .groups = groups};
     struct reducer *r = reducer_new(&o);
     if (!r)
         die_err();
@@ -254,7 +462,7 @@ test_losses(int groups)
 int
 main(int argc, char **argv)
 {
-    static const int counts[] = {1, 2, 3, 4, 5, 8};
+    static const int counts[] = {1, 2, 3, 5, 6, 9};
     struct threads *pool;
 
     if (mpi_world(&argc, &argv, &world) != 0)
@@ -262,16 +470,18 @@ main(int argc, char **argv)
     int place;
     one_host = ranks_here(world, &place) == world->size;
     pool = threads_new(2);
-    for (int i = 0; i < 6; i++) {
-        if (counts[i] < world->size)
-            continue;
-        test_sums(counts[i], counts[i] % 2 == 0, false, i == 5 ? pool : NULL);
-        test_sums(counts[i], counts[i] % 2 == 1, true, NULL);
-        if (counts[i] * 3 < 24)
+    for (int i = 0; i < 6; i++)
+        if (counts[i] >= world->size) {
+            test_stages(counts[i], pool);
             test_losses(counts[i]);
-    }
+        }
+    test_ring();
+    test_some();
+    if (world->size > 1)
+        test_bf16();
+    if (world->size > 1 && world->size % 2 == 0)
+        test_tied_stages();
     test_refusal();
-    test_block_sums();
     threads_free(pool);
     finish((enum status)mpi_end(world, done_all(world)));
 }
