@@ -74,7 +74,8 @@ memory_plan(const struct trainer *t, int ranks, int rank, struct memory_plan *m)
     int64_t groups = (t->groups + ranks - 1) / ranks;
 
     decoder_plan(&t->config, &t->params, &o, &d);
-    reducer_plan(&t->params, (int)t->groups, ranks, rank, options.hosts == NULL, &r);
+    reducer_plan(&(struct reducer_options){.params = &t->params, .groups = (int)t->groups}, ranks,
+                 rank, options.hosts == NULL, &r);
     *m = (struct memory_plan){
         .weights = n * sizeof *s.master,
         .moments = n * (sizeof *s.m + sizeof *s.v),

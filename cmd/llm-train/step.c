@@ -20,7 +20,6 @@ trainer_make_reducer(struct trainer *t)
         .params = &t->params,
         .groups = (int)t->groups,
         .pool = t->pool,
-        .overwritten = true,
     };
 
     t->reducer = reducer_new(&o);
@@ -45,40 +44,63 @@ trainer_my_sequences(const struct trainer *t, int64_t *first, int64_t *count)
     *count = (run.end - run.begin) * each;
 }
 
+/* Where decoder_backward_piece puts a group's gradients. */
+struct group {
+    struct reducer *reducer;
+    int number;
+};
+
+static void *
+group_at(void *arg, int param, bool *fresh)
+{
+    const struct group *g = arg;
+
+    return reducer_at(g->reducer, g->number, param, fresh);
+}
+
+static void
+group_ready(void *arg, int param)
+{
+    const struct group *g = arg;
+
+    reducer_ready(g->reducer, g->number, param);
+}
+
 /* Forward and backward of all this rank's groups; losses of its sequences into t->mine. */
 static int
 accumulate(struct trainer *t, double scale)
 {
     int64_t each = t->global_batch / t->groups, done = 0;
+    struct tree_run run = reducer_groups(t->reducer);
 
-    while (reducer_more(t->reducer)) {
-        float *grads = reducer_group(t->reducer);
-        if (!grads)
-            return -1;
+    for (int number = run.begin; number < run.end; number++, done += each)
         for (int64_t at = 0; at < each; at += t->micro_batch) {
             struct batch b = feed_batch(&t->feed, done + at, t->micro_batch);
+            struct group group = {t->reducer, number};
             bool last = at + t->micro_batch == each;
-            b.overwrite = at == 0;
-            if (decoder_train(t->decoder, &b, grads, scale, options.z_loss, t->mine + done + at,
-                              last ? reducer_ready : NULL, t->reducer) < 0)
+            struct gradients g = {&group, group_at, last ? group_ready : NULL, last};
+            if (decoder_forward_piece(t->decoder, 0, 0, &b, NULL, NULL) < 0 ||
+                decoder_backward_piece(t->decoder, 0, 0, &b, &g, scale, options.z_loss, NULL, NULL,
+                                       t->mine + done + at) < 0)
                 return -1;
         }
-        done += each;
-    }
     return 0;
 }
 
 /* The gradient's norm over all blocks in table order; flags: ORed over the ranks. */
 static int
-gradient_norm(struct trainer *t, const float *grads, uint64_t *flags, double *norm)
+gradient_norm(struct trainer *t, uint64_t *flags, double *norm)
 {
-    const struct slice *mine = reducer_slice(t->reducer, t->world->rank);
     const struct ops *ops = &t->kernels->ops[t->precision];
     int64_t blocks = optimizer_blocks(&t->params);
     double sum = 0;
+    int count;
+    const struct reduced_run *run = reducer_runs(t->reducer, t->world->rank, &count);
 
-    optimizer_block_sums(t->pool, ops, &t->params, grads, mine->block, mine->block_end,
-                         t->block_sums + mine->block);
+    for (int i = 0; i < count; i++)
+        optimizer_block_sums(t->pool, ops, &t->params,
+                             reducer_sum(t->reducer, run[i].begin) - run[i].begin, run[i].block,
+                             run[i].block_end, t->block_sums + run[i].block);
     if (reducer_gather_sums(t->reducer, t->block_sums, flags) < 0)
         return -1;
     for (int64_t b = 0; b < blocks; b++)
@@ -88,7 +110,7 @@ gradient_norm(struct trainer *t, const float *grads, uint64_t *flags, double *no
 }
 
 static void
-update(struct trainer *t, const float *grads, double lr, double factor)
+update(struct trainer *t, double lr, double factor)
 {
     double n = (double)(t->step + 1);
     struct adamw h = {
@@ -102,8 +124,13 @@ update(struct trainer *t, const float *grads, double lr, double factor)
         .grad_scale = factor,
     };
 
-    optimizer_step(t->pool, &t->kernels->ops[t->precision], &t->params, &t->optimizer, grads, 0,
-                   optimizer_blocks(&t->params), &h);
+    for (int rank = 0, count; rank < t->world->size; rank++) {
+        const struct reduced_run *run = reducer_runs(t->reducer, rank, &count);
+        for (int i = 0; i < count; i++)
+            optimizer_step(t->pool, &t->kernels->ops[t->precision], &t->params, &t->optimizer,
+                           reducer_sum(t->reducer, run[i].begin) - run[i].begin, run[i].block,
+                           run[i].block_end, &h);
+    }
     decoder_set_weights(t->decoder, t->optimizer.act ? t->optimizer.act : t->optimizer.master, t->optimizer.master);
 }
 
@@ -140,7 +167,6 @@ trainer_step(struct trainer *t, bool *stop)
     double start = sys_seconds(), cpu = cpu_seconds(), waited = comm_waited(), norm;
     uint64_t scored, saturated, flags = 0, allocations;
     struct sequence_loss total;
-    const float *grads;
     struct step_figures f;
     enum step_result verdict;
     int got = read_data(t, &scored, stop);
@@ -156,8 +182,8 @@ trainer_step(struct trainer *t, bool *stop)
             return STEP_FAILED;
         return STEP_SKIPPED;
     }
-    if (accumulate(t, 1.0 / (double)scored) < 0 || reducer_finish(t->reducer, &grads) < 0 ||
-        gradient_norm(t, grads, &flags, &norm) < 0 ||
+    if (accumulate(t, 1.0 / (double)scored) < 0 || reducer_finish(t->reducer) < 0 ||
+        gradient_norm(t, &flags, &norm) < 0 ||
         reduce_losses(t->reducer, t->global_batch, t->mine, t->all, &total) < 0)
         return STEP_FAILED;
     f = (struct step_figures){
@@ -176,7 +202,7 @@ trainer_step(struct trainer *t, bool *stop)
     if (trainer_end_fp8_step(t, &saturated) < 0)
         return STEP_FAILED;
     f.saturated = t->phase->fp8 ? (int64_t)saturated : -1;
-    update(t, grads, f.lr, optimizer_clip(norm, options.clip));
+    update(t, f.lr, optimizer_clip(norm, options.clip));
     t->step++;
     t->scored += scored;
     if (t->later.started)

@@ -453,6 +453,8 @@ plan(struct reducer *r)
     r->buffers = tree_buffers(r->groups, r->run);
     r->queue = mem_array((size_t)r->own_pieces + 1, sizeof *r->queue);
     r->at = mem_array((size_t)r->node_count, sizeof *r->at);
+    r->sum_sizes = mem_array((size_t)r->comm->size, sizeof *r->sum_sizes);
+    r->sum_offsets = mem_array((size_t)r->comm->size, sizeof *r->sum_offsets);
     r->loss_sizes = mem_array((size_t)r->comm->size, sizeof *r->loss_sizes);
     r->loss_offsets = mem_array((size_t)r->comm->size, sizeof *r->loss_offsets);
     end_step(r);
@@ -519,6 +521,9 @@ reducer_free(struct reducer *r)
     free(r->tree);
     free(r->queue);
     free(r->at);
+    free(r->block_sums);
+    free(r->sum_sizes);
+    free(r->sum_offsets);
     free(r->loss_sizes);
     free(r->loss_offsets);
     free(r);

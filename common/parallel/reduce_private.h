@@ -125,6 +125,8 @@ struct reducer {
     const struct reduce_way *way;
     void *state;       /* the way's own */
     struct tied *tied; /* NULL: no other stage has the other use */
+    double *block_sums; /* reducer_gather_sums: flags and block sums of each rank */
+    size_t *sum_sizes, *sum_offsets;
     size_t *loss_sizes, *loss_offsets; /* of each rank's losses */
 };
 

@@ -1,9 +1,61 @@
-/* What goes around beside the gradients: losses; and what it all takes in memory. */
+/* What goes around beside the gradients: block sums and losses; and what it all takes in memory. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 #include "parallel/reduce_private.h"
+
+/* Copies the sums of a rank's blocks to or from `packed`; how many. */
+static size_t
+pack(const struct reducer *r, int rank, double *sums, double *packed, bool unpack)
+{
+    size_t n = 0;
+    int count;
+    const struct reduced_run *run = reducer_runs(r, rank, &count);
+
+    for (int i = 0; i < count; i++) {
+        size_t blocks = (size_t)(run[i].block_end - run[i].block);
+        if (unpack)
+            memcpy(sums + run[i].block, packed + n, blocks * sizeof *sums);
+        else if (packed)
+            memcpy(packed + n, sums + run[i].block, blocks * sizeof *sums);
+        n += blocks;
+    }
+    return n;
+}
+
+int
+reducer_gather_sums(struct reducer *r, double *sums, uint64_t *flags)
+{
+    struct comm_request *q = NULL;
+    int me = r->comm->rank, ranks = r->comm->size;
+    size_t at = 0;
+
+    /* The flags travel as the first of the numbers. */
+    for (int i = 0; i < ranks; i++) {
+        r->sum_offsets[i] = at;
+        r->sum_sizes[i] = (1 + pack(r, i, sums, NULL, false)) * sizeof(double);
+        at += r->sum_sizes[i];
+    }
+    if (!r->block_sums)
+        r->block_sums = mem_alloc(at);
+    double *mine = r->block_sums + r->sum_offsets[me] / sizeof(double);
+    memcpy(mine, flags, sizeof *flags);
+    pack(r, me, sums, mine + 1, false);
+    if (r->comm->ops->all_gather_v(r->comm, mine, r->sum_sizes[me], r->block_sums, r->sum_sizes,
+                                   r->sum_offsets, &q) != 0 ||
+        comm_wait(r->comm, &q) != 0)
+        return -1;
+    for (int i = 0; i < ranks; i++) {
+        double *part = r->block_sums + r->sum_offsets[i] / sizeof(double);
+        uint64_t theirs;
+        memcpy(&theirs, part, sizeof theirs);
+        *flags |= theirs;
+        pack(r, i, sums, part + 1, true);
+    }
+    return 0;
+}
 
 static int
 gather_losses(struct reducer *r, int64_t each, const struct sequence_loss *mine,

@@ -52,24 +52,25 @@ compute(double seconds)
 static double
 step(struct reducer *r, const struct params *p, double backward)
 {
-    const float *sum;
+    int group = reducer_groups(r).begin;
 
-    float *grads = reducer_group(r);
-    if (!grads)
-        die_err();
-    for (int64_t i = 0; i < p->elements; i++)
-        grads[i] = 1;
+    for (int i = 0; i < TENSORS; i++) {
+        bool fresh;
+        float *grads = reducer_at(r, group, i, &fresh);
+        for (int64_t e = 0; e < p->param[i].size; e++)
+            grads[e] = 1;
+    }
     if (comm_barrier(world) != 0)
         die_err();
     double start = sys_seconds();
     for (int i = TENSORS - 1; i >= 0; i--) {
         compute(backward / TENSORS);
-        reducer_ready(r, p->param[i].offset, p->param[i].offset + p->param[i].size);
+        reducer_ready(r, group, i);
     }
-    if (reducer_finish(r, &sum) != 0)
+    if (reducer_finish(r) != 0)
         die_err();
     double took = sys_seconds() - start - backward;
-    if (sum[p->elements - 1] != (float)world->size)
+    if (*reducer_sum(r, p->elements - 1) != (float)world->size)
         die(STATUS_FAILED, "a wrong sum");
     if (comm_all_reduce(world, &took, 1, COMM_F64, COMM_MAX) != 0)
         die_err();
@@ -141,7 +142,10 @@ main(int argc, char **argv)
         die_err();
     for (int i = 0; i < TENSORS; i++) {
         int64_t size = (int64_t)(millions * 1e6 / TENSORS) / 16 * 16;
-        tensor[i] = (struct param){.offset = p.elements, .size = size};
+        tensor[i] = (struct param){.rows = 1, .columns = size, .offset = p.elements, .size = size};
+        tensor[i].layer = i; /* a unit each */
+        tensor[i].whole.run[0] = (struct row_run){0, 0, 1, true};
+        tensor[i].whole.runs = 1;
         p.elements += size;
     }
     p.grad_elements = p.elements;

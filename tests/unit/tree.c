@@ -2,6 +2,7 @@
 #include "parallel/tree.h"
 
 #include "parallel/slices.h"
+#include "tests/mpi/table.h"
 #include "tests/unit/tap.h"
 
 enum { MOST = 40 };
@@ -109,49 +110,71 @@ test_share(void)
     is_int(tree_buffers_most(32, 3), 6, "a run across the grid: [21, 32)");
 }
 
+/* Whole blocks, nearly equal parts of every unit and of all, and every element somebody's. */
+static int
+wrong_slices(const struct params *p, const bool *mine, int owners)
+{
+    struct slices s;
+    int64_t most = 0, all = 0, blocks = 0;
+    int wrong = 0;
+
+    slices_cut(&s, p, mine, owners);
+    for (int owner = 0; owner < owners; owner++) {
+        int count;
+        int64_t sum = 0, before = -1;
+        const struct reduced_run *run = slices_of(&s, owner, &count);
+        wrong += count > s.units;
+        for (int i = 0; i < count; i++) {
+            struct param_block first, last;
+            params_block(p, run[i].block, &first);
+            params_block(p, run[i].block_end - 1, &last);
+            wrong += run[i].begin != first.offset || run[i].end != last.offset + last.size;
+            wrong += run[i].begin <= before;
+            before = run[i].begin;
+            for (int k = first.param; k <= last.param; k++)
+                wrong += mine && !mine[k];
+            int at, unit = slices_find(&s, run[i].end - 1, &at);
+            wrong += unit < 0 || slices_owner(&s, unit, at) != owner;
+            sum += run[i].end - run[i].begin;
+            blocks += run[i].block_end - run[i].block;
+        }
+        most = sum > most ? sum : most;
+        all += sum;
+    }
+    wrong += most > all / owners + 2 * NORM_BLOCK * s.units;
+    for (int i = 0; i < p->count; i++)
+        if (!mine || mine[i])
+            blocks -= (p->param[i].size + NORM_BLOCK - 1) / NORM_BLOCK;
+    wrong += blocks != (p->count > 3 ? 1 : 0); /* the one tensor of three runs of rows */
+    slices_release(&s);
+    return wrong;
+}
+
 static void
 test_slices(void)
 {
-    static const int64_t sizes[] = {100000, 7, 16384, 16385, 70000, 1};
-    struct param tensor[6];
-    struct params p = {.param = tensor, .count = 6, .embedding = 0};
-    int wrong = 0;
+    struct test_table t, stage;
+    bool mine[TEST_TENSORS];
+    int wrong = 0, unlike = 0;
 
-    for (int i = 0; i < 6; i++) {
-        tensor[i] = (struct param){.offset = p.elements, .size = sizes[i]};
-        p.elements = (p.elements + sizes[i] + 15) / 16 * 16;
-    }
-    p.tied_offset = p.elements;
-    p.grad_elements = p.elements + 100000;
-
+    test_table_make(&t, true);
+    test_table_make_stage(&stage, 1);
+    for (int i = 0; i < TEST_TENSORS; i++)
+        mine[i] = i != 4;
     for (int owners = 1; owners <= 20; owners++) {
-        struct slice s[20];
-        int64_t at = 0, block = 0, largest = 0;
-        slices_cut(&p, owners, s);
+        struct slices whole, last;
+        wrong += wrong_slices(&t.params, NULL, owners) + wrong_slices(&t.params, mine, owners);
+        slices_cut(&whole, &t.params, NULL, owners);
+        slices_cut(&last, &stage.params, NULL, owners);
         for (int i = 0; i < owners; i++) {
-            wrong += s[i].begin != at || s[i].block != block || s[i].end < at;
-            at = s[i].end;
-            block = s[i].block_end;
-            largest = s[i].end - s[i].begin > largest ? s[i].end - s[i].begin : largest;
-            /* A cut is a tensor's beginning or a whole number of blocks into it. */
-            int64_t e = s[i].end;
-            bool whole = e == p.elements;
-            for (int k = 0; k < p.count; k++)
-                whole |= e >= tensor[k].offset && e < tensor[k].offset + sizes[k] &&
-                         (e - tensor[k].offset) % NORM_BLOCK == 0;
-            wrong += !whole;
+            const struct reduced_run *a = slices_run(&whole, 0, i), *b = slices_run(&last, 0, i);
+            unlike += a->begin != b->begin || a->end != b->end;
         }
-        wrong += at != p.elements || block != 7 + 1 + 1 + 2 + 5 + 1;
-        wrong += largest > p.elements / owners + 2 * NORM_BLOCK;
-        for (int64_t e = 0; e < p.elements; e += 997) {
-            const struct slice *o = &s[slices_owner(&p, s, owners, e)];
-            wrong += e < o->begin || e >= o->end;
-        }
-        for (int64_t e = 0; e < 100000; e += 997)
-            wrong += slices_owner(&p, s, owners, p.tied_offset + e) !=
-                     slices_owner(&p, s, owners, e);
+        slices_release(&whole);
+        slices_release(&last);
     }
-    ok(wrong == 0, "slices of 1 to 20 owners: whole blocks, nearly equal, twins together");
+    ok(wrong == 0, "slices of 1 to 20 owners: whole blocks, nearly equal");
+    ok(unlike == 0, "the embedding is cut alike in every part");
 }
 
 int
