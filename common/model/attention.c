@@ -16,32 +16,29 @@ struct attention_job {
     void *d_qkv;
 };
 
-/* The part of attention's arguments that both directions share. */
-static struct attention
-group_of(const struct attention_job *j, int64_t sequence, int64_t head, int worker)
+struct attention
+attention_group(const struct decoder *d, const struct layer_state *s, const struct tokens *t,
+                int64_t sequence, int64_t head, int worker)
 {
-    const struct decoder *d = j->d;
-    const struct config *c = d->config;
-    int64_t length = j->t->length, row = sequence * length;
-    int64_t query = head * d->group * c->head_dim, key = d->query + head * c->head_dim;
-    const void *qkv = act_at(d, j->s->qkv, row * d->qkv);
+    int64_t head_dim = d->config->head_dim, length = t->length, row = sequence * length;
+    int64_t query = head * d->group * head_dim, key = d->query + head * head_dim;
+    const void *qkv = act_at(d, s->qkv, row * d->qkv);
 
     return (struct attention){
         .queries = length,
         .keys = length,
         .heads = d->group,
-        .head_dim = c->head_dim,
+        .head_dim = head_dim,
         .first = d->first + row,
-        .scale = 1 / sqrt((double)c->head_dim),
+        .scale = 1 / sqrt((double)head_dim),
         .q = act_at_const(d, qkv, query),
         .q_stride = d->qkv,
         .k = act_at_const(d, qkv, key),
         .v = act_at_const(d, qkv, key + d->kv),
         .kv_stride = d->qkv,
-        .out = act_at(d, j->s->context, row * d->query + query),
+        .out = act_at(d, s->context, row * d->query + query),
         .out_stride = d->query,
-        .lse =
-            wide_at(d, j->s->lse, (sequence * d->heads + head * d->group) * length),
+        .lse = wide_at(d, s->lse, (sequence * d->heads + head * d->group) * length),
         .lse_stride = length,
         .scratch = d->attention_scratch + (size_t)worker * d->attention_scratch_each,
     };
@@ -52,7 +49,8 @@ forward_group(void *arg, size_t cell, int worker)
 {
     const struct attention_job *j = arg;
     int64_t heads = j->d->kv_heads;
-    struct attention a = group_of(j, (int64_t)cell / heads, (int64_t)cell % heads, worker);
+    struct attention a =
+        attention_group(j->d, j->s, j->t, (int64_t)cell / heads, (int64_t)cell % heads, worker);
 
     j->d->ops->attention_forward(&a);
     return 0;
@@ -67,7 +65,7 @@ backward_group(void *arg, size_t cell, int worker)
     int64_t sequence = (int64_t)cell / heads, head = (int64_t)cell % heads;
     int64_t row = sequence * j->t->length;
     int64_t query = head * d->group * head_dim, key = d->query + head * head_dim;
-    struct attention a = group_of(j, sequence, head, worker);
+    struct attention a = attention_group(d, j->s, j->t, sequence, head, worker);
     void *d_qkv = act_at(d, j->d_qkv, row * d->qkv);
 
     a.d_out = act_at_const(d, j->d_context, row * d->query + query);
@@ -81,19 +79,25 @@ backward_group(void *arg, size_t cell, int worker)
 
 /* context from qkv (rotated), for every sequence and key/value head. */
 void
-attention_all_forward(const struct decoder *d, const struct layer_state *s, const struct tokens *t)
+attention_all_forward(struct decoder *d, const struct layer_state *s, const struct tokens *t)
 {
     struct attention_job job = {.d = d, .s = s, .t = t};
 
-    run_cells(d, t->sequences * d->kv_heads, 1, forward_group, &job);
+    if (d->ring)
+        ring_forward(d, s, t);
+    else
+        run_cells(d, t->sequences * d->kv_heads, 1, forward_group, &job);
 }
 
 /* d_qkv (still rotated) from d_context. */
 void
-attention_all_backward(const struct decoder *d, const struct layer_state *s, const struct tokens *t,
+attention_all_backward(struct decoder *d, const struct layer_state *s, const struct tokens *t,
                        const void *d_context, void *d_qkv)
 {
     struct attention_job job = {.d = d, .s = s, .t = t, .d_context = d_context, .d_qkv = d_qkv};
 
-    run_cells(d, t->sequences * d->kv_heads, 1, backward_group, &job);
+    if (d->ring)
+        ring_backward(d, s, t, d_context, d_qkv);
+    else
+        run_cells(d, t->sequences * d->kv_heads, 1, backward_group, &job);
 }

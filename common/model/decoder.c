@@ -39,6 +39,7 @@ carve_tables(struct decoder *d)
         d->cos_sin = take_wide(d, d->options.seq_length, c->rotary_dim);
     d->positions = arena_take_array(&d->arena, tokens, sizeof *d->positions);
     d->first = arena_take_array(&d->arena, tokens, sizeof *d->first);
+    context_carve(d);
     if (!d->options.training)
         return;
     d->places = arena_take_array(&d->arena, tokens, sizeof *d->places);
@@ -175,7 +176,7 @@ carve_logits(struct decoder *d)
 static void
 carve_scratch(struct decoder *d)
 {
-    int64_t length = d->options.seq_length, broadest = 2 * d->hidden;
+    int64_t length = d->options.seq_length / d->context_size, broadest = 2 * d->hidden;
     size_t workers = (size_t)threads_count(d->pool), each;
 
     for (int i = 0; i < d->params->count; i++)
@@ -187,6 +188,7 @@ carve_scratch(struct decoder *d)
                                      d->options.training);
     d->attention_scratch_each = (each + 63) / 64 * 64;
     d->attention_scratch = arena_take_array(&d->arena, workers, d->attention_scratch_each);
+    ring_carve(d);
 }
 
 /* Operands of the linear layers' products, rounded: bf16 only, also while not in FP8. */
@@ -288,7 +290,11 @@ prepare_sizes(struct decoder *d)
     d->expert_size = size_of(o->expert);
     if (o->part && o->part->tensor_size > 1) /* a plan has no groups */
         d->tensor_size = o->part->tensor_size;
-    d->capacity = o->micro_batch * o->seq_length;
+    if (o->context_size > 1)
+        d->context_size = o->context_size;
+    if (d->context_size > 1)
+        d->ring = mem_zalloc(sizeof *d->ring);
+    d->capacity = o->micro_batch * (o->seq_length / d->context_size);
     d->hidden = c->hidden_size;
     d->heads = c->num_attention_heads / d->tensor_size;
     d->kv_heads = kv > d->tensor_size ? kv / d->tensor_size : 1;
@@ -382,6 +388,11 @@ check_options(const struct config *c, const struct decoder_options *o)
         return err_set(STATUS_INPUT,
                        "sequence length %lld is beyond the model's max_position_embeddings (%lld)",
                        (long long)o->seq_length, (long long)c->max_position_embeddings);
+    if (context_check_length(size_of(o->context), o->seq_length) < 0)
+        return -1;
+    if (o->fp8 && size_of(o->context) > 1)
+        return err_set(STATUS_FAILED, "fp8-hybrid does not work with context-parallel (%d)",
+                       size_of(o->context));
     if (o->fp8 && o->part && o->part->tensor_size > 1)
         return err_set(STATUS_FAILED, "fp8-hybrid does not work with tensor-parallel (%d)",
                        o->part->tensor_size);
@@ -429,7 +440,8 @@ decoder_new(const struct config *c, const struct params *p, const struct decoder
     carve_lasting(d);
     choose(d, o->precision);
     threads_each(d->pool, warm_thread, d);
-    if (tensor_check_tokens(d, o->micro_batch, o->seq_length) < 0 || tensor_open(d) < 0) {
+    if (tensor_check_tokens(d, o->micro_batch, o->seq_length / d->context_size) < 0 ||
+        tensor_open(d) < 0) {
         decoder_free(d);
         return NULL;
     }
@@ -459,6 +471,7 @@ decoder_free(struct decoder *d)
     arena_release(&d->arena);
     free(d->arranged);
     free(d->written);
+    free(d->ring);
     release_pieces(d);
     free((void *)(uintptr_t)d->options.slots);
     free(d);
@@ -549,7 +562,7 @@ decoder_check_batch(const struct decoder *d, const struct batch *b)
     int64_t vocab = d->config->vocab_size, tokens = b->sequences * b->length;
 
     if (b->sequences < 1 || b->length < 1 || b->length > d->options.seq_length ||
-        tokens > d->capacity)
+        b->sequences * (b->length / d->context_size) > d->capacity)
         return err_set(STATUS_FAILED,
                        "batch of %lld sequences of %lld tokens does not fit the decoder",
                        (long long)b->sequences, (long long)b->length);
@@ -563,6 +576,8 @@ decoder_check_batch(const struct decoder *d, const struct batch *b)
             return err_set(STATUS_FAILED, "document piece of token %lld begins behind it",
                            (long long)i);
     }
+    if (context_check_length(d->context_size, b->length) < 0)
+        return -1;
     return tensor_check_tokens(d, b->sequences, b->length / d->context_size);
 }
 

@@ -44,6 +44,7 @@ struct decoder_options {
     const int *slots;        /* [pieces], copied: micro-batches whose activations are held at once; NULL: 1 */
     int weight_slots;        /* of each piece, between decoder_backward_input and _weight; 0: never */
     struct comm *tensor, *context, *expert;
+    int context_size;        /* for a plan, which has no groups; 0: the group's */
     bool sequence_parallel;  /* norms and the residual stream in tensor_size parts of the tokens */
     bool arrange;  /* forward only: decoder_set_weights may rearrange the matrices of act in place,
                       for no other use, so that they are read at the speed of memory */
@@ -155,7 +156,8 @@ int decoder_train(struct decoder *d, const struct batch *b, void *grads, double 
 
 /*
  * Forward only: out [sequences]; token_loss [sequences][length] (may be NULL) gets -log p
- * of each target, 0 when not scored. In FP8 it leaves no trace in the history of scales.
+ * of each target, 0 when not scored; on context ranks the whole on every rank, while out is of
+ * their own tokens. In FP8 it leaves no trace in the history of scales.
  */
 int decoder_loss(struct decoder *d, const struct batch *b, struct sequence_loss *out,
                  double *token_loss);

@@ -46,6 +46,21 @@ struct place {
     uint32_t row, token;
 };
 
+/*
+ * What a context rank needs besides (context.c, ring.c). A block is a rank's keys and values, or
+ * their gradients: [T][2 kv], keys first.
+ */
+struct ring {
+    uint32_t *inputs; /* [T]: of this rank's tokens */
+    int32_t *targets; /* [T] */
+    int32_t *first;   /* [context_size][capacity]: how many of a rank's keys a token does not see */
+    void *kv[2];      /* act: the block in hand and the one that arrives */
+    void *sum;        /* wide [T][query]: context, or the gradient of queries, of the blocks so far */
+    char *part;       /* the same of one block and group of heads, and its log-sum-exp; a worker */
+    size_t part_each;
+    void *d_kv[2], *d_kv_part; /* wide: blocks that go round; this rank's part of one */
+};
+
 struct decoder {
     const struct config *config;
     const struct params *params;
@@ -77,6 +92,7 @@ struct decoder {
     /* tables */
     void *cos_sin;                       /* wide [seq_length][rotary_dim] */
     int32_t *positions, *first;          /* [T] */
+    struct ring *ring;                   /* NULL: no context ranks */
     struct place *places, *places_other; /* [T] */
     int64_t *runs;                       /* [T + 1]: where equal rows begin in places */
 
@@ -290,11 +306,35 @@ void rotary_table(const struct config *c, const struct ops *ops, int64_t positio
 void rotary_apply(const struct decoder *d, void *qkv, const void *cos_sin, bool inverse,
                   int64_t tokens);
 
-/* attention.c */
-void attention_all_forward(const struct decoder *d, const struct layer_state *s,
-                           const struct tokens *t);
-void attention_all_backward(const struct decoder *d, const struct layer_state *s,
-                            const struct tokens *t, const void *d_context, void *d_qkv);
+/* attention.c; _group: the arguments for a group of heads that both directions share. */
+struct attention attention_group(const struct decoder *d, const struct layer_state *s,
+                                 const struct tokens *t, int64_t sequence, int64_t head,
+                                 int worker);
+void attention_all_forward(struct decoder *d, const struct layer_state *s, const struct tokens *t);
+void attention_all_backward(struct decoder *d, const struct layer_state *s, const struct tokens *t,
+                            const void *d_context, void *d_qkv);
+
+/* ring.c: the same on a context rank; a failure is left in d->failed. */
+void ring_carve(struct decoder *d);
+void ring_forward(struct decoder *d, const struct layer_state *s, const struct tokens *t);
+void ring_backward(struct decoder *d, const struct layer_state *s, const struct tokens *t,
+                   const void *d_context, void *d_qkv);
+
+/*
+ * context.c: which tokens of a sequence are a context rank's. `local` is how many; token i of them
+ * stands at context_position of the sequence, and context_tokens_before stand before `position`.
+ * check_length: 0, or -1 with the nearest lengths that the ranks can share.
+ */
+int context_check_length(int context_size, int64_t length);
+int64_t context_position(int context_size, int rank, int64_t local, int64_t i);
+int64_t context_tokens_before(int context_size, int rank, int64_t local, int64_t position);
+void context_carve(struct decoder *d);
+
+/* This rank's tokens of a batch, valid until the next call; sets the positions and first keys. */
+struct batch context_batch(const struct decoder *d, const struct batch *b);
+
+/* token_loss [sequences][length] of the whole batch on every rank. Collective. 0 or -1. */
+int context_token_loss(const struct decoder *d, const struct batch *b, double *token_loss);
 
 /*
  * mlp.c: inner [T][intermediate] from up [T][up], and back. Backward also gives inner again; d_up

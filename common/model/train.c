@@ -194,10 +194,10 @@ forward(struct decoder *d, int piece, int slot, const struct batch *b, const voi
     if (decoder_check_batch(d, b) < 0)
         return -1;
     d->failed = 0;
-    set_positions(d, b);
+    struct batch mine = context_batch(d, b);
     if (!p->embedding)
         memcpy(first, x, stream_bytes(d, &t));
-    else if (embed(d, p, b, &t, first) < 0)
+    else if (embed(d, p, &mine, &t, first) < 0)
         return -1;
     if (forward_layers(d, piece, s, &t) < 0 || leave_piece(d, piece, s, &t, y) < 0)
         return -1;
@@ -288,17 +288,17 @@ backward(struct decoder *d, int piece, int slot, int weight_slot, const struct b
     d->failed = 0;
     d->gradients = g;
     d->recording = true;
-    set_positions(d, b);
+    struct batch mine = context_batch(d, b);
     if (!p->head)
         memcpy(d->d_x, dy, stream_bytes(d, &t));
-    else if (backward_head(d, p, s, b, &t, scale, z, out) < 0)
+    else if (backward_head(d, p, s, &mine, &t, scale, z, out) < 0)
         return -1;
     if (backward_layers(d, piece, s, &t, weight_slot) < 0)
         return -1;
     if (!p->embedding) {
         memcpy(dx, d->d_x, stream_bytes(d, &t));
     } else {
-        embedding_backward(d, gathered(d, d->d_x, &t), b->inputs, t.count);
+        embedding_backward(d, gathered(d, d->d_x, &t), mine.inputs, t.count);
         embeddings_ready(d);
     }
     return d->failed;
@@ -355,14 +355,15 @@ decoder_loss_piece(struct decoder *d, int piece, int slot, const struct batch *b
     struct tokens t = tokens_of(d, b->sequences, b->length);
 
     d->failed = 0;
+    struct batch mine = context_batch(d, b);
     if (need_head(d, -1) < 0)
         return -1;
     restore_h_final(d, slot_of(d, piece, slot), &t);
-    loss_run(d, d->h_final, NULL, b->targets, t.count, 0, 0, false);
+    loss_run(d, d->h_final, NULL, mine.targets, t.count, 0, 0, false);
     head_done(d);
-    sum_losses(d, b, out);
-    if (token_loss)
-        memcpy(token_loss, d->loss, (size_t)t.count * sizeof *token_loss);
+    sum_losses(d, &mine, out);
+    if (token_loss && context_token_loss(d, b, token_loss) < 0)
+        return -1;
     return d->failed;
 }
 

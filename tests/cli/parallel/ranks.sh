@@ -12,7 +12,11 @@ done
 for n in 2 3 4; do
     ok "tensor and sequence parallelism, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/tensor"
 done
+for n in 2 3 4; do
+    ok "context parallelism, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/context"
+done
 export UCX_TLS=tcp,self
+ok "context parallelism, 2 ranks over TCP" mpiexec -n 2 "$LLM_BIN/tests/mpi/context"
 ok "communicator, 3 ranks over TCP" mpiexec -n 3 "$LLM_BIN/tests/mpi/comm"
 ok "sums in rank order, 2 ranks over TCP" mpiexec -n 2 "$LLM_BIN/tests/mpi/sum"
 ok "reduction, 2 ranks over TCP" mpiexec -n 2 "$LLM_BIN/tests/mpi/reduce"
