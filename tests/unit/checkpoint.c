@@ -11,47 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/err.h"
-#include "base/file.h"
-#include "base/mem.h"
 #include "base/sys.h"
-#include "tests/unit/tap.h"
-
-static const char config_text[] =
-    "{\"model_type\":\"llama\",\"architectures\":[\"LlamaForCausalLM\"],\"vocab_size\":700,"
-    "\"hidden_size\":32,\"intermediate_size\":48,\"num_hidden_layers\":2,"
-    "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":8,"
-    "\"max_position_embeddings\":64,\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,"
-    "\"hidden_act\":\"silu\",\"tie_word_embeddings\":false}";
-
-struct fixture {
-    struct config config;
-    struct params params;
-    float *array[CHECKPOINT_ARRAYS];
-    struct training_state state;
-    struct held_list held;
-    struct checkpoint_layout layout;
-    struct checkpoint_save save;
-};
-
-static const struct tokenizer_file files[] = {
-    {"tokenizer.json", "{\"x\":1}", 7},
-    {"tokenizer_config.json", "{}", 2},
-};
+#include "tests/unit/checkpoint_make.h"
 
 static void
-set_up(struct fixture *f)
+set_up(struct made *f)
 {
-    memset(f, 0, sizeof *f);
-    if (config_parse(&f->config, "config.json", config_text, sizeof config_text - 1) < 0) {
-        diag("%s", err_text());
-        exit(1);
-    }
-    params_init(&f->params, &f->config);
-    for (int a = 0; a < CHECKPOINT_ARRAYS; a++) {
-        f->array[a] = mem_zarray((size_t)f->params.elements, sizeof(float));
-        params_initialize(NULL, &f->params, &f->config, (uint64_t)a + 1, 0, f->array[a]);
-    }
+    made_init(f, made_config);
     f->state = (struct training_state){.step = 7,
                                        .position = 3584,
                                        .chain = 0xfedcba9876543210u,
@@ -75,20 +41,10 @@ set_up(struct fixture *f)
     training_state_skip(&f->state, 2, "--skip");
     training_state_skip(&f->state, 3, "--skip");
     training_state_skip(&f->state, 4, "spike");
-    f->save = (struct checkpoint_save){.directory = "run",
-                                       .config = &f->config,
-                                       .files = files,
-                                       .file_count = 2,
-                                       .state = &f->state};
-    held_add_share(&f->held, &f->params, 0, 1, (const float *const *)f->array);
-    f->layout = (struct checkpoint_layout){.whole = &f->params,
-                                           .held = f->held.data,
-                                           .count = f->held.len,
-                                           .limits = {.slice_blocks = 1, .file_bytes = 70000}};
 }
 
 static int
-save(struct fixture *f, const char *directory, int64_t step, struct hash128 *h)
+save(struct made *f, const char *directory, int64_t step, struct hash128 *h)
 {
     f->save.directory = directory;
     f->state.step = step;
@@ -96,7 +52,7 @@ save(struct fixture *f, const char *directory, int64_t step, struct hash128 *h)
 }
 
 static void
-test_round_trip(struct fixture *f)
+test_round_trip(struct made *f)
 {
     struct hash128 h, coarse;
     if (!ok(save(f, "run", 7, &h) == 0, "saved"))
@@ -125,7 +81,7 @@ test_round_trip(struct fixture *f)
     is_int(s->reduce_groups, 2, "reduce groups");
     is_str(s->kernels, "ref", "kernel table");
     is_str(s->blas, "", "no BLAS");
-    is_str(c->config.json, config_text, "config.json is the text that was given");
+    is_str(c->config.json, made_config, "config.json is the text that was given");
 
     float *back[CHECKPOINT_ARRAYS];
     bool same = true;
@@ -160,33 +116,14 @@ test_round_trip(struct fixture *f)
     ok(save(f, "other", 8, &coarse) == 0 && coarse.low != h.low, "the step changes it");
 }
 
-static bool
-same_file(const char *a, const char *b)
-{
-    struct str x = {0}, y = {0};
-    bool same = file_load(a, 1 << 24, &x) == 0 && file_load(b, 1 << 24, &y) == 0 &&
-                x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
-    str_release(&x);
-    str_release(&y);
-    return same;
-}
-
 /* Twice the same state: the same bytes in every file. */
 static void
-test_deterministic(struct fixture *f)
+test_deterministic(struct made *f)
 {
     ok(save(f, "twice", 7, NULL) == 0 && save(f, "twice", 7, NULL) == 0,
        "saved over a complete checkpoint of the same step");
     struct checkpoint *c = checkpoint_open("run/step-00000007");
-    bool same = c &&
-                same_file("run/step-00000007/manifest.json", "twice/step-00000007/manifest.json");
-    for (size_t i = 0; c && i < c->manifest.files; i++) {
-        char *a = file_join("run/step-00000007", c->manifest.file[i].name);
-        char *b = file_join("twice/step-00000007", c->manifest.file[i].name);
-        same &= same_file(a, b);
-        free(a);
-        free(b);
-    }
+    bool same = made_same("run/step-00000007", "twice/step-00000007");
     ok(same && c->manifest.files == 3 + 3 * 5, "all files are the same bytes (%zu)",
        c ? c->manifest.files : 0);
     checkpoint_close(c);
@@ -289,7 +226,7 @@ count_damaged(void *arg, const char *message)
 }
 
 static void
-test_resume(struct fixture *f)
+test_resume(struct made *f)
 {
     struct checkpoint *c = NULL;
     struct str seen = {0};
@@ -334,7 +271,7 @@ steps(const char *directory)
 }
 
 static void
-test_prune(struct fixture *f)
+test_prune(struct made *f)
 {
     int64_t removed = 0;
     for (int64_t step = 1; step <= 6; step++)
@@ -360,7 +297,7 @@ test_prune(struct fixture *f)
 }
 
 static void
-test_bad_place(struct fixture *f)
+test_bad_place(struct made *f)
 {
     file_store("plain", "x", 1);
     ok(save(f, "plain", 1, NULL) < 0 && err_status() == STATUS_FAILED,
@@ -378,7 +315,7 @@ test_bad_place(struct fixture *f)
 
 /* Saves step after step until it is killed. Never returns. */
 static void
-save_for_ever(struct fixture *f, int64_t last)
+save_for_ever(struct made *f, int64_t last)
 {
     f->layout.limits = (struct slice_limits){0};
     for (int64_t step = last + 1;; step++)
@@ -391,7 +328,7 @@ save_for_ever(struct fixture *f, int64_t last)
  * older than the one that was there before.
  */
 static void
-test_kill(struct fixture *f)
+test_kill(struct made *f)
 {
     int64_t last = 0, wrong = 0, advanced = 0;
     double start = sys_seconds();
@@ -425,7 +362,7 @@ test_kill(struct fixture *f)
 int
 main(void)
 {
-    struct fixture f;
+    struct made f;
     set_up(&f);
     test_round_trip(&f);
     test_deterministic(&f);
