@@ -199,9 +199,8 @@ static void
 join_twins(struct reducer *r, const struct piece *second, struct threads *pool)
 {
     const struct piece *first = &r->pieces[second->twin];
-    float *from = r->ringed ? r->tensor[second->param].place + second->at -
-                                  r->tensor[second->param].at
-                            : r->buffer[0] + second->at;
+    const struct tensor *t = &r->tensor[second->param];
+    float *from = r->ringed ? t->place + second->at - t->at : reduce_own_sum(r, second);
     float *value[] = {reduce_own_sum(r, first), from};
 
     if (r->alone)
@@ -213,7 +212,9 @@ join_twins(struct reducer *r, const struct piece *second, struct threads *pool)
 float *
 reduce_own_sum(const struct reducer *r, const struct piece *p)
 {
-    return r->ringed ? r->sums + p->home : r->buffer[0] + p->at;
+    if (r->ringed)
+        return r->sums + p->home;
+    return r->zero == 0 ? r->way->sum(r, p->at) : r->buffer[0] + p->at;
 }
 
 /* Reduces the oldest own piece if all ranks' parts of it have come. */
@@ -340,8 +341,8 @@ reducer_sum(const struct reducer *r, int64_t element)
         return NULL;
     int param = r->slices.unit[unit].param;
     int64_t at = r->tensor[param].at + element - r->params->param[param].offset;
-    if (owner != r->comm->rank)
-        return r->way->sum(r, owner, at);
+    if (r->zero == 0)
+        return r->way->sum(r, at);
     if (!r->ringed)
         return r->buffer[0] + at;
     return r->sums + r->sums_at[unit] + element -
@@ -350,16 +351,13 @@ reducer_sum(const struct reducer *r, int64_t element)
 
 /* ---- making one ---- */
 
-/* The maximal nodes of all ranks, and the additions over them: the sum comes to stand at our own. */
+/* The maximal nodes of all ranks. */
 static void
-plan_tree(struct reducer *r)
+plan_nodes(struct reducer *r)
 {
     struct tree_run found[TREE_DEPTH];
-    struct tree_stack stack = {.leaves = r->groups};
-    int place[TREE_DEPTH], additions = 0; /* the node at which a stack entry's sum stands */
 
     r->nodes = mem_array((size_t)r->groups, sizeof *r->nodes); /* a node is a leaf or more */
-    r->tree = mem_array((size_t)r->groups, sizeof *r->tree);
     for (int rank = 0; rank < r->comm->size; rank++) {
         int n = tree_nodes(r->groups, tree_share(r->groups, r->comm->size, rank), found);
         if (rank == r->comm->rank) {
@@ -369,12 +367,22 @@ plan_tree(struct reducer *r)
         for (int i = 0; i < n; i++)
             r->nodes[r->node_count++] = (struct node){found[i], rank, i};
     }
+}
+
+/* The additions over them: the sum comes to stand at node `home`. */
+static void
+plan_tree(struct reducer *r, int home)
+{
+    struct tree_stack stack = {.leaves = r->groups};
+    int place[TREE_DEPTH], additions = 0; /* the node at which a stack entry's sum stands */
+
+    r->tree = mem_array((size_t)r->groups, sizeof *r->tree);
     for (int i = 0; i < r->node_count; i++) {
         place[stack.depth] = i;
         stack.run[stack.depth++] = r->nodes[i].run;
         while (tree_fold(&stack)) {
             struct addition a = {place[stack.depth - 1], place[stack.depth]};
-            if (a.from == r->own_first) /* a sum of two has the same bits either way round */
+            if (a.from == home) /* a sum of two has the same bits either way round */
                 a = (struct addition){a.from, a.to};
             place[stack.depth - 1] = a.to;
             r->tree[additions++] = a;
@@ -448,7 +456,7 @@ plan(struct reducer *r)
     reduce_lay_out(r);
     slices_cut(&r->slices, r->params, r->mine, r->comm->size);
     reduce_cut(r);
-    plan_tree(r);
+    plan_nodes(r);
     plan_leaves(r);
     r->buffers = tree_buffers(r->groups, r->run);
     r->queue = mem_array((size_t)r->own_pieces + 1, sizeof *r->queue);
@@ -488,6 +496,7 @@ reducer_new(const struct reducer_options *o)
     plan(r);
     if (open_way(r, o) != 0 || (o->tied && reduce_tied_open(r, o) != 0))
         status = STATUS_FAILED;
+    plan_tree(r, reducer_shared(r) && r->zero == 0 ? 0 : r->own_first);
     if (comm_agree(r->comm, status) != 0) {
         reducer_free(r);
         return NULL;

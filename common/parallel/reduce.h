@@ -112,7 +112,8 @@ const struct slices *reducer_slices(const struct reducer *r);
 
 /*
  * Where the sum of that element of the flat array stands, read-only: own runs always, any with
- * zero 0. Contiguous within a run.
+ * zero 0 (else NULL). Contiguous within a run, with zero 0 over all neighbouring tensors that are
+ * reduced here.
  */
 const float *reducer_sum(const struct reducer *r, int64_t element);
 

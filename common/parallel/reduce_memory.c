@@ -1,7 +1,7 @@
 /*
  * Gradients in memory that all ranks share. Owners add the other ranks' nodes where
- * they lie; the sum comes to stand in the owner's own buffer, where with zero 0 all ranks read
- * it: no copy, no second array. Flags are step numbers that only grow.
+ * they lie; the sum comes to stand in the owner's own buffer, or with zero 0 in rank 0's, where all
+ * ranks read it: no copy, no second array. Flags are step numbers that only grow.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -130,13 +130,18 @@ await_all(struct reducer *r, bool reduced, uint32_t step, const char *what)
     return 0;
 }
 
-/* Before the buffers are filled again, everybody has read what stands in them. */
+/*
+ * Before the buffers are filled again, everybody has read what stands in them: gradients, or
+ * in rank 0's the sums (with zero 0 the gradients were read when all were reduced).
+ */
 static int
 memory_begin(struct reducer *r)
 {
     struct head *h = head_of(r, r->comm->rank);
 
     atomic_store_explicit(&h->released, r->step - 1, memory_order_release);
+    if (r->zero == 0 && r->comm->rank > 0)
+        return 0;
     return await_all(r, r->zero > 0, r->step - 1, "release of the gradients");
 }
 
@@ -197,10 +202,10 @@ memory_complete(struct reducer *r)
     return r->zero > 0 ? 0 : await_all(r, true, r->step, "gradient reduction");
 }
 
-static const float *
-memory_sum(const struct reducer *r, int owner, int64_t at)
+static float *
+memory_sum(const struct reducer *r, int64_t at)
 {
-    return buffer_of(r, owner, 0) + at;
+    return buffer_of(r, 0, 0) + at;
 }
 
 const struct reduce_way reduce_in_memory = {

@@ -298,10 +298,9 @@ messages_complete(struct reducer *r)
     return 0;
 }
 
-static const float *
-messages_sum(const struct reducer *r, int owner, int64_t at)
+static float *
+messages_sum(const struct reducer *r, int64_t at)
 {
-    (void)owner;
     return r->buffer[0] + at;
 }
 

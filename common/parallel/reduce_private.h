@@ -50,7 +50,8 @@ struct leaf {
  * of a step is filled; publish when this rank's nodes of a piece are final. For a piece of
  * its own, collect sets *there when all nodes are here, and where (those of this rank at
  * r->at[own_first …]); reduced tells that they were read. taken: may this rank overwrite its part
- * of a published piece? complete: the sums are final, and with zero 0 all ranks have them all: sum.
+ * of a published piece? complete: the sums are final, and with zero 0 all ranks have them all; sum:
+ * where, with zero 0, the sum of what is at `at` in a gradient buffer stands, or comes to stand.
  */
 struct reduce_way {
     int (*open)(struct reducer *r);
@@ -61,7 +62,7 @@ struct reduce_way {
     void (*reduced)(struct reducer *r, int piece);
     int (*taken)(struct reducer *r, int piece, bool *yes);
     int (*complete)(struct reducer *r);
-    const float *(*sum)(const struct reducer *r, int owner, int64_t at);
+    float *(*sum)(const struct reducer *r, int64_t at);
 };
 extern const struct reduce_way reduce_in_memory, reduce_by_messages;
 
@@ -108,7 +109,7 @@ struct reducer {
 
     struct node *nodes;                   /* of all ranks, ascending */
     int node_count, own_nodes, own_first; /* this rank's: nodes[own_first …] */
-    struct addition *tree;                /* over nodes, in order; the sum is left at own_first */
+    struct addition *tree;                /* over nodes, in order; the sum is left at one of ours, or node 0 */
     struct leaf *leaves;                  /* of run, the last one's additions done piece by piece */
 
     uint32_t step; /* from 1 */

@@ -135,7 +135,7 @@ memory_of(const struct reducer *r, int rank, bool shared)
     mapped = remote * (own + (r->params->tied_offset >= 0 ? embedding : 0));
     if (r->ringed && mapped > (ranks - 1) * reduce_ring_size(r))
         mapped = (ranks - 1) * reduce_ring_size(r);
-    if (r->zero == 0)
+    if (r->zero == 0 && rank > 0)
         mapped += all - own;
     return (struct reducer_memory){
         .gradients = (uint64_t)gradients * sizeof(float),
