@@ -1,7 +1,8 @@
 /*
  * Tensor and sequence parallelism: losses and gradients of a model whose parts lie on all ranks
  * are those of the whole model on one rank, within rounding; the same bits in a second run and
- * on all ranks that hold the same weights.
+ * on all ranks that hold the same weights. With an argument N, every sequence is besides shared by
+ * N ranks (context parallelism), whose losses and gradients are added up here.
  */
 #include "base/die.h"
 #include "parallel/mpi_comm.h"
@@ -14,7 +15,7 @@ enum { SEQUENCES = 4, LENGTH = 72, TOKENS = SEQUENCES * LENGTH, BATCHES = 2 };
 
 static const double scale = 0.37, z_loss = 0.05;
 
-static struct comm *world;
+static struct comm *world, *tensors, *contexts; /* contexts NULL: no context ranks */
 
 static const struct {
     const char *name, *json;
@@ -152,6 +153,8 @@ struct mode {
     bool sequence, split, later; /* later: weights' gradients in a pass of their own */
 };
 
+static const struct mode whole_mode = {"whole", RECOMPUTE_NONE, false, false, false};
+
 struct part {
     struct params params;
     struct model_part which;
@@ -187,8 +190,8 @@ part_init(struct part *p, const struct small_model *m, const struct mode *mode,
 {
     p->which = (struct model_part){.piece = mode->split ? pieces : NULL,
                                    .pieces = mode->split ? 2 : 0,
-                                   .tensor_rank = world->rank,
-                                   .tensor_size = world->size};
+                                   .tensor_rank = tensors->rank,
+                                   .tensor_size = tensors->size};
     if (params_init_part(&p->params, &m->config, &p->which) < 0)
         return -1;
     if (precision == PRECISION_FP64)
@@ -230,7 +233,8 @@ part_decoder(const struct part *p, const struct config *c, const struct mode *mo
                                 .part = &p->which,
                                 .slots = mode->split ? slots : NULL,
                                 .weight_slots = mode->later,
-                                .tensor = world,
+                                .tensor = tensors,
+                                .context = contexts,
                                 .sequence_parallel = mode->sequence};
     struct decoder *d = decoder_new(c, &p->params, &o);
 
@@ -275,6 +279,30 @@ train(struct decoder *d, const struct mode *mode, const struct batch *b, const s
     return decoder_backward_weight(d, 0, 0, 0, b, g);
 }
 
+/* What the trainer and the reducer do: sums over ranks that share sequences. */
+static void
+sum_contexts(struct result *r)
+{
+    enum comm_type type = r->wide == sizeof(double) ? COMM_F64 : COMM_F32;
+    int status = 0;
+
+    for (int i = 0; i < BATCHES * SEQUENCES; i++) {
+        struct sequence_loss *l = &r->loss[i / SEQUENCES][i % SEQUENCES];
+        double x[3] = {l->loss, l->z_loss, (double)l->scored};
+
+        status |= comm_sum(contexts, x, 3, COMM_F64);
+        *l = (struct sequence_loss){x[0], x[1], (int64_t)x[2]};
+    }
+    for (int i = 0; i < r->params->count + (r->params->tied_offset >= 0); i++) {
+        const struct params *p = r->params;
+        int64_t at = i == p->count ? p->tied_offset : p->param[i].offset;
+
+        status |= comm_sum(contexts, grad_at(r, at), (size_t)size_of_gradient(p, i), type);
+    }
+    if (status != 0)
+        die_err();
+}
+
 /* Both batches' gradients added, their losses; then the second one's losses by token. */
 static void
 run(struct decoder *d, const struct mode *mode, struct tokens_of_batch *b, struct result *r)
@@ -285,6 +313,8 @@ run(struct decoder *d, const struct mode *mode, struct tokens_of_batch *b, struc
         if (train(d, mode, &b[i].batch, &g, r->loss[i]) < 0)
             die_err();
     }
+    if (contexts && mode != &whole_mode)
+        sum_contexts(r);
     if (mode->split)
         return;
     struct sequence_loss again[SEQUENCES];
@@ -448,7 +478,6 @@ test_mode(const char *name, const struct small_model *m, struct tokens_of_batch 
     part_release(&p);
 }
 
-static const struct mode whole_mode = {"whole", RECOMPUTE_NONE, false, false, false};
 static const struct mode modes[] = {
     {"nothing made again", RECOMPUTE_NONE, false, false, false},
     {"selective", RECOMPUTE_SELECTIVE, false, false, false},
@@ -489,8 +518,8 @@ run_whole(const struct small_model *m, struct tokens_of_batch *b, enum precision
 static bool
 divides(const char *name, const struct small_model *m)
 {
-    int64_t groups = m->config.num_key_value_heads, size = world->size;
-    struct model_part which = {.tensor_rank = world->rank, .tensor_size = world->size};
+    int64_t groups = m->config.num_key_value_heads, size = tensors->size;
+    struct model_part which = {.tensor_rank = tensors->rank, .tensor_size = tensors->size};
     struct params p;
 
     if (groups % size == 0 || size % groups == 0)
@@ -562,14 +591,30 @@ test_refusals(void)
     small_model_release(&m);
 }
 
+/* Tensor ranks are neighbours. */
+static void
+make_groups(int context_size)
+{
+    int size = world->size / context_size;
+
+    if (world->ops->split(world, world->rank / size, world->rank, &tensors) < 0)
+        die_err();
+    if (context_size > 1 && world->ops->split(world, world->rank % size, world->rank, &contexts) < 0)
+        die_err();
+}
+
 int
 main(int argc, char **argv)
 {
     if (mpi_world(&argc, &argv, &world) != 0)
         die_err();
+    make_groups(argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1);
     for (int i = 0; i < MODELS; i++)
         test_model(models[i].name, models[i].json);
-    if (world->size > 1)
+    if (world->size > 1 && !contexts)
         test_refusals();
+    comm_release(tensors);
+    if (contexts)
+        comm_release(contexts);
     finish((enum status)mpi_end(world, done_all(world)));
 }

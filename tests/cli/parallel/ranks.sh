@@ -15,6 +15,8 @@ done
 for n in 2 3 4; do
     ok "context parallelism, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/context"
 done
+ok "context parallelism and pieces, 2 ranks" mpiexec -n 2 "$LLM_BIN/tests/mpi/tensor" 2
+ok "context and tensor parallelism, 4 ranks" mpiexec -n 4 "$LLM_BIN/tests/mpi/tensor" 2
 export UCX_TLS=tcp,self
 ok "context parallelism, 2 ranks over TCP" mpiexec -n 2 "$LLM_BIN/tests/mpi/context"
 ok "communicator, 3 ranks over TCP" mpiexec -n 3 "$LLM_BIN/tests/mpi/comm"
