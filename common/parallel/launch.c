@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -137,50 +136,44 @@ start(char *const *argv, bool own_output, pid_t *child)
 }
 
 /*
- * Waits for the child's end and for the first status byte. Returns the byte, or -1 when
- * none came; *how is what waitpid says.
+ * Waits for the child's end and for the job's status. Returns that, or -1 when none came; *how is
+ * what waitpid says.
  */
 static int
-supervise(pid_t child, int status_fd, int *how)
+supervise(pid_t child, struct rank_watch *w, int *how)
 {
     int status = -1;
     double since = 0;
-    struct pollfd p = {.fd = status_fd, .events = POLLIN};
+    bool ended = false, more = false;
 
-    for (;;) {
-        unsigned char byte;
-        int ready = poll(&p, 1, POLL_MILLISECONDS);
-        bool ended = waitpid(child, how, WNOHANG) == child;
-        if (ready > 0 && read(status_fd, &byte, 1) == 1) {
-            if (status < 0) {
-                status = byte;
-                since = sys_seconds();
-            }
-        } else if (ready > 0) {
-            p.fd = -1; /* the last writer is gone */
-        }
-        if (ended)
-            break;
-        if (status >= 0 && sys_seconds() - since > SECONDS_AFTER_STATUS)
+    /* Behind the child's end, too, all is read: what happened just before it. */
+    while (!ended || more) {
+        int before = status;
+        more = rank_watch_next(w, ended ? 0 : POLL_MILLISECONDS, &status);
+        ended = ended || waitpid(child, how, WNOHANG) == child;
+        if (before < 0 && status >= 0)
+            since = sys_seconds();
+        if (!ended && status >= 0 && sys_seconds() - since > SECONDS_AFTER_STATUS)
             kill(child, SIGKILL);
     }
     child_pid = 0;
-    /* What was written just before the end. */
-    unsigned char byte;
-    if (status < 0 && poll(&p, 1, 0) > 0 && read(status_fd, &byte, 1) == 1)
-        status = byte;
     return status;
 }
 
 static int
-no_status(int how)
+no_status(const struct rank_watch *w, int how)
 {
+    struct str who = {0};
+
     if (WIFEXITED(how) && WEXITSTATUS(how) == 0)
         return STATUS_OK; /* a program that ends without mpi_end, such as --version */
     if (WIFSIGNALED(how))
         return err_set(STATUS_FAILED, "mpiexec: ended by signal %d (%s)", WTERMSIG(how),
                        strsignal(WTERMSIG(how)));
-    return err_set(STATUS_FAILED, "mpiexec: a rank died, and the others were ended with it");
+    rank_watch_name(w, &who);
+    err_set(STATUS_FAILED, "mpiexec: %s, and the others were ended with it", who.data);
+    str_release(&who);
+    return -1;
 }
 
 /* The stream is the ranks' alone: who feeds it must see it close when they are gone. */
@@ -199,18 +192,23 @@ drop_input(void)
 static int
 run(const struct launch *l, char *const *argv, int copies[PASSED], int status_fd)
 {
+    struct rank_watch *watch = rank_watch_new(status_fd, l->ranks);
     pid_t child = -1;
-    int how = 0;
+    int how = 0, status;
+
+    if (!watch)
+        return -1;
 
     /* Ranks of other hosts have no output but mpiexec's. */
     int result = start(argv, l->hosts != NULL, &child);
     launch_drop(copies);
     if (l->standard_input)
         drop_input();
-    if (result != 0)
-        return -1;
-    int status = supervise(child, status_fd, &how);
-    return status >= 0 ? status : no_status(how);
+    status = result == 0 ? supervise(child, watch, &how) : -1;
+    if (result == 0 && status < 0)
+        status = no_status(watch, how);
+    rank_watch_free(watch);
+    return status;
 }
 
 int

@@ -13,6 +13,7 @@
  *   LLM_STDIN_FD=FD:DEVICE:INODE   our standard input; rank 0 reads it, the others close it
  *   LLM_STDOUT_FD, LLM_STDERR_FD   our own: a terminal is still one for the ranks
  *   LLM_STATUS_FD=FD:DEVICE:INODE  a pipe; the first rank to know the job's status writes it
+ *   LLM_WATCH=NAME                 a socket that ranks connect to: the one that dies is named
  *   LLM_RANKS=N                    against an mpiexec of another MPI, and starting twice
  */
 struct launch {
@@ -48,6 +49,9 @@ void launch_drop_stdin(void);
  * ops->abort do it.
  */
 void launch_report(int status);
+
+/* In a rank: tells the parent who it is. mpi_world does it. */
+void launch_hello(int rank);
 
 /* How many ranks launch_ranks asked for; 0: not started by it. */
 int launch_expected(void);

@@ -281,6 +281,7 @@ mpi_world(int *argc, char ***argv, struct comm **out)
     struct comm *world = *out;
     if (launch_expected() > 0 && launch_expected() != world->size)
         return wrong_launcher(world->size);
+    launch_hello(world->rank);
     if (world->rank != 0)
         launch_drop_stdin();
     comm_progress_add(progress, NULL);

@@ -88,7 +88,7 @@ not_ok "and rank 1" kill -0 "$second"
 timed timeout 20 "$job" --ranks 3 kill 1
 ok "a killed rank ends the job within 2 s ($took ms)" test "$took" -lt 2000
 is "as a failure" "$code" 1
-like "that says so" "$(cat err)" "a rank died"
+like "that says so" "$(cat err)" "rank 1 .pid [0-9]*. died"
 timed timeout 20 "$job" --ranks 3 abort 3
 ok "a rank that gives up ends the job within 2 s ($took ms)" test "$took" -lt 2000
 is "with its status" "$code" 3
