@@ -35,6 +35,17 @@ put_id(struct json_writer *w, const char *key, uint32_t id)
 }
 
 static void
+put_experts(struct json_writer *w, const struct config *c, const struct params *p)
+{
+    json_put_int(w, "active_parameters", params_active(p, c));
+    json_put_int(w, "num_experts", c->num_experts);
+    json_put_int(w, "num_experts_per_tok", c->num_experts_per_tok);
+    json_put_int(w, "moe_intermediate_size", c->moe_intermediate_size);
+    if (c->shared_intermediate_size > 0)
+        json_put_int(w, "shared_expert_intermediate_size", c->shared_intermediate_size);
+}
+
+static void
 put_model(struct json_writer *w, const struct config *c, const struct params *p)
 {
     json_begin_object(w, "model");
@@ -47,6 +58,8 @@ put_model(struct json_writer *w, const struct config *c, const struct params *p)
     json_put_int(w, "num_attention_heads", c->num_attention_heads);
     json_put_int(w, "num_key_value_heads", c->num_key_value_heads);
     json_put_int(w, "head_dim", c->head_dim);
+    if (c->num_experts > 0)
+        put_experts(w, c, p);
     json_put_int(w, "max_position_embeddings", c->max_position_embeddings);
     json_put_bool(w, "tie_word_embeddings", c->tie_word_embeddings);
     json_end_object(w);

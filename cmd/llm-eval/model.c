@@ -12,7 +12,7 @@
 #include "kernels/blas.h"
 #include "kernels/check.h"
 
-enum { MAX_SHAPES = 16 };
+enum { MAX_SHAPES = 32 };
 
 /*
  * In OpenBLAS a row's bits depend on how many are multiplied together, in the tables' own

@@ -21,7 +21,7 @@
 #include "parallel/place.h"
 #include "parallel/reduce.h"
 
-enum { MAX_SHAPES = 16 };
+enum { MAX_SHAPES = 32 };
 
 /* All ranks take the least table of all. */
 static void

@@ -6,9 +6,21 @@
 #include "base/str.h"
 
 /* Which rows of our tensor a tensor of theirs holds. */
-enum rows { ROWS_ALL, ROWS_QUERY, ROWS_KEY, ROWS_VALUE, ROWS_GATE, ROWS_UP };
+enum rows {
+    ROWS_ALL,
+    ROWS_QUERY,
+    ROWS_KEY,
+    ROWS_VALUE,
+    ROWS_GATE,
+    ROWS_UP,
+    ROWS_EXPERT_GATE,
+    ROWS_EXPERT_UP,
+    ROWS_SHARED_GATE,
+    ROWS_SHARED_UP
+};
 
-/* '*' is the layer's number. Rows of one name of ours stand together, in row order. */
+/* The first '*' is the layer's number, the second the expert's. Rows of one name of ours stand
+ * together, in row order. */
 struct name_row {
     const char *ours, *theirs;
     enum rows rows;
@@ -35,6 +47,40 @@ static const struct name_row llama[] = {
     {"layers.*.mlp.down.bias", "model.layers.*.mlp.down_proj.bias", ROWS_ALL, false},
     {"final_norm.weight", "model.norm.weight", ROWS_ALL, false},
     {"head.weight", "lm_head.weight", ROWS_ALL, false},
+    {NULL, NULL, ROWS_ALL, false},
+};
+
+/* What Mixtral has in the place of the MLP, */
+static const struct name_row mixtral[] = {
+    {"layers.*.mlp.router.weight", "model.layers.*.block_sparse_moe.gate.weight", ROWS_ALL, false},
+    {"layers.*.mlp.experts.*.gate_up.weight", "model.layers.*.block_sparse_moe.experts.*.w1.weight",
+     ROWS_EXPERT_GATE, false},
+    {"layers.*.mlp.experts.*.gate_up.weight", "model.layers.*.block_sparse_moe.experts.*.w3.weight",
+     ROWS_EXPERT_UP, false},
+    {"layers.*.mlp.experts.*.down.weight", "model.layers.*.block_sparse_moe.experts.*.w2.weight",
+     ROWS_ALL, false},
+    {NULL, NULL, ROWS_ALL, false},
+};
+
+/* and Qwen, besides norms of its heads. */
+static const struct name_row qwen[] = {
+    {"layers.*.attention.query_norm.weight", "model.layers.*.self_attn.q_norm.weight", ROWS_ALL, false},
+    {"layers.*.attention.key_norm.weight", "model.layers.*.self_attn.k_norm.weight", ROWS_ALL, false},
+    {"layers.*.mlp.router.weight", "model.layers.*.mlp.gate.weight", ROWS_ALL, false},
+    {"layers.*.mlp.experts.*.gate_up.weight", "model.layers.*.mlp.experts.*.gate_proj.weight",
+     ROWS_EXPERT_GATE, false},
+    {"layers.*.mlp.experts.*.gate_up.weight", "model.layers.*.mlp.experts.*.up_proj.weight",
+     ROWS_EXPERT_UP, false},
+    {"layers.*.mlp.experts.*.down.weight", "model.layers.*.mlp.experts.*.down_proj.weight", ROWS_ALL,
+     false},
+    {"layers.*.mlp.shared.gate_up.weight", "model.layers.*.mlp.shared_expert.gate_proj.weight",
+     ROWS_SHARED_GATE, false},
+    {"layers.*.mlp.shared.gate_up.weight", "model.layers.*.mlp.shared_expert.up_proj.weight",
+     ROWS_SHARED_UP, false},
+    {"layers.*.mlp.shared.down.weight", "model.layers.*.mlp.shared_expert.down_proj.weight", ROWS_ALL,
+     false},
+    {"layers.*.mlp.shared_gate.weight", "model.layers.*.mlp.shared_expert_gate.weight", ROWS_ALL,
+     false},
     {NULL, NULL, ROWS_ALL, false},
 };
 
@@ -65,37 +111,44 @@ static const char *const llama_buffers[] = {"*.rotary_emb.inv_freq", NULL};
 static const char *const gpt2_buffers[] = {"*.attn.bias", "*.attn.masked_bias", NULL};
 
 static const struct {
-    const struct name_row *rows;
+    const struct name_row *rows, *more; /* more: NULL, or a second table */
     const char *const *buffers;
     const char *optional_prefix;
 } families[FAMILIES] = {
-    [FAMILY_LLAMA] = {llama, llama_buffers, ""},
-    [FAMILY_GPT2] = {gpt2, gpt2_buffers, "transformer."},
+    [FAMILY_LLAMA] = {llama, NULL, llama_buffers, ""},
+    [FAMILY_GPT2] = {gpt2, NULL, gpt2_buffers, "transformer."},
+    [FAMILY_MIXTRAL] = {llama, mixtral, llama_buffers, ""},
+    [FAMILY_QWEN] = {llama, qwen, llama_buffers, ""},
 };
 
-/* Is name the pattern with this layer's number for '*'? */
-static bool
-is_name(const char *pattern, int layer, const char *name)
+/* Writes the pattern with the layer's and the expert's number for its stars. */
+static void
+put_name(char *out, size_t size, const char *pattern, const struct param *p)
 {
-    const char *star = strchr(pattern, '*');
-    char number[16];
-    if (!star)
-        return strcmp(pattern, name) == 0;
-    size_t before = (size_t)(star - pattern);
-    size_t n = (size_t)snprintf(number, sizeof number, "%d", layer);
-    return layer >= 0 && strncmp(name, pattern, before) == 0 &&
-           strncmp(name + before, number, n) == 0 && strcmp(name + before + n, star + 1) == 0;
+    int number[] = {p->layer, p->expert};
+    size_t n = 0, stars = 0;
+
+    for (; *pattern && n + 1 < size; pattern++) {
+        if (*pattern == '*' && stars < 2)
+            n += (size_t)snprintf(out + n, size - n, "%d", number[stars++]);
+        else
+            out[n++] = *pattern;
+    }
+    out[n < size ? n : size - 1] = '\0';
 }
 
-static void
-set_name(struct name_part *part, const char *pattern, int layer)
+/* Most patterns differ from a name behind the layer's number, without a look at the number. */
+static bool
+is_name(const char *pattern, const struct param *p)
 {
+    char name[sizeof p->name];
     const char *star = strchr(pattern, '*');
-    if (star)
-        snprintf(part->name, sizeof part->name, "%.*s%d%s", (int)(star - pattern), pattern, layer,
-                 star + 1);
-    else
-        snprintf(part->name, sizeof part->name, "%s", pattern);
+    size_t before = star ? (size_t)(star - pattern) : strlen(pattern);
+
+    if ((star != NULL) != (p->layer >= 0) || strncmp(pattern, p->name, before) != 0)
+        return false;
+    put_name(name, sizeof name, pattern, p);
+    return strcmp(name, p->name) == 0;
 }
 
 /* The elements of a vector count as its rows. */
@@ -104,6 +157,7 @@ set_rows(struct name_part *part, const struct config *c, const struct param *p, 
 {
     int64_t query = c->num_attention_heads * c->head_dim;
     int64_t key = c->num_key_value_heads * c->head_dim, up = c->intermediate_size;
+    int64_t expert = c->moe_intermediate_size, shared = c->shared_intermediate_size;
     const struct {
         int64_t first, rows;
     } range[] = {
@@ -113,26 +167,38 @@ set_rows(struct name_part *part, const struct config *c, const struct param *p, 
         [ROWS_VALUE] = {query + key, key},
         [ROWS_GATE] = {0, up},
         [ROWS_UP] = {up, up},
+        [ROWS_EXPERT_GATE] = {0, expert},
+        [ROWS_EXPERT_UP] = {expert, expert},
+        [ROWS_SHARED_GATE] = {0, shared},
+        [ROWS_SHARED_UP] = {shared, shared},
     };
     part->first = range[rows].first;
     part->rows = range[rows].rows;
 }
 
-int
-names_parts(const struct config *c, const struct param *p, struct name_part out[NAME_PARTS])
+static int
+add_parts(const struct name_row *rows, const struct config *c, const struct param *p, int n,
+          struct name_part *out)
 {
-    int n = 0;
-    for (const struct name_row *r = families[c->family].rows; r->ours && n < NAME_PARTS; r++) {
-        if (!is_name(r->ours, p->layer, p->name))
+    for (const struct name_row *r = rows; r && r->ours && n < NAME_PARTS; r++) {
+        if (!is_name(r->ours, p))
             continue;
         struct name_part *part = &out[n++];
         *part = (struct name_part){.transposed = r->transposed};
         part->vector = p->kind == PARAM_NORM || p->kind == PARAM_BIAS;
         part->columns = part->vector ? 1 : p->columns;
-        set_name(part, r->theirs, p->layer);
+        put_name(part->name, sizeof part->name, r->theirs, p);
         set_rows(part, c, p, r->rows);
     }
     return n;
+}
+
+int
+names_parts(const struct config *c, const struct param *p, struct name_part out[NAME_PARTS])
+{
+    int n = add_parts(families[c->family].rows, c, p, 0, out);
+
+    return add_parts(families[c->family].more, c, p, n, out);
 }
 
 bool

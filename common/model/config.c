@@ -20,17 +20,21 @@ static const struct {
     {"llama", "LlamaForCausalLM", FAMILY_LLAMA, config_read_llama},
     {"mistral", "MistralForCausalLM", FAMILY_LLAMA, config_read_llama},
     {"gpt2", "GPT2LMHeadModel", FAMILY_GPT2, config_read_gpt2},
+    {"mixtral", "MixtralForCausalLM", FAMILY_MIXTRAL, config_read_llama},
+    {"qwen2", "Qwen2ForCausalLM", FAMILY_QWEN, config_read_llama},
+    {"qwen2_moe", "Qwen2MoeForCausalLM", FAMILY_QWEN, config_read_llama},
+    {"qwen3", "Qwen3ForCausalLM", FAMILY_QWEN, config_read_llama},
+    {"qwen3_moe", "Qwen3MoeForCausalLM", FAMILY_QWEN, config_read_llama},
 };
 enum { MODELS = sizeof models / sizeof models[0] };
+static const char known_types[] =
+    "llama, mistral, gpt2, mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe";
 
 /* Features whose presence, with a value other than the neutral one, changes the model. */
 static const char *const features[] = {
     "quantization_config",
     "compression_config",
-    "num_local_experts",
-    "num_experts",
     "n_routed_experts",
-    "moe_intermediate_size",
     "no_rope_layers",
     "attn_logit_softcapping",
     "final_logit_softcapping",
@@ -42,6 +46,13 @@ static const char *const features[] = {
     "kv_lora_rank",
     "cross_attention_layers",
     "vision_config",
+};
+
+/* The same, but of families with experts. */
+static const char *const expert_features[] = {
+    "num_local_experts",
+    "num_experts",
+    "moe_intermediate_size",
 };
 
 bool
@@ -107,7 +118,7 @@ find_by_type(const struct json_doc *doc, const json_t *root)
         if (strcmp(models[i].model_type, type) == 0)
             return i;
     return json_fail(doc, root, "model_type",
-                     "\"%s\" is not supported (known: llama, mistral, gpt2)", type);
+                     "\"%s\" is not supported (known: %s)", type, known_types);
 }
 
 /* Which of models[] the file is; -1 and an error when it is none or contradicts itself. */
@@ -128,12 +139,10 @@ find_model(const struct json_doc *doc, const json_t *root)
                 by_architecture = i;
         if (by_architecture == MODELS)
             return json_fail(doc, root, "architectures",
-                             "\"%s\" is not supported (known: "
-                             "LlamaForCausalLM, MistralForCausalLM, GPT2LMHeadModel)",
-                             name);
+                             "\"%s\" is not supported (known: those of %s)", name, known_types);
     }
     if (by_type == MODELS && by_architecture == MODELS)
-        return json_fail(doc, root, "model_type", "missing (known: llama, mistral, gpt2)");
+        return json_fail(doc, root, "model_type", "missing (known: %s)", known_types);
     if (by_type != MODELS && by_architecture != MODELS && by_type != by_architecture)
         return json_fail(doc, root, "architectures", "\"%s\" contradicts model_type \"%s\"", name,
                          models[by_type].model_type);
@@ -141,11 +150,22 @@ find_model(const struct json_doc *doc, const json_t *root)
 }
 
 static int
-refuse_features(const struct json_doc *doc, const json_t *root)
+refuse_list(const struct json_doc *doc, const json_t *root, const char *const *list, size_t n)
 {
-    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
-        if (config_has(root, features[i]) && !json_is_false(json_object_get(root, features[i])))
-            return json_fail(doc, root, features[i], "is not supported");
+    for (size_t i = 0; i < n; i++)
+        if (config_has(root, list[i]) && !json_is_false(json_object_get(root, list[i])))
+            return json_fail(doc, root, list[i], "is not supported");
+    return 0;
+}
+
+static int
+refuse_features(const struct json_doc *doc, const json_t *root, bool experts)
+{
+    if (refuse_list(doc, root, features, sizeof features / sizeof features[0]) < 0)
+        return -1;
+    if (!experts && refuse_list(doc, root, expert_features,
+                                sizeof expert_features / sizeof expert_features[0]) < 0)
+        return -1;
 
     bool flag = false;
     if (json_get_bool(doc, root, "is_encoder_decoder", JSON_MAY, &flag) < 0)
@@ -190,7 +210,7 @@ read_document(struct config *c, const struct json_doc *doc)
 
     if (json_root_object(doc, &root) < 0 || (model = find_model(doc, root)) < 0)
         return -1;
-    if (refuse_features(doc, root) < 0)
+    if (refuse_features(doc, root, config_type_has_experts(models[model].model_type)) < 0)
         return -1;
     c->family = models[model].family;
     snprintf(c->model_type, sizeof c->model_type, "%s", models[model].model_type);
@@ -235,6 +255,33 @@ config_load(struct config *c, const char *path)
     return result;
 }
 
+const char *
+config_architecture(const struct config *c)
+{
+    int i = 0;
+
+    while (strcmp(models[i].model_type, c->model_type) != 0)
+        i++;
+    return models[i].architecture;
+}
+
+bool
+config_sparse(const struct config *c, int64_t i)
+{
+    return c->num_experts > 0 && (i + 1) % c->decoder_sparse_step == 0 &&
+           !(c->mlp_only[i / 64] >> (i % 64) & 1);
+}
+
+int64_t
+config_sparse_layers(const struct config *c)
+{
+    int64_t n = 0;
+
+    for (int64_t i = 0; i < c->num_hidden_layers; i++)
+        n += config_sparse(c, i);
+    return n;
+}
+
 void
 config_release(struct config *c)
 {
@@ -275,6 +322,13 @@ config_same_shape(const struct config *a, const struct config *b, struct str *wh
     all &= same(why, "output_bias", a->output_bias, b->output_bias);
     all &= same(why, "mlp_bias", a->mlp_bias, b->mlp_bias);
     all &= same(why, "norm_bias", a->norm_bias, b->norm_bias);
+    all &= same(why, "qk_norm", a->qk_norm, b->qk_norm);
+    all &= same(why, "num_experts", a->num_experts, b->num_experts);
+    all &= same(why, "moe_intermediate_size", a->moe_intermediate_size, b->moe_intermediate_size);
+    all &= same(why, "shared_expert_intermediate_size", a->shared_intermediate_size,
+                b->shared_intermediate_size);
+    for (int64_t i = 0; all && i < a->num_hidden_layers; i++)
+        all &= same(why, "experts in a layer", config_sparse(a, i), config_sparse(b, i));
     all &= same(why, "tie_word_embeddings", a->tie_word_embeddings, b->tie_word_embeddings);
     return all;
 }

@@ -15,15 +15,27 @@
  * keys have the defaults of transformers 5. Dropout is not done (its keys are for training
  * there); of a list of eos_token_id the first counts.
  */
-enum family { FAMILY_LLAMA, FAMILY_GPT2, FAMILIES };
+enum family { FAMILY_LLAMA, FAMILY_GPT2, FAMILY_MIXTRAL, FAMILY_QWEN, FAMILIES };
 enum norm { NORM_RMS, NORM_LAYER };
 enum position { POSITION_ROTARY, POSITION_LEARNED };
 enum mlp { MLP_SWIGLU, MLP_GELU };
 enum rope_scaling { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 };
 
+/* Bounds that keep every product of sizes within 63 bits. */
+enum {
+    CONFIG_MAX_VOCAB = 1 << 24,
+    CONFIG_MAX_HIDDEN = 1 << 18,
+    CONFIG_MAX_INTERMEDIATE = 1 << 20,
+    CONFIG_MAX_LAYERS = 1 << 12,
+    CONFIG_MAX_HEADS = 1 << 13,
+    CONFIG_MAX_HEAD_DIM = 1 << 12,
+    CONFIG_MAX_POSITIONS = 1 << 26,
+    CONFIG_MAX_EXPERTS = 1 << 10
+};
+
 struct config {
     enum family family;
-    char model_type[32]; /* "llama", "mistral", "gpt2" */
+    char model_type[32]; /* "llama", "mistral", "gpt2", "mixtral", "qwen2", "qwen3_moe", ... */
     int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers;
     int64_t num_attention_heads, num_key_value_heads, head_dim, max_position_embeddings;
     enum norm norm;
@@ -37,7 +49,21 @@ struct config {
     enum mlp mlp;
     enum gelu gelu;
     bool attention_bias, output_bias, mlp_bias, norm_bias, tie_word_embeddings;
+    bool qk_norm;           /* an RMS norm of each query and key head, before rotary */
     int64_t sliding_window; /* 0: none */
+    /*
+     * Layers of experts (config_sparse says which) have, instead of the MLP of
+     * intermediate_size, a router and num_experts MLPs of moe_intermediate_size, of which each
+     * token uses num_experts_per_tok, weighted by the softmax of the router's logits (norm_topk_prob:
+     * over the chosen ones alone), and one of shared_intermediate_size (0: none) that all use,
+     * times the sigmoid of a gate of its own.
+     */
+    int64_t num_experts; /* 0: no such layers */
+    int64_t num_experts_per_tok, moe_intermediate_size, shared_intermediate_size;
+    bool norm_topk_prob;
+    double router_aux_loss_coef;
+    int64_t decoder_sparse_step;
+    uint64_t mlp_only[CONFIG_MAX_LAYERS / 64]; /* a bit a layer: mlp_only_layers */
     double initializer_range;
     int64_t bos_token_id, eos_token_id, pad_token_id; /* -1: none */
     char *json; /* the file's text, owned: checkpoints copy it */
@@ -50,6 +76,10 @@ struct config {
 int config_load(struct config *c, const char *path);
 int config_parse(struct config *c, const char *name, const char *json, size_t n);
 void config_release(struct config *c);
+
+/* Does layer i have experts? How many such layers there are. */
+bool config_sparse(const struct config *c, int64_t i);
+int64_t config_sparse_layers(const struct config *c);
 
 /*
  * Appends a config.json that transformers 5 reads, with the values of c: dtype "float32",

@@ -7,21 +7,16 @@
 /*
  * Private to common/model: one reader and one writer a family. A reader fills
  * *c from the keys of root, missing ones as transformers 5 defaults them; what
- * holds for every family is checked afterwards by config.c.
+ * holds for every family is checked afterwards by config.c. config_read_llama reads Mixtral and
+ * Qwen, too, whose experts are config_read_experts's.
  */
 int config_read_llama(struct config *c, const struct json_doc *doc, const json_t *root);
+int config_read_experts(struct config *c, const struct json_doc *doc, const json_t *root);
+bool config_type_has_experts(const char *model_type);
 int config_read_gpt2(struct config *c, const struct json_doc *doc, const json_t *root);
 
-/* Bounds that keep every product of sizes within 63 bits. */
-enum {
-    CONFIG_MAX_VOCAB = 1 << 24,
-    CONFIG_MAX_HIDDEN = 1 << 18,
-    CONFIG_MAX_INTERMEDIATE = 1 << 20,
-    CONFIG_MAX_LAYERS = 1 << 12,
-    CONFIG_MAX_HEADS = 1 << 13,
-    CONFIG_MAX_HEAD_DIM = 1 << 12,
-    CONFIG_MAX_POSITIONS = 1 << 26
-};
+/* "LlamaForCausalLM": of the config's model_type. */
+const char *config_architecture(const struct config *c);
 
 /* A token id that may be null, absent or (eos) a list, of which the first counts; vocab_size bounds
  * a default. */

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "json/write.h"
-#include "model/config.h"
+#include "model/config_read.h"
 
 /* A config.json with the values of a struct config, for transformers 5. */
 
@@ -43,9 +43,51 @@ write_rope(struct json_writer *w, const struct config *c)
 }
 
 static void
+write_mlp_only(struct json_writer *w, const struct config *c)
+{
+    json_begin_array(w, "mlp_only_layers");
+    for (int64_t i = 0; i < c->num_hidden_layers; i++)
+        if (c->mlp_only[i / 64] >> (i % 64) & 1)
+            json_put_int(w, NULL, i);
+    json_end_array(w);
+}
+
+static void
+write_experts(struct json_writer *w, const struct config *c)
+{
+    bool qwen2 = strcmp(c->model_type, "qwen2_moe") == 0;
+
+    json_put_int(w, qwen2 ? "num_experts" : "num_local_experts", c->num_experts);
+    json_put_int(w, "num_experts_per_tok", c->num_experts_per_tok);
+    json_put_real(w, "router_aux_loss_coef", c->router_aux_loss_coef);
+    json_put_bool(w, "output_router_logits", false);
+    if (c->family == FAMILY_MIXTRAL) {
+        json_put_real(w, "router_jitter_noise", 0);
+        return;
+    }
+    json_put_int(w, "moe_intermediate_size", c->moe_intermediate_size);
+    if (qwen2)
+        json_put_int(w, "shared_expert_intermediate_size", c->shared_intermediate_size);
+    json_put_bool(w, "norm_topk_prob", c->norm_topk_prob);
+    json_put_int(w, "decoder_sparse_step", c->decoder_sparse_step);
+    write_mlp_only(w, c);
+}
+
+static void
+write_window(struct json_writer *w, const struct config *c)
+{
+    if (c->family == FAMILY_QWEN)
+        json_put_bool(w, "use_sliding_window", false);
+    else if (c->sliding_window > 0)
+        json_put_int(w, "sliding_window", c->sliding_window);
+    else if (strcmp(c->model_type, "llama") != 0)
+        json_put_null(w, "sliding_window");
+}
+
+static void
 write_llama(struct json_writer *w, const struct config *c)
 {
-    bool mistral = strcmp(c->model_type, "mistral") == 0;
+    bool llama = strcmp(c->model_type, "llama") == 0;
 
     json_put_string(w, "hidden_act", "silu");
     json_put_int(w, "hidden_size", c->hidden_size);
@@ -58,14 +100,15 @@ write_llama(struct json_writer *w, const struct config *c)
     json_put_real(w, "rms_norm_eps", c->norm_eps);
     json_put_real(w, "attention_dropout", 0);
     write_rope(w, c);
-    if (!mistral) {
+    if (strcmp(c->model_type, "qwen2_moe") == 0)
+        json_put_bool(w, "qkv_bias", c->attention_bias);
+    if (llama || c->qk_norm)
         json_put_bool(w, "attention_bias", c->attention_bias);
+    if (llama)
         json_put_bool(w, "mlp_bias", c->mlp_bias);
-    } else if (c->sliding_window > 0) {
-        json_put_int(w, "sliding_window", c->sliding_window);
-    } else {
-        json_put_null(w, "sliding_window");
-    }
+    write_window(w, c);
+    if (c->num_experts > 0)
+        write_experts(w, c);
 }
 
 static void
@@ -88,16 +131,10 @@ void
 config_write(const struct config *c, const char *dtype, struct str *out)
 {
     struct json_writer w = {.out = out, .indent = 2};
-    const char *architecture = "LlamaForCausalLM";
-
-    if (c->family == FAMILY_GPT2)
-        architecture = "GPT2LMHeadModel";
-    else if (strcmp(c->model_type, "mistral") == 0)
-        architecture = "MistralForCausalLM";
 
     json_begin_object(&w, NULL);
     json_begin_array(&w, "architectures");
-    json_put_string(&w, NULL, architecture);
+    json_put_string(&w, NULL, config_architecture(c));
     json_end_array(&w);
     json_put_string(&w, "model_type", c->model_type);
     json_put_string(&w, "dtype", dtype);

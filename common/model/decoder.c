@@ -61,7 +61,7 @@ take_means(struct decoder *d, void **mean, void **rstd)
  * that is carved first.
  */
 static void
-carve_layer(struct decoder *d, struct layer_state *s, const struct layer_state *common)
+carve_layer(struct decoder *d, struct layer_state *s, const struct layer_state *common, bool sparse)
 {
     int64_t tokens = d->capacity, rows = tensor_rows(d, tokens);
     bool training = d->options.training, first = !common;
@@ -71,8 +71,10 @@ carve_layer(struct decoder *d, struct layer_state *s, const struct layer_state *
         *s = *common;
     if (first || training)
         s->x = take_act(d, rows, d->hidden);
-    if (first || (training && recompute == RECOMPUTE_NONE))
+    if (training && recompute == RECOMPUTE_NONE ? !sparse : first)
         s->up = take_act(d, tokens, d->up);
+    if (sparse)
+        moe_carve_layer(d, &s->moe);
     if (first || (training && recompute != RECOMPUTE_FULL)) {
         s->x_mid = take_act(d, rows, d->hidden);
         take_means(d, &s->mean1, &s->rstd1);
@@ -80,6 +82,7 @@ carve_layer(struct decoder *d, struct layer_state *s, const struct layer_state *
         s->qkv = take_act(d, tokens, d->qkv);
         s->context = take_act(d, tokens, d->query);
         s->lse = take_wide(d, tokens, d->heads);
+        qk_norm_carve_layer(d, s);
     }
 }
 
@@ -89,7 +92,9 @@ carve_slot(struct decoder *d, const struct model_piece *p, struct slot *s)
     const struct layer_state *common = &d->slot[0][0].layer[0];
 
     for (int i = 0; i < p->end - p->begin; i++)
-        carve_layer(d, &s->layer[i], &s->layer[i] == common ? NULL : common);
+        carve_layer(d, &s->layer[i], &s->layer[i] == common ? NULL : common,
+                    config_sparse(d->config, p->begin + i));
+    s->router = arena_take_array(&d->arena, (size_t)router_sums(d->config), sizeof *s->router);
     if (!p->head)
         return;
     s->x_final = take_act(d, tensor_rows(d, d->capacity), d->hidden);
@@ -142,6 +147,7 @@ carve_activations(struct decoder *d)
 {
     int64_t tokens = d->capacity, rows = tensor_rows(d, tokens);
 
+    moe_carve(d);
     carve_pieces(d);
     d->h_final = take_act(d, tokens, d->hidden);
     d->h_final_of = NULL;
@@ -153,6 +159,7 @@ carve_activations(struct decoder *d)
     d->d_x = take_act(d, rows, d->hidden);
     d->gathered = rows < tokens ? take_act(d, tokens, d->hidden) : NULL;
     d->d_qkv = take_act(d, tokens, d->qkv);
+    qk_norm_carve(d);
 }
 
 static void
@@ -176,7 +183,8 @@ carve_logits(struct decoder *d)
 static void
 carve_scratch(struct decoder *d)
 {
-    int64_t length = d->options.seq_length / d->context_size, broadest = 2 * d->hidden;
+    int64_t length = d->options.seq_length / d->context_size;
+    int64_t broadest = 2 * most(d->hidden, d->config->head_dim);
     size_t workers = (size_t)threads_count(d->pool), each;
 
     for (int i = 0; i < d->params->count; i++)
@@ -302,7 +310,8 @@ prepare_sizes(struct decoder *d)
     d->kv = d->kv_heads * c->head_dim;
     d->qkv = d->query + 2 * d->kv;
     d->group = d->heads / d->kv_heads;
-    d->intermediate = c->intermediate_size / d->tensor_size;
+    if (config_sparse_layers(c) < c->num_hidden_layers)
+        d->intermediate = c->intermediate_size / d->tensor_size;
     d->up = c->mlp == MLP_SWIGLU ? 2 * d->intermediate : d->intermediate;
     d->vocab = d->params->head >= 0 ? d->params->param[d->params->head].rows : 0;
 }
@@ -360,6 +369,7 @@ prepare(const struct config *c, const struct params *p, const struct decoder_opt
     }
     prepare_sizes(d);
     prepare_pieces(d);
+    d->moe = moe_new(d);
     if (o->arrange && !o->training && o->kernels->ops[o->precision].gemm_arrange)
         d->arranged = mem_zarray((size_t)p->count, sizeof *d->arranged);
     d->written = mem_zarray((size_t)p->count, sizeof *d->written);
@@ -396,6 +406,10 @@ check_options(const struct config *c, const struct decoder_options *o)
     if (o->fp8 && o->part && o->part->tensor_size > 1)
         return err_set(STATUS_FAILED, "fp8-hybrid does not work with tensor-parallel (%d)",
                        o->part->tensor_size);
+    if (o->expert && o->expert->size > 1)
+        return err_set(STATUS_INPUT, "expert parallelism is not supported");
+    if (o->fp8 && c->num_experts > 0)
+        return err_set(STATUS_INPUT, "fp8-hybrid is not supported for models with experts");
     return 0;
 }
 
@@ -472,6 +486,7 @@ decoder_free(struct decoder *d)
     free(d->arranged);
     free(d->written);
     free(d->ring);
+    moe_free(d->moe);
     release_pieces(d);
     free((void *)(uintptr_t)d->options.slots);
     free(d);

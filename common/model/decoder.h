@@ -36,6 +36,8 @@ struct decoder_options {
     int64_t seq_length;
     enum recompute recompute;
     bool training; /* false: forward only, little memory */
+    /* Coefficients of the routers' losses (see struct sequence_loss). */
+    double router_aux_loss, router_z_loss;
     /*
      * A part of the model on one of many ranks; p is params_init_part's of the same part. The
      * groups: NULL is a group of one. All calls that compute are collective over them.
@@ -140,6 +142,12 @@ struct gradients {
 struct sequence_loss {
     double loss, z_loss; /* sums over the scored targets; z_loss is the sum of log_z^2 */
     int64_t scored;
+    /*
+     * Of the whole micro-batch, times its scored targets, and in its first sequence, so that a
+     * step's sum over its scored targets is their mean: the routers' auxiliary loss and z-loss
+     * (router.c) without their coefficients. They are not in loss.
+     */
+    double router_aux_loss, router_z_loss;
 };
 
 /*

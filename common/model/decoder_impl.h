@@ -16,15 +16,28 @@ enum { ROW_CELL = 32 };
 /* Tokens whose logits exist at once. A constant: the head's gradient accumulates chunk by chunk. */
 enum { HEAD_CHUNK = 256 };
 
+/* The same of a layer's experts (moe.c). */
+struct moe_state {
+    void *probs;     /* wide [T][experts]: the router's softmax */
+    void *log_z;     /* wide [T]: log of the sum of the exponentials of its logits */
+    void *up;        /* act [rows][2 inner]: backward turns it into its gradient */
+    void *shared_up; /* act [T][2 shared]: of the shared expert; the same */
+    void *gate;      /* wide [T]: the sigmoid that weighs the shared expert */
+};
+struct moe;
+
 /* What a layer leaves for its backward pass. Layers and slots share what is not kept. */
 struct layer_state {
     void *x, *x_mid; /* act [T][hidden]: the residual stream before attention and before the MLP */
     void *mean1, *rstd1; /* wide [T]; mean: layer norm only */
     void *mean2, *rstd2;
     void *qkv;     /* act [T][qkv], after rotary */
+    void *qk_raw;  /* act [T][query + kv]: queries and keys before their norm */
+    void *qk_rstd; /* wide [T][heads + kv_heads] */
     void *context; /* act [T][query]: attention's output */
     void *lse;     /* wide [sequence][head][length] */
     void *up;      /* act [T][up]; backward turns it into its gradient */
+    struct moe_state moe;
 };
 
 /* What stays of a layer between decoder_backward_input and decoder_backward_weight. */
@@ -39,6 +52,7 @@ struct weight_state {
 struct slot {
     struct layer_state *layer; /* [layers of the piece] */
     void *x_final, *mean_final, *rstd_final; /* of a piece with the head */
+    double *router; /* [router_sums]: over the layers so far; backward: over all */
 };
 
 /* One occurrence of a table row in a batch: sorted by row, then place. */
@@ -108,6 +122,9 @@ struct decoder {
     void *d_narrow;              /* act [T][max(intermediate, query)] */
     void *d_qkv;                 /* act [T][qkv] */
     void *gathered;              /* act [T][hidden]: all tokens' rows (sequence parallelism) */
+    void *qk_line, *qk_d_weight; /* QK-norm, a worker's own: act [query], wide [head_dim] */
+    struct moe *moe;             /* NULL: no layer has experts */
+    double *router;              /* the sums of the slot in hand; NULL: nobody wants them */
 
     /* logits */
     void *logits;         /* wide [HEAD_CHUNK][vocab] */
@@ -306,6 +323,14 @@ void rotary_table(const struct config *c, const struct ops *ops, int64_t positio
 void rotary_apply(const struct decoder *d, void *qkv, const void *cos_sin, bool inverse,
                   int64_t tokens);
 
+/* qk_norm.c: queries and keys of s->qkv in place; their gradients in d_qkv. Nothing without it. */
+void qk_norm_carve(struct decoder *d);
+void qk_norm_carve_layer(struct decoder *d, struct layer_state *s);
+void qk_norm_forward(const struct decoder *d, const struct layer_state *s, int layer,
+                     int64_t tokens);
+void qk_norm_backward(const struct decoder *d, const struct layer_state *s, int layer, void *d_qkv,
+                      int64_t tokens);
+
 /* attention.c; _group: the arguments for a group of heads that both directions share. */
 struct attention attention_group(const struct decoder *d, const struct layer_state *s,
                                  const struct tokens *t, int64_t sequence, int64_t head,
@@ -344,6 +369,37 @@ void mlp_inner_forward(const struct decoder *d, void *inner, const void *up, int
 void mlp_inner_backward(const struct decoder *d, void *d_up, void *inner, const void *up,
                         const void *d_inner, int64_t tokens);
 
+/*
+ * moe.c, of layers with experts: memory, for counting and for taking: what is shared, and what a
+ * layer keeps. forward: y [T][hidden], which may be h, is this tensor rank's part of the sum. again
+ * redoes what was not kept. backward turns d_y into this tensor rank's part of the gradient of h, in
+ * h's place, and adds those of the weights; space is [T][hidden], which may be d_y.
+ */
+struct moe *moe_new(const struct decoder *d);
+void moe_free(struct moe *m);
+void moe_carve(struct decoder *d);
+void moe_carve_layer(struct decoder *d, struct moe_state *s);
+void moe_forward(struct decoder *d, const struct moe_state *s, int layer, void *y, const void *h,
+                 int64_t tokens);
+void moe_again(struct decoder *d, const struct moe_state *s, int layer, const void *h,
+               int64_t tokens);
+void moe_backward(struct decoder *d, const struct moe_state *s, int layer, const void *d_y, void *h,
+                  void *space, int64_t tokens);
+
+/*
+ * router.c: sums over the routers of a micro-batch, carried from layer to layer and, behind the
+ * stream at a piece's border, from piece to piece: counts [experts], probabilities [experts] and
+ * log_z^2. From those of all layers: the losses, and their gradients made ready for a micro-batch
+ * that is `weight` of the loss.
+ */
+int64_t router_sums(const struct config *c);
+void router_losses(const struct decoder *d, const double *sums, int64_t tokens, double *aux,
+                   double *z);
+void router_prepare(const struct decoder *d, const double *sums, int64_t tokens, double weight);
+
+/* tensor.c: wide numbers of which every tensor rank has a part. */
+void sum_parts(struct decoder *d, void *wide, int64_t n);
+
 /* embedding.c: of a tensor rank, with the rows of its part of the vocabulary alone. */
 void embedding_forward(const struct decoder *d, void *x, const uint32_t *ids, int64_t tokens);
 void embedding_backward(const struct decoder *d, const void *dx, const uint32_t *ids,
@@ -361,8 +417,10 @@ void logits_of(const struct decoder *d, const void *h, int64_t tokens, void *log
  * layer.c: attention and MLP of layer i, whose state is s. forward: x is the stream before the
  * layer ahead's delta, which is added (NULL: s->x is set); leaves d->delta. backward turns d->d_x
  * into the gradient of s->x, after it has redone what was not kept; w NULL: with the gradients of
- * its products' weights, else these are left to layer_backward_weight.
+ * its products' weights, else these are left to layer_backward_weight. mlp_forward: from d->h to
+ * d->delta.
  */
+void mlp_forward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t);
 void layer_forward(struct decoder *d, const struct layer_state *s, int i, const void *x,
                    const struct tokens *t);
 void layer_backward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t,

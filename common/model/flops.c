@@ -11,44 +11,58 @@ attended(const struct config *c, int64_t length)
     return window * (window + 1) / 2 + ((double)length - window) * window;
 }
 
-struct layer_flops {
-    double linear;   /* of all matrices */
-    double up, down; /* of the MLP's first, and its second, which is never redone */
-    double product;  /* q k, or p v */
+/* Weights that a token meets in a layer's MLP: its first matrices, and its last, never redone. */
+struct mlp_weights {
+    double up, down;
+    double router; /* with the shared expert's gate */
 };
 
-static struct layer_flops
-count_layer(const struct config *c, int64_t length)
+static struct mlp_weights
+mlp_of(const struct config *c, int64_t layer)
 {
-    double tokens = (double)length, hidden = (double)c->hidden_size;
-    double query = (double)(c->num_attention_heads * c->head_dim);
-    double kv = (double)(c->num_key_value_heads * c->head_dim),
-           inner = (double)c->intermediate_size;
-    double up = c->mlp == MLP_SWIGLU ? 2 * inner : inner;
-    double weights = (query + 2 * kv) * hidden + query * hidden + up * hidden + inner * hidden;
+    double hidden = (double)c->hidden_size, gated = c->mlp == MLP_SWIGLU ? 2 : 1;
+    double inner = (double)c->intermediate_size;
 
-    return (struct layer_flops){2 * tokens * weights, 2 * tokens * up * hidden,
-                                2 * tokens * inner * hidden, 2 * query * attended(c, length)};
+    if (!config_sparse(c, layer))
+        return (struct mlp_weights){gated * inner * hidden, inner * hidden, 0};
+    inner = (double)(c->num_experts_per_tok * c->moe_intermediate_size +
+                     c->shared_intermediate_size);
+    return (struct mlp_weights){
+        2 * inner * hidden, inner * hidden,
+        (double)(c->num_experts + (c->shared_intermediate_size > 0)) * hidden};
 }
 
 /*
  * Backward is twice forward. Blocked attention computes the scores once more
  * there, which counts as recomputation.
  */
+static void
+add_layer(const struct config *c, int64_t length, int64_t layer, enum recompute r,
+          struct flops *out)
+{
+    double tokens = (double)length, hidden = (double)c->hidden_size;
+    double query = (double)(c->num_attention_heads * c->head_dim);
+    double kv = (double)(c->num_key_value_heads * c->head_dim);
+    double product = 2 * query * attended(c, length); /* q k, or p v */
+    struct mlp_weights m = mlp_of(c, layer);
+    double first = (query + 2 * kv) * hidden + query * hidden + m.router + m.up;
+
+    out->forward += 2 * tokens * (first + m.down) + 2 * product;
+    out->recompute += product;
+    if (r == RECOMPUTE_SELECTIVE)
+        out->recompute += 2 * tokens * m.up;
+    if (r == RECOMPUTE_FULL)
+        out->recompute += 2 * tokens * first + 2 * product;
+}
+
 void
 decoder_flops(const struct config *c, int64_t seq_length, enum recompute r, struct flops *out)
 {
-    struct layer_flops l = count_layer(c, seq_length);
-    double layers = (double)c->num_hidden_layers;
-    double head = 2 * (double)seq_length * (double)c->hidden_size * (double)c->vocab_size;
-
-    out->forward = layers * (l.linear + 2 * l.product) + head;
+    *out = (struct flops){0};
+    for (int64_t i = 0; i < c->num_hidden_layers; i++)
+        add_layer(c, seq_length, i, r, out);
+    out->forward += 2 * (double)seq_length * (double)c->hidden_size * (double)c->vocab_size;
     out->backward = 2 * out->forward;
-    out->recompute = layers * l.product;
-    if (r == RECOMPUTE_SELECTIVE)
-        out->recompute += layers * l.up;
-    if (r == RECOMPUTE_FULL)
-        out->recompute += layers * (l.linear - l.down + 2 * l.product);
 }
 
 struct shape_list {
@@ -77,17 +91,29 @@ add_linear(struct shape_list *s, int64_t tokens, int64_t out, int64_t in, bool l
                   .ta = true, .m = out, .n = in, .k = tokens, .c_wide = true, .accumulate = true});
 }
 
+static void
+add_mlp(struct shape_list *s, int64_t tokens, int64_t gated, int64_t inner, int64_t hidden)
+{
+    add_linear(s, tokens, gated * inner, hidden, false);
+    add_linear(s, tokens, hidden, inner, false);
+}
+
 int
 decoder_gemm_shapes(const struct config *c, int64_t tokens, struct gemm *out, int max)
 {
     struct shape_list s = {.out = out, .max = max};
     int64_t query = c->num_attention_heads * c->head_dim, kv = c->num_key_value_heads * c->head_dim;
-    int64_t up = c->mlp == MLP_SWIGLU ? 2 * c->intermediate_size : c->intermediate_size;
+    int64_t gated = c->mlp == MLP_SWIGLU ? 2 : 1, sparse = config_sparse_layers(c);
 
     add_linear(&s, tokens, query + 2 * kv, c->hidden_size, false);
     add_linear(&s, tokens, c->hidden_size, query, false);
-    add_linear(&s, tokens, up, c->hidden_size, false);
-    add_linear(&s, tokens, c->hidden_size, c->intermediate_size, false);
+    if (sparse < c->num_hidden_layers)
+        add_mlp(&s, tokens, gated, c->intermediate_size, c->hidden_size);
+    if (sparse > 0) /* as if the load were even */
+        add_mlp(&s, tokens * c->num_experts_per_tok / c->num_experts + 1, gated,
+                c->moe_intermediate_size, c->hidden_size);
+    if (c->shared_intermediate_size > 0)
+        add_mlp(&s, tokens, gated, c->shared_intermediate_size, c->hidden_size);
     add_linear(&s, tokens < HEAD_CHUNK ? tokens : HEAD_CHUNK, c->vocab_size, c->hidden_size, true);
     return s.count;
 }

@@ -126,7 +126,7 @@ attend(void *arg, size_t head, int worker)
 
 /* As layer_forward, over the cache. */
 static void
-extend_layer(const struct decoder *d, const struct kv_cache *c, int i, int64_t n)
+extend_layer(struct decoder *d, const struct kv_cache *c, int i, int64_t n)
 {
     const struct layer_params *p = &d->params->layer[i];
     const struct layer_state *s = slot_layer(d, 0, d->slot[0], i);
@@ -136,19 +136,18 @@ extend_layer(const struct decoder *d, const struct kv_cache *c, int i, int64_t n
 
     norm_forward(d, &norm1, d->h, s->x, first ? s->x : s[-1].x_mid, first ? NULL : d->delta, n);
     linear_forward(d, s->qkv, d->h, p->qkv, p->qkv_bias, n);
+    qk_norm_forward(d, s, i, n);
     rotary_apply(d, s->qkv, c->cos_sin, false, n);
     store_keys(c, i, s->qkv, n);
     run_cells(d, d->kv_heads, 1, attend, &job);
     linear_forward(d, d->delta, s->context, p->output, p->output_bias, n);
     norm_forward(d, &norm2, d->h, s->x_mid, s->x, d->delta, n);
-    linear_forward(d, s->up, d->h, p->up, p->up_bias, n);
-    mlp_inner_forward(d, d->inner, s->up, n);
-    linear_forward(d, d->delta, d->inner, p->down, p->down_bias, n);
+    mlp_forward(d, s, i, &(struct tokens){.count = n, .rows = n});
 }
 
 /* n <= d->capacity tokens; the last `want` of them get logits. */
 static void
-extend_chunk(const struct decoder *d, struct kv_cache *c, const uint32_t *ids, int64_t n,
+extend_chunk(struct decoder *d, struct kv_cache *c, const uint32_t *ids, int64_t n,
              int64_t want, void *logits)
 {
     int64_t window = d->config->sliding_window, layers = d->config->num_hidden_layers;
@@ -202,6 +201,7 @@ decoder_extend(struct decoder *d, struct kv_cache *c, const uint32_t *ids, int64
 {
     if (check_extend(d, c, ids, n, want) < 0)
         return -1;
+    d->router = NULL;
     for (int64_t at = 0; at < n; at += d->capacity) {
         int64_t size = n - at < d->capacity ? n - at : d->capacity;
         int64_t left = n - at - size;                   /* tokens behind this chunk */

@@ -56,24 +56,40 @@ attention_forward(struct decoder *d, const struct layer_state *s, int i,
     const struct layer_params *p = &d->params->layer[i];
 
     linear_forward(d, s->qkv, d->h, p->qkv, p->qkv_bias, t->count);
+    qk_norm_forward(d, s, i, t->count);
     rotary_apply(d, s->qkv, d->cos_sin, false, t->count);
     attention_all_forward(d, s, t);
     linear_forward_sum(d, d->delta, s->context, p->output, p->output_bias, t);
+}
+
+/* From the norm's output in d->h to d->delta. */
+void
+mlp_forward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t)
+{
+    const struct layer_params *p = &d->params->layer[i];
+
+    if (p->router >= 0) {
+        void *partial = partial_of(d, d->delta);
+
+        moe_forward(d, &s->moe, i, partial, d->h, t->count);
+        sum_rows(d, d->delta, partial, t);
+        return;
+    }
+    linear_forward(d, s->up, d->h, p->up, p->up_bias, t->count);
+    mlp_inner_forward(d, d->inner, s->up, t->count);
+    linear_forward_sum(d, d->delta, d->inner, p->down, p->down_bias, t);
 }
 
 void
 layer_forward(struct decoder *d, const struct layer_state *s, int i, const void *x,
               const struct tokens *t)
 {
-    const struct layer_params *p = &d->params->layer[i];
     struct norm_at norm1 = layer_norm1(d, s, i), norm2 = layer_norm2(d, s, i);
 
     norm_all(d, &norm1, d->h, s->x, x ? x : s->x, x ? d->delta : NULL, t);
     attention_forward(d, s, i, t);
     norm_all(d, &norm2, d->h, s->x_mid, s->x, d->delta, t);
-    linear_forward(d, s->up, d->h, p->up, p->up_bias, t->count);
-    mlp_inner_forward(d, d->inner, s->up, t->count);
-    linear_forward_sum(d, d->delta, d->inner, p->down, p->down_bias, t);
+    mlp_forward(d, s, i, t);
 }
 
 /*
@@ -92,7 +108,9 @@ layer_again(struct decoder *d, const struct layer_state *s, int i, const struct 
         attention_forward(d, s, i, t);
     }
     norm_all(d, &norm2, d->h, s->x_mid, full ? s->x : s->x_mid, full ? d->delta : NULL, t);
-    if (d->options.recompute != RECOMPUTE_NONE)
+    if (p->router >= 0)
+        moe_again(d, &s->moe, i, d->h, t->count);
+    else if (d->options.recompute != RECOMPUTE_NONE)
         linear_forward(d, s->up, d->h, p->up, p->up_bias, t->count);
 }
 
@@ -111,6 +129,18 @@ set_aside(const struct decoder *d, void *to, const void *from, int64_t rows, int
 {
     if (to && to != from)
         memcpy(to, from, (size_t)(rows * columns) * d->ops->act_size);
+}
+
+/* Experts do their weights at once: they have no place to be put aside in. */
+static void
+experts_backward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t)
+{
+    struct norm_at norm2 = layer_norm2(d, s, i);
+
+    moe_backward(d, &s->moe, i, gathered(d, d->d_x, t), d->d_h,
+                 t->rows < t->count ? d->gathered : d->d_x_other, t->count);
+    norm_all_backward(d, &norm2, d->d_x_other, d->d_h, d->d_x, s->x_mid, t);
+    swap_d_x(d);
 }
 
 /* A norm's output is redone in d_h just before the product that wants it, whose result then takes
@@ -158,6 +188,7 @@ attention_backward(struct decoder *d, const struct layer_state *s, int i, const 
     }
     attention_all_backward(d, s, t, d->d_narrow, d_qkv);
     rotary_apply(d, d_qkv, d->cos_sin, true, n);
+    qk_norm_backward(d, s, i, d_qkv, n);
     if (w) {
         linear_backward_input(d, d->d_h, d_qkv, p->qkv, n);
     } else {
@@ -173,7 +204,10 @@ layer_backward(struct decoder *d, const struct layer_state *s, int i, const stru
                const struct weight_state *w)
 {
     layer_again(d, s, i, t);
-    mlp_backward(d, s, i, t, w);
+    if (d->params->layer[i].router >= 0)
+        experts_backward(d, s, i, t);
+    else
+        mlp_backward(d, s, i, t, w);
     attention_backward(d, s, i, t, w);
 }
 
@@ -186,9 +220,11 @@ layer_backward_weight(struct decoder *d, const struct layer_state *s, int i,
     struct norm_at norm1 = layer_norm1(d, s, i), norm2 = layer_norm2(d, s, i);
     int64_t n = t->count;
 
-    linear_backward_weight(d, gathered(d, w->d_down, t), w->inner, p->down, p->down_bias, n);
-    norm_all(d, &norm2, d->d_h, NULL, w->x_mid ? w->x_mid : s->x_mid, NULL, t);
-    linear_backward_weight(d, w->d_up ? w->d_up : s->up, d->d_h, p->up, p->up_bias, n);
+    if (p->router < 0) {
+        linear_backward_weight(d, gathered(d, w->d_down, t), w->inner, p->down, p->down_bias, n);
+        norm_all(d, &norm2, d->d_h, NULL, w->x_mid ? w->x_mid : s->x_mid, NULL, t);
+        linear_backward_weight(d, w->d_up ? w->d_up : s->up, d->d_h, p->up, p->up_bias, n);
+    }
     linear_backward_weight(d, gathered(d, w->d_out, t), w->context ? w->context : s->context, p->output,
                            p->output_bias, n);
     norm_all(d, &norm1, d->d_h, NULL, s->x, NULL, t);

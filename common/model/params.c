@@ -1,4 +1,4 @@
-#include "model/params.h"
+#include "model/params_impl.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 enum {
     PARAM_ALIGN = 16, /* elements: 64 bytes of float */
-    PARAMS_PER_LAYER = 12,
+    PARAMS_PER_LAYER = 14,
     PARAMS_OUTSIDE = 5
 };
 
@@ -20,14 +20,6 @@ align_up(int64_t n)
 {
     return (n + PARAM_ALIGN - 1) / PARAM_ALIGN * PARAM_ALIGN;
 }
-
-/* The table being made, and whose part of the model it is. */
-struct making {
-    struct params *p;
-    const struct config *c;
-    struct model_part part; /* sizes >= 1 */
-    int whole;              /* number of the next tensor of the whole table */
-};
 
 /* Begins a tensor of the whole table. NULL: the part does not have it. */
 static struct param *
@@ -47,6 +39,7 @@ begin(struct making *m, bool held, enum param_kind kind, int layer, const char *
     t->kind = kind;
     t->decay = kind == PARAM_MATRIX || kind == PARAM_EMBEDDING;
     t->layer = layer;
+    t->expert = -1;
     t->columns = columns;
     t->vector = -1;
     t->whole = (struct place_in_whole){.index = index, .rows = rows, .columns = columns};
@@ -101,9 +94,8 @@ cut(int64_t n, int rank, int size)
     return n / size * rank + n % size * rank / size;
 }
 
-/* A tensor that every tensor rank has: the first one counts it. */
-static int
-add_same(struct making *m, bool held, enum param_kind kind, int layer, const char *name,
+int
+making_same(struct making *m, bool held, enum param_kind kind, int layer, const char *name,
          int64_t rows, int64_t columns)
 {
     struct param *t = begin(m, held, kind, layer, name, rows, columns);
@@ -113,9 +105,8 @@ add_same(struct making *m, bool held, enum param_kind kind, int layer, const cha
     return end(m, t);
 }
 
-/* `blocks` blocks of rows, each cut by tensor rank; or of elements of a vector. */
-static int
-add_rows(struct making *m, bool held, enum param_kind kind, int layer, const char *name,
+int
+making_rows(struct making *m, bool held, enum param_kind kind, int layer, const char *name,
          int64_t blocks, int64_t rows, int64_t columns)
 {
     struct param *t = begin(m, held, kind, layer, name, blocks * rows, columns);
@@ -128,9 +119,8 @@ add_rows(struct making *m, bool held, enum param_kind kind, int layer, const cha
     return end(m, t);
 }
 
-/* A matrix whose columns are cut. */
-static int
-add_columns(struct making *m, bool held, int layer, const char *name, int64_t rows, int64_t columns)
+int
+making_columns(struct making *m, bool held, int layer, const char *name, int64_t rows, int64_t columns)
 {
     struct param *t = begin(m, held, PARAM_MATRIX, layer, name, rows, columns);
     int rank = m->part.tensor_rank, size = m->part.tensor_size;
@@ -172,15 +162,19 @@ add_attention(struct making *m, bool held, int i)
     struct layer_params *l = &m->p->layer[i];
     int64_t hidden = c->hidden_size, heads = c->num_attention_heads * c->head_dim;
 
-    l->attention_norm = add_same(m, held, PARAM_NORM, i, "attention_norm.weight", hidden, 1);
+    l->attention_norm = making_same(m, held, PARAM_NORM, i, "attention_norm.weight", hidden, 1);
     if (c->norm_bias)
-        l->attention_norm_bias = add_same(m, held, PARAM_BIAS, i, "attention_norm.bias", hidden, 1);
+        l->attention_norm_bias = making_same(m, held, PARAM_BIAS, i, "attention_norm.bias", hidden, 1);
     l->qkv = add_qkv(m, held, PARAM_MATRIX, i, "attention.qkv.weight", hidden);
     if (c->attention_bias)
         l->qkv_bias = add_qkv(m, held, PARAM_BIAS, i, "attention.qkv.bias", 1);
-    l->output = add_columns(m, held, i, "attention.output.weight", hidden, heads);
+    if (c->qk_norm) {
+        l->query_norm = making_same(m, held, PARAM_NORM, i, "attention.query_norm.weight", c->head_dim, 1);
+        l->key_norm = making_same(m, held, PARAM_NORM, i, "attention.key_norm.weight", c->head_dim, 1);
+    }
+    l->output = making_columns(m, held, i, "attention.output.weight", hidden, heads);
     if (c->output_bias)
-        l->output_bias = add_same(m, held, PARAM_BIAS, i, "attention.output.bias", hidden, 1);
+        l->output_bias = making_same(m, held, PARAM_BIAS, i, "attention.output.bias", hidden, 1);
 }
 
 static void
@@ -191,14 +185,14 @@ add_mlp(struct making *m, bool held, int i)
     int64_t hidden = c->hidden_size, inner = c->intermediate_size;
     bool gated = c->mlp == MLP_SWIGLU;
 
-    l->up = add_rows(m, held, PARAM_MATRIX, i, gated ? "mlp.gate_up.weight" : "mlp.up.weight",
+    l->up = making_rows(m, held, PARAM_MATRIX, i, gated ? "mlp.gate_up.weight" : "mlp.up.weight",
                      gated ? 2 : 1, inner, hidden);
     if (c->mlp_bias)
-        l->up_bias = add_rows(m, held, PARAM_BIAS, i, gated ? "mlp.gate_up.bias" : "mlp.up.bias",
+        l->up_bias = making_rows(m, held, PARAM_BIAS, i, gated ? "mlp.gate_up.bias" : "mlp.up.bias",
                               gated ? 2 : 1, inner, 1);
-    l->down = add_columns(m, held, i, "mlp.down.weight", hidden, inner);
+    l->down = making_columns(m, held, i, "mlp.down.weight", hidden, inner);
     if (c->mlp_bias)
-        l->down_bias = add_same(m, held, PARAM_BIAS, i, "mlp.down.bias", hidden, 1);
+        l->down_bias = making_same(m, held, PARAM_BIAS, i, "mlp.down.bias", hidden, 1);
 }
 
 static void
@@ -209,10 +203,13 @@ add_layer(struct making *m, bool held, int i)
 
     memset(l, -1, sizeof *l); /* every index absent */
     add_attention(m, held, i);
-    l->mlp_norm = add_same(m, held, PARAM_NORM, i, "mlp_norm.weight", hidden, 1);
+    l->mlp_norm = making_same(m, held, PARAM_NORM, i, "mlp_norm.weight", hidden, 1);
     if (m->c->norm_bias)
-        l->mlp_norm_bias = add_same(m, held, PARAM_BIAS, i, "mlp_norm.bias", hidden, 1);
-    add_mlp(m, held, i);
+        l->mlp_norm_bias = making_same(m, held, PARAM_BIAS, i, "mlp_norm.bias", hidden, 1);
+    if (config_sparse(m->c, i))
+        making_experts(m, held, i);
+    else
+        add_mlp(m, held, i);
 }
 
 static bool
@@ -230,14 +227,14 @@ add_tables(struct making *m, bool embedding, bool head)
     const struct config *c = m->c;
     bool tied = c->tie_word_embeddings;
 
-    m->p->embedding = add_rows(m, embedding || (head && tied), PARAM_EMBEDDING, -1,
+    m->p->embedding = making_rows(m, embedding || (head && tied), PARAM_EMBEDDING, -1,
                                "embedding.weight", 1, c->vocab_size, c->hidden_size);
     /* Of the two stages that hold a tied table the first counts it. */
     for (int i = 0; head && tied && !embedding && i < m->p->param[0].whole.runs; i++)
         m->p->param[0].whole.run[i].counted = false;
     m->p->position = -1;
     if (c->position == POSITION_LEARNED)
-        m->p->position = add_same(m, embedding, PARAM_EMBEDDING, -1, "position.weight",
+        m->p->position = making_same(m, embedding, PARAM_EMBEDDING, -1, "position.weight",
                                   c->max_position_embeddings, c->hidden_size);
 }
 
@@ -247,14 +244,14 @@ add_head(struct making *m, bool head)
     const struct config *c = m->c;
     struct params *p = m->p;
 
-    p->final_norm = add_same(m, head, PARAM_NORM, -1, "final_norm.weight", c->hidden_size, 1);
+    p->final_norm = making_same(m, head, PARAM_NORM, -1, "final_norm.weight", c->hidden_size, 1);
     p->final_norm_bias = -1;
     if (c->norm_bias)
-        p->final_norm_bias = add_same(m, head, PARAM_BIAS, -1, "final_norm.bias", c->hidden_size, 1);
+        p->final_norm_bias = making_same(m, head, PARAM_BIAS, -1, "final_norm.bias", c->hidden_size, 1);
     if (c->tie_word_embeddings)
         p->head = head ? p->embedding : -1;
     else
-        p->head = add_rows(m, head, PARAM_MATRIX, -1, "head.weight", 1, c->vocab_size, c->hidden_size);
+        p->head = making_rows(m, head, PARAM_MATRIX, -1, "head.weight", 1, c->vocab_size, c->hidden_size);
 }
 
 static int
@@ -268,13 +265,13 @@ check_part(const struct config *c, const struct model_part *part)
     if (kv % size != 0 && size % kv != 0)
         return err_set(STATUS_INPUT, "num_key_value_heads (%lld) and tensor-parallel (%lld): neither divides the other",
                        (long long)kv, (long long)size);
-    if (c->intermediate_size % size != 0)
+    if (config_sparse_layers(c) < c->num_hidden_layers && c->intermediate_size % size != 0)
         return err_set(STATUS_INPUT, "intermediate_size (%lld) is not a multiple of tensor-parallel (%lld)",
                        (long long)c->intermediate_size, (long long)size);
     if (c->vocab_size < size)
         return err_set(STATUS_INPUT, "vocab_size (%lld) is less than tensor-parallel (%lld)",
                        (long long)c->vocab_size, (long long)size);
-    return 0;
+    return making_check_experts(c, part);
 }
 
 int
@@ -293,7 +290,9 @@ params_init_part(struct params *p, const struct config *c, const struct model_pa
         embedding |= given->piece[i].embedding;
         head |= given->piece[i].head;
     }
-    p->param = mem_zarray(layers * PARAMS_PER_LAYER + PARAMS_OUTSIDE, sizeof *p->param);
+    making_split_experts(&m);
+    p->param = mem_zarray(layers * PARAMS_PER_LAYER + making_most_experts(&m) + PARAMS_OUTSIDE,
+                          sizeof *p->param);
     p->layer = mem_zarray(layers, sizeof *p->layer);
     add_tables(&m, embedding, head);
     for (int i = 0; i < (int)layers; i++)

@@ -20,6 +20,11 @@
  *   layers.N.mlp.gate_up.weight/.bias [2 intermediate][hidden]: gate rows, up rows (SwiGLU)
  *   layers.N.mlp.up.weight/.bias [intermediate][hidden] (GELU)
  *   layers.N.mlp.down.weight/.bias [hidden][intermediate]
+ *   layers.N.attention.query_norm.weight, key_norm.weight [head_dim] (QK-norm, before output)
+ *   layers.N.mlp.router.weight [experts][hidden], of a layer with experts, and in the MLP's place:
+ *   layers.N.mlp.experts.E.gate_up.weight [2 inner][hidden], .down.weight [hidden][inner], each E
+ *   layers.N.mlp.shared.gate_up.weight [2 shared][hidden], .down.weight [hidden][shared]
+ *   layers.N.mlp.shared_gate.weight [1][hidden]
  *   final_norm.weight/.bias [hidden]            head.weight [vocab][hidden] (untied)
  */
 enum param_kind { PARAM_MATRIX, PARAM_EMBEDDING, PARAM_NORM, PARAM_BIAS };
@@ -66,6 +71,7 @@ struct param {
     bool decay;            /* weight decay applies (DESIGN.md: not to norms and biases) */
     bool residual_output;  /* attention.output and mlp.down, for depth-scaled initialization */
     int layer;             /* -1: none */
+    int expert;            /* -1: none */
     int64_t rows, columns; /* vectors: rows = 1 */
     int64_t offset, size;  /* elements in the flat array */
     int64_t vector;        /* norms, biases: offset in the array of those alone; else -1 */
@@ -76,7 +82,10 @@ struct param {
  * that the part does not hold). */
 struct layer_params {
     int attention_norm, attention_norm_bias, qkv, qkv_bias, output, output_bias;
+    int query_norm, key_norm;
     int mlp_norm, mlp_norm_bias, up, up_bias, down, down_bias; /* up: gate_up for SwiGLU */
+    int router, experts; /* experts: gate_up of the first held one; its down, and the next ones' follow */
+    int shared_up, shared_down, shared_gate;
 };
 
 struct params {
@@ -150,6 +159,9 @@ struct extent {
 /* The extents of block `block`: at most 3. Returns how many. */
 enum { BLOCK_EXTENTS = 3 };
 int params_block_extents(const struct params *p, int64_t block, struct extent out[BLOCK_EXTENTS]);
+
+/* Parameters of a whole model that one token uses: of the experts those that it is sent to. */
+int64_t params_active(const struct params *p, const struct config *c);
 
 void params_release(struct params *p);
 int params_find(const struct params *p, const char *name); /* index or -1 */

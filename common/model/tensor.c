@@ -155,6 +155,13 @@ linear_forward_sum(struct decoder *d, void *y, const void *x, int weight, int bi
     sum_rows(d, y, partial, t);
 }
 
+void
+sum_parts(struct decoder *d, void *wide, int64_t n)
+{
+    if (!alone(d))
+        note(d, comm_sum(d->options.tensor, wide, (size_t)n, type_of(d->ops->wide_size)));
+}
+
 /* ---- loss ---- */
 
 void
@@ -214,6 +221,16 @@ is_norm(const struct params *p, int i)
            (l && (i == l->attention_norm_bias || i == l->mlp_norm_bias));
 }
 
+/* Of each head: a rank has the part of its own heads. */
+static bool
+is_head_norm(const struct params *p, int i)
+{
+    const struct param *t = &p->param[i];
+    const struct layer_params *l = t->layer < 0 ? NULL : &p->layer[t->layer];
+
+    return l && (i == l->query_norm || i == l->key_norm);
+}
+
 static bool
 is_qkv(const struct params *p, int i)
 {
@@ -245,7 +262,7 @@ tensor_sum_gradients(struct decoder *d, int begin, int end)
     for (int i = begin; i < end && i < p->count; i++) {
         int64_t size = p->param[i].size, queries = size / d->qkv * d->query;
 
-        if (is_norm(p, i) && in_runs(d))
+        if (is_head_norm(p, i) || (is_norm(p, i) && in_runs(d)))
             sum_gradient(d, d->options.tensor, i, 0, size);
         else if (is_qkv(p, i) && shared_keys)
             sum_gradient(d, d->same_keys, i, queries, size - queries);

@@ -23,10 +23,41 @@ sum_losses(const struct decoder *d, const struct batch *b, struct sequence_loss 
     }
 }
 
+/* What the micro-batch is of the loss: this rank's scored targets. */
+static double
+scored_share(const struct batch *b)
+{
+    int64_t scored = 0;
+
+    for (int64_t i = 0; i < b->sequences * b->length; i++)
+        scored += b->targets[i] >= 0;
+    return (double)scored;
+}
+
+static void
+report_routers(const struct decoder *d, const struct slot *s, const struct tokens *t,
+               const struct batch *mine, struct sequence_loss *out)
+{
+    double share = scored_share(mine);
+
+    if (!d->moe)
+        return;
+    router_losses(d, s->router, t->count, &out->router_aux_loss, &out->router_z_loss);
+    out->router_aux_loss *= share;
+    out->router_z_loss *= share;
+}
+
 static size_t
 stream_bytes(const struct decoder *d, const struct tokens *t)
 {
     return (size_t)(t->rows * d->hidden) * d->ops->act_size;
+}
+
+/* Bytes of the routers' sums, behind the stream where it crosses a piece's border. */
+static size_t
+sums_bytes(const struct decoder *d)
+{
+    return (size_t)router_sums(d->config) * sizeof(double);
 }
 
 /* ---- weights and gradients of units ---- */
@@ -172,6 +203,7 @@ leave_piece(struct decoder *d, int piece, struct slot *s, const struct tokens *t
 
     if (!p->head) {
         d->ops->add(y, x_mid, d->delta, t->rows * d->hidden);
+        memcpy((char *)y + stream_bytes(d, t), s->router, sums_bytes(d));
         return 0;
     }
     if (unit_need(d, (int)d->config->num_hidden_layers + 1, -1) < 0)
@@ -190,15 +222,20 @@ forward(struct decoder *d, int piece, int slot, const struct batch *b, const voi
     struct tokens t = tokens_of(d, b->sequences, b->length);
     struct slot *s = slot_of(d, piece, slot);
     void *first = s->layer[0].x;
+    size_t sums = sums_bytes(d);
 
     if (decoder_check_batch(d, b) < 0)
         return -1;
     d->failed = 0;
     struct batch mine = context_batch(d, b);
-    if (!p->embedding)
+    d->router = s->router;
+    memset(s->router, 0, sums);
+    if (!p->embedding) {
         memcpy(first, x, stream_bytes(d, &t));
-    else if (embed(d, p, &mine, &t, first) < 0)
+        memcpy(s->router, (const char *)x + stream_bytes(d, &t), sums);
+    } else if (embed(d, p, &mine, &t, first) < 0) {
         return -1;
+    }
     if (forward_layers(d, piece, s, &t) < 0 || leave_piece(d, piece, s, &t, y) < 0)
         return -1;
     return d->failed;
@@ -241,6 +278,7 @@ backward_head(struct decoder *d, const struct model_piece *p, const struct slot 
     restore_h_final(d, s, t);
     loss_run(d, d->h_final, d->d_h, b->targets, t->count, scale, z, true);
     sum_losses(d, b, out);
+    report_routers(d, s, t, b, out);
     sum_rows(d, d_h, d->d_h, t);
     norm_backward(d, &final, d->d_x, d_h, NULL, s->x_final, t->rows);
     head_done(d);
@@ -289,14 +327,19 @@ backward(struct decoder *d, int piece, int slot, int weight_slot, const struct b
     d->gradients = g;
     d->recording = true;
     struct batch mine = context_batch(d, b);
-    if (!p->head)
+    if (!p->head) {
         memcpy(d->d_x, dy, stream_bytes(d, &t));
-    else if (backward_head(d, p, s, &mine, &t, scale, z, out) < 0)
+        memcpy(s->router, (const char *)dy + stream_bytes(d, &t), sums_bytes(d));
+    } else if (backward_head(d, p, s, &mine, &t, scale, z, out) < 0) {
         return -1;
+    }
+    if (d->moe)
+        router_prepare(d, s->router, t.count, scale * scored_share(&mine));
     if (backward_layers(d, piece, s, &t, weight_slot) < 0)
         return -1;
     if (!p->embedding) {
         memcpy(dx, d->d_x, stream_bytes(d, &t));
+        memcpy((char *)dx + stream_bytes(d, &t), s->router, sums_bytes(d));
     } else {
         embedding_backward(d, gathered(d, d->d_x, &t), mine.inputs, t.count);
         embeddings_ready(d);
@@ -342,8 +385,10 @@ decoder_backward_weight(struct decoder *d, int piece, int slot, int weight_slot,
 int64_t
 decoder_border(const struct decoder *d, int64_t sequences, size_t *element)
 {
-    *element = d->ops->act_size;
-    return tokens_of(d, sequences, d->options.seq_length).rows * d->hidden;
+    size_t size = *element = d->ops->act_size;
+
+    return tokens_of(d, sequences, d->options.seq_length).rows * d->hidden +
+           (int64_t)((sums_bytes(d) + size - 1) / size);
 }
 
 /* ---- the whole model ---- */
@@ -362,6 +407,7 @@ decoder_loss_piece(struct decoder *d, int piece, int slot, const struct batch *b
     loss_run(d, d->h_final, NULL, mine.targets, t.count, 0, 0, false);
     head_done(d);
     sum_losses(d, &mine, out);
+    report_routers(d, slot_of(d, piece, slot), &t, &mine, out);
     if (token_loss && context_token_loss(d, b, token_loss) < 0)
         return -1;
     return d->failed;

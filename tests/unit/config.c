@@ -55,6 +55,45 @@ test_llama_defaults(void)
     config_release(&c);
 }
 
+/* MixtralConfig, Qwen2MoeConfig, Qwen3MoeConfig of nothing but their type. */
+static void
+test_experts(void)
+{
+    struct config c;
+
+    if (ok(parse(&c, "{\"model_type\":\"mixtral\"}") == 0, "mixtral")) {
+        is_int(c.num_experts, 8, "num_local_experts");
+        is_int(c.num_experts_per_tok, 2, "num_experts_per_tok");
+        is_int(c.moe_intermediate_size, 14336, "experts of intermediate_size");
+        is_near(c.rope_theta, 1e6, 0, "rope_theta");
+        is_near(c.norm_eps, 1e-5, 0, "rms_norm_eps");
+        is_near(c.router_aux_loss_coef, 0.001, 0, "router_aux_loss_coef");
+        is_int(config_sparse_layers(&c), 32, "experts in every layer");
+        ok(c.norm_topk_prob && c.sliding_window == 0 && !c.qk_norm, "switches");
+        config_release(&c);
+    }
+    if (ok(parse(&c, "{\"model_type\":\"qwen2_moe\",\"decoder_sparse_step\":2,"
+                     "\"mlp_only_layers\":[1,4]}") == 0, "qwen2_moe")) {
+        is_int(c.num_experts, 60, "num_experts");
+        is_int(c.num_experts_per_tok, 4, "num_experts_per_tok");
+        is_int(c.moe_intermediate_size, 1408, "moe_intermediate_size");
+        is_int(c.shared_intermediate_size, 5632, "shared_expert_intermediate_size");
+        is_int(c.bos_token_id, -1, "no bos_token_id");
+        is_int(config_sparse_layers(&c), 11, "every other layer, but one");
+        ok(!config_sparse(&c, 1) && config_sparse(&c, 3) && !config_sparse(&c, 4), "which");
+        ok(!c.norm_topk_prob && c.attention_bias && !c.output_bias && !c.qk_norm, "switches");
+        config_release(&c);
+    }
+    if (ok(parse(&c, "{\"model_type\":\"qwen3_moe\"}") == 0, "qwen3_moe")) {
+        is_int(c.num_experts, 128, "num_experts");
+        is_int(c.num_key_value_heads, 4, "num_key_value_heads");
+        is_int(c.head_dim, 64, "head_dim");
+        is_int(c.shared_intermediate_size, 0, "no shared expert");
+        ok(c.qk_norm && !c.attention_bias, "switches");
+        config_release(&c);
+    }
+}
+
 static void
 test_mistral(void)
 {
@@ -152,9 +191,11 @@ test_rope(void)
 static void
 test_refusals(void)
 {
-    refused("{}", "config.json: model_type: missing (known: llama, mistral, gpt2)");
+    refused("{}", "config.json: model_type: missing (known: llama, mistral, gpt2, mixtral, "
+                  "qwen2, qwen2_moe, qwen3, qwen3_moe)");
     refused("{\"model_type\":\"mamba\"}",
-            "config.json: model_type: \"mamba\" is not supported (known: llama, mistral, gpt2)");
+            "config.json: model_type: \"mamba\" is not supported (known: llama, mistral, gpt2, "
+            "mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe)");
     refused("{\"model_type\":\"llama\",\"architectures\":[\"GPT2LMHeadModel\"]}",
             "config.json: architectures: \"GPT2LMHeadModel\" contradicts model_type \"llama\"");
     refused("{\"model_type\":\"llama\",\"num_attention_heads\":12,\"hidden_size\":1536,\"num_key_"
@@ -181,6 +222,14 @@ test_refusals(void)
             "config.json: rope_scaling.factor: missing");
     refused("{\"model_type\":\"llama\",\"partial_rotary_factor\":0.5}",
             "config.json: partial_rotary_factor: 0.5 is not supported (only 1)");
+    refused("{\"model_type\":\"mixtral\",\"router_jitter_noise\":0.1}",
+            "config.json: router_jitter_noise: 0.1 is not supported (only 0)");
+    refused("{\"model_type\":\"mixtral\",\"num_experts_per_tok\":9}",
+            "config.json: num_experts_per_tok: 9 is above the number of experts (8)");
+    refused("{\"model_type\":\"qwen3_moe\",\"use_sliding_window\":true}",
+            "config.json: use_sliding_window: is not supported");
+    refused("{\"model_type\":\"qwen2_moe\",\"mlp_only_layers\":[24]}",
+            "config.json: mlp_only_layers[0]: expected an integer from 0 to 23");
     refused("{\"model_type\":\"llama\",\"num_local_experts\":8}",
             "config.json: num_local_experts: is not supported");
     refused("{\"model_type\":\"llama\",\"quantization_config\":{\"bits\":4}}",
@@ -226,6 +275,14 @@ test_write(void)
         "\"bos_token_id\":null,\"eos_token_id\":7,\"pad_token_id\":9}",
         "{\"model_type\":\"mistral\",\"sliding_window\":33}",
         "{\"model_type\":\"mistral\",\"sliding_window\":null}",
+        "{\"model_type\":\"mixtral\",\"num_local_experts\":6,\"num_experts_per_tok\":3}",
+        "{\"model_type\":\"qwen2\"}",
+        "{\"model_type\":\"qwen2_moe\",\"num_experts\":6,\"mlp_only_layers\":[0,7],"
+        "\"decoder_sparse_step\":2,\"norm_topk_prob\":true,\"qkv_bias\":false,"
+        "\"moe_intermediate_size\":77,\"shared_expert_intermediate_size\":55,"
+        "\"router_aux_loss_coef\":0.25}",
+        "{\"model_type\":\"qwen3\",\"attention_bias\":true}",
+        "{\"model_type\":\"qwen3_moe\",\"num_local_experts\":16,\"head_dim\":32}",
         "{\"model_type\":\"gpt2\",\"n_embd\":96,\"n_head\":4,\"n_inner\":333,\"tie_word_"
         "embeddings\":false,"
         "\"activation_function\":\"gelu\",\"n_positions\":55}",
@@ -248,7 +305,11 @@ test_write(void)
                a.initializer_range == b.initializer_range && a.gelu == b.gelu &&
                a.bos_token_id == b.bos_token_id && a.eos_token_id == b.eos_token_id &&
                a.pad_token_id == b.pad_token_id &&
-               a.max_position_embeddings == b.max_position_embeddings,
+               a.max_position_embeddings == b.max_position_embeddings &&
+               a.num_experts_per_tok == b.num_experts_per_tok &&
+               a.norm_topk_prob == b.norm_topk_prob &&
+               a.router_aux_loss_coef == b.router_aux_loss_coef &&
+               a.decoder_sparse_step == b.decoder_sparse_step,
            "config %zu: and in its figures", i);
         str_release(&out);
         str_release(&why);
@@ -356,6 +417,7 @@ main(void)
 {
     test_llama_defaults();
     test_mistral();
+    test_experts();
     test_gpt2();
     test_rope();
     test_refusals();

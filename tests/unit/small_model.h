@@ -28,6 +28,22 @@ static const char small_mistral[] =
     "{\"model_type\":\"mistral\",\"vocab_size\":37,\"hidden_size\":24,\"intermediate_size\":40,"
     "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
     "\"max_position_embeddings\":64,\"sliding_window\":5}";
+/* Experts: in every layer; in one of two, with a shared one; with QK-norm. */
+static const char small_mixtral[] =
+    "{\"model_type\":\"mixtral\",\"vocab_size\":37,\"hidden_size\":24,\"intermediate_size\":20,"
+    "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+    "\"max_position_embeddings\":64,\"num_local_experts\":5,\"num_experts_per_tok\":2}";
+static const char small_qwen2_moe[] =
+    "{\"model_type\":\"qwen2_moe\",\"vocab_size\":37,\"hidden_size\":24,\"intermediate_size\":40,"
+    "\"num_hidden_layers\":3,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+    "\"max_position_embeddings\":64,\"num_experts\":6,\"num_experts_per_tok\":3,"
+    "\"moe_intermediate_size\":12,\"shared_expert_intermediate_size\":28,\"mlp_only_layers\":[1],"
+    "\"tie_word_embeddings\":true}";
+static const char small_qwen3_moe[] =
+    "{\"model_type\":\"qwen3_moe\",\"vocab_size\":37,\"hidden_size\":24,\"intermediate_size\":40,"
+    "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":8,"
+    "\"max_position_embeddings\":64,\"num_experts\":8,\"num_experts_per_tok\":3,"
+    "\"moe_intermediate_size\":12,\"norm_topk_prob\":true,\"decoder_sparse_step\":2}";
 static const char small_gpt2[] = "{\"model_type\":\"gpt2\",\"vocab_size\":37,\"n_embd\":24,\"n_"
                                  "layer\":2,\"n_head\":3,\"n_positions\":64}";
 
@@ -128,6 +144,10 @@ table_named(const char *name)
     return k;
 }
 
+/* Coefficients of the routers' losses, large enough to show. */
+#define SMALL_ROUTER_AUX 0.7
+#define SMALL_ROUTER_Z 0.3
+
 static inline struct decoder *
 small_decoder(const struct small_model *m, const struct kernels *k, enum precision precision,
               struct threads *pool, enum recompute recompute, bool training)
@@ -138,7 +158,9 @@ small_decoder(const struct small_model *m, const struct kernels *k, enum precisi
                                 .micro_batch = SMALL_SEQUENCES,
                                 .seq_length = SMALL_LENGTH,
                                 .recompute = recompute,
-                                .training = training};
+                                .training = training,
+                                .router_aux_loss = SMALL_ROUTER_AUX,
+                                .router_z_loss = SMALL_ROUTER_Z};
     struct decoder *d = decoder_new(&m->config, &m->params, &o);
 
     if (!d) {
