@@ -1,4 +1,4 @@
-#include "model/params_impl.h"
+#include "model/params.h"
 
 #include <math.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "model/params_impl.h"
 
 /* The parameter table in its one order, and the weights a new model starts from. */
 

@@ -90,6 +90,8 @@ reduce_losses(struct reducer *r, int64_t sequences, const struct sequence_loss *
         total->loss += all[i].loss;
         total->z_loss += all[i].z_loss;
         total->scored += all[i].scored;
+        total->router_aux_loss += all[i].router_aux_loss;
+        total->router_z_loss += all[i].router_z_loss;
     }
     return result;
 }
