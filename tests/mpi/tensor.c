@@ -291,7 +291,7 @@ sum_contexts(struct result *r)
         double x[3] = {l->loss, l->z_loss, (double)l->scored};
 
         status |= comm_sum(contexts, x, 3, COMM_F64);
-        *l = (struct sequence_loss){x[0], x[1], (int64_t)x[2]};
+        *l = (struct sequence_loss){.loss = x[0], .z_loss = x[1], .scored = (int64_t)x[2]};
     }
     for (int i = 0; i < r->params->count + (r->params->tied_offset >= 0); i++) {
         const struct params *p = r->params;
