@@ -5,6 +5,7 @@
 for n in 1 2 3 4; do
     ok "communicator, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/comm"
     ok "reduction, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/reduce"
+    ok "weights, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/weights"
 done
 for n in 1 2 3 5; do
     ok "sums in rank order, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/sum"
@@ -22,5 +23,6 @@ ok "context parallelism, 2 ranks over TCP" mpiexec -n 2 "$LLM_BIN/tests/mpi/cont
 ok "communicator, 3 ranks over TCP" mpiexec -n 3 "$LLM_BIN/tests/mpi/comm"
 ok "sums in rank order, 2 ranks over TCP" mpiexec -n 2 "$LLM_BIN/tests/mpi/sum"
 ok "reduction, 2 ranks over TCP" mpiexec -n 2 "$LLM_BIN/tests/mpi/reduce"
+ok "weights, 2 ranks over TCP" mpiexec -n 2 "$LLM_BIN/tests/mpi/weights"
 unset UCX_TLS
 ok "communicator, one process without a launcher" "$LLM_BIN/tests/mpi/comm"
