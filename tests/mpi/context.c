@@ -192,7 +192,7 @@ sum_results(const struct test *t, const struct small_model *m, struct results *r
                        (double)r->loss[s].scored};
         if (comm_all_reduce(world, x, 4, COMM_F64, COMM_SUM) != 0)
             die_err();
-        r->loss[s] = (struct sequence_loss){x[0], x[1], (int64_t)x[3]};
+        r->loss[s] = (struct sequence_loss){.loss = x[0], .z_loss = x[1], .scored = (int64_t)x[3]};
         r->again[s].loss = x[2];
     }
     if (comm_all_reduce(world, r->gradients, (size_t)m->params.grad_elements, COMM_F64,
