@@ -22,6 +22,7 @@ struct convert_options {
     int dtype; /* index into "fp32|bf16|fp16" */
     bool dtype_given;
     uint64_t max_shard_size;
+    bool max_shard_size_given;
     bool verify, force, info, json;
     const char *tokenizer, *eos;
 };
@@ -82,6 +83,13 @@ int hf_write(const struct model_source *m, const char *output);
  * STATUS_DIFFERS names the first difference.
  */
 int verify(const struct model_source *m, const char *output);
+
+/*
+ * A checkpoint into the directory of a run, cut into files of --max-shard-size; compares the two, as
+ * verify does. 0 or -1.
+ */
+int rewrite(const struct model_source *m, const char *output);
+int rewrite_verify(const struct model_source *m, const char *output);
 
 /* Prints what a path is. 0 or -1. */
 int info(const char *path);

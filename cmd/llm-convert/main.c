@@ -30,6 +30,7 @@ convert(const char *input, const char *output)
     if (model_source_open(&m, input) < 0)
         return -1;
     bool compare_only = options.verify && !options.force && is_in_use(output);
+    bool again = options.to_given && options.to == KIND_CHECKPOINT;
     int result = 0;
     if (!m.checkpoint)
         result = err_set(STATUS_USAGE,
@@ -39,9 +40,9 @@ convert(const char *input, const char *output)
     else if (!compare_only && !options.force && is_in_use(output))
         result = err_set(STATUS_USAGE, "%s: is not empty: --force writes into it", output);
     else if (!compare_only)
-        result = hf_write(&m, output);
+        result = again ? rewrite(&m, output) : hf_write(&m, output);
     if (result == 0 && options.verify)
-        result = verify(&m, output);
+        result = again ? rewrite_verify(&m, output) : verify(&m, output);
     model_source_close(&m);
     return result;
 }

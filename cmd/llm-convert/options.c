@@ -22,7 +22,7 @@ static const struct opt table[] = {
      .target = O to,
      .choices = KINDS,
      .given = O to_given,
-     .help = "what OUTPUT becomes (so far: hf)"},
+     .help = "what OUTPUT becomes (so far: hf, checkpoint)"},
     {.type = OPT_CHOICE,
      .name = "from",
      .placeholder = "KIND",
@@ -43,6 +43,7 @@ static const struct opt table[] = {
      .placeholder = "SIZE",
      .target = O max_shard_size,
      .fallback = "5G",
+     .given = O max_shard_size_given,
      .help = "most bytes of weights in a file"},
     {.type = OPT_FLAG,
      .name = "verify",
@@ -106,9 +107,12 @@ static void
 check_conversion(char **operands)
 {
     bool checkpoint = options.from_given && options.from == KIND_CHECKPOINT;
-    if (options.to_given && options.to != KIND_HF)
-        die(STATUS_USAGE, "--to %s is not supported in this version (supported: hf)",
+    if (options.to_given && options.to != KIND_HF && options.to != KIND_CHECKPOINT)
+        die(STATUS_USAGE,
+            "--to %s is not supported in this version (supported: hf, checkpoint)",
             kind_name(options.to));
+    if (options.to_given && options.to == KIND_CHECKPOINT && options.dtype != 0)
+        die(STATUS_USAGE, "--dtype: a checkpoint is in fp32");
     if (options.from_given && !checkpoint)
         die(STATUS_USAGE, "--from %s is not supported in this version (supported: checkpoint)",
             kind_name(options.from));

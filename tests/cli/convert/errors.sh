@@ -13,7 +13,7 @@ refused() { # DESC STATUS REGEX ARGUMENTS
 
 refused 'no output' 2 'expected INPUT and OUTPUT' run
 refused 'a missing input' 1 'none: No such file or directory' none made
-for kind in checkpoint gguf shard megatron llm.c nanogpt ds; do
+for kind in gguf shard megatron llm.c nanogpt ds; do
     refused "--to $kind" 2 "--to $kind is not supported in this version" --to $kind run made
 done
 for kind in hf gguf shard megatron llm.c nanogpt ds; do
@@ -23,6 +23,7 @@ refused 'a kind that is none' 2 '' --to onnx run made
 refused 'a .gguf output' 2 'GGUF is not supported' run made.gguf
 refused '--tokenizer' 2 '--tokenizer is for token formats' --tokenizer tok run made
 refused '--eos' 2 '--eos is for token formats' --eos x run made
+refused '--dtype of a checkpoint' 2 '--dtype: a checkpoint is in fp32' --to checkpoint --dtype bf16 run made
 refused '--json alone' 2 '--json needs --info' --json run made
 refused 'no size' 2 '--max-shard-size' --max-shard-size 0 run made
 refused 'skip' 2 '--on-error skip' --on-error skip run made
