@@ -1,4 +1,4 @@
-#include "checkpoint/writer_private.h"
+#include "checkpoint/writer.h"
 
 #include <signal.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "base/threads.h"
+#include "checkpoint/writer_private.h"
 
 /* The main thread's half of a save: what is agreed with the other ranks, and the guard. */
 
