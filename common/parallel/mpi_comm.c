@@ -12,7 +12,7 @@
 #include "parallel/launch.h"
 #include "parallel/mpi_private.h"
 
-enum { DEFAULT_PIECE = 1 << 30, LAST_WORDS_MICROSECONDS = 50000 };
+enum { DEFAULT_PIECE = 1 << 30, LAST_WORDS_MICROSECONDS = 50000, ABORT_SECONDS = 5 };
 static size_t piece_bytes = DEFAULT_PIECE;
 
 static struct comm_request *free_requests;
@@ -195,6 +195,7 @@ mpi_abort(struct comm *c, int status)
 {
     launch_report(status);
     usleep(LAST_WORDS_MICROSECONDS); /* mpiexec drops what it has not yet passed on */
+    mpi_leave_within(ABORT_SECONDS, status); /* beyond a cut link nobody answers the launcher's part here */
     MPI_Abort(mpi_of(c)->mpi, status);
     abort();
 }

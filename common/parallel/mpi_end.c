@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "parallel/launch.h"
 #include "parallel/mpi_comm.h"
+#include "parallel/mpi_private.h"
 
 enum { FINALIZE_SECONDS = 5, GOODBYE_MILLISECONDS = 5000 };
 
@@ -95,14 +96,20 @@ on_alarm(int sig)
     _exit(final_status);
 }
 
-static void
-finalize(int status)
+void
+mpi_leave_within(int seconds, int status)
 {
     struct sigaction action = {.sa_handler = on_alarm};
 
     final_status = status;
     sigaction(SIGALRM, &action, NULL);
-    alarm(FINALIZE_SECONDS);
+    alarm((unsigned)seconds);
+}
+
+static void
+finalize(int status)
+{
+    mpi_leave_within(FINALIZE_SECONDS, status);
     MPI_Finalize();
     alarm(0);
 }

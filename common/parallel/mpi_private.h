@@ -72,6 +72,8 @@ int mpi_watch_start(MPI_Comm world);
 void mpi_watch_busy(void);
 /* Remembers what this rank does, for those signs of life; `what` stays valid. */
 void mpi_watch_operation(const char *what);
+/* mpi_end.c: this process ends with `status` when it is still there after so many seconds. */
+void mpi_leave_within(int seconds, int status);
 /* Lets MPI move pending operations on. */
 void mpi_poke(void);
 

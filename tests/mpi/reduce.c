@@ -15,7 +15,6 @@
 #include "tests/mpi/table.h"
 
 static struct comm *world;
-static bool one_host;
 
 /*
  * The contribution of a micro-batch to one element; magnitudes differ, so that order shows.
@@ -247,7 +246,8 @@ test_sums(struct sums s)
 {
     char text[160];
     int64_t wrong = 0, elements = 0;
-    bool seen = true;
+    int place;
+    bool seen = true, one_host = ranks_here(s.o.comm, &place) == s.o.comm->size;
     struct reducer *r = reducer_new(&s.o);
 
     if (!r)
@@ -479,8 +479,6 @@ main(int argc, char **argv)
 
     if (mpi_world(&argc, &argv, &world) != 0)
         die_err();
-    int place;
-    one_host = ranks_here(world, &place) == world->size;
     pool = threads_new(2);
     for (int i = 0; i < 5; i++)
         if (counts[i] >= world->size) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Communicators, sums and the gradient reduction on 1 to 4 ranks, alone and over TCP.
+# Communicators, sums and the gradient reduction on 1 to 4 ranks, alone and over TCP. timeout: 300
 . "$LLM_SRC/tests/lib.sh"
 
 for n in 1 2 3 4; do
