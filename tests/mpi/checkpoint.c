@@ -66,6 +66,80 @@ test_reading(struct made *m)
     checkpoint_close(c);
 }
 
+/* The part's rows and columns of the state, found without params_block_extents. */
+static void
+fill_part(const struct made *m, const struct params *part, float *const array[CHECKPOINT_ARRAYS])
+{
+    for (int i = 0; i < part->count; i++) {
+        const struct param *p = &part->param[i], *from = &m->params.param[p->whole.index];
+        bool vector = from->rows == 1;
+        for (int r = 0; r < p->whole.runs; r++) {
+            const struct row_run *run = &p->whole.run[r];
+            int64_t width = vector ? 1 : p->columns, stride = vector ? 1 : from->columns;
+            for (int64_t k = 0; k < run->count; k++)
+                for (int a = 0; a < CHECKPOINT_ARRAYS; a++)
+                    memcpy(array[a] + p->offset + (run->local + k) * width,
+                           m->array[a] + from->offset + (run->whole + k) * stride + p->whole.column,
+                           (size_t)width * sizeof(float));
+        }
+    }
+}
+
+/* Parts of the model as training cuts them: tensor ranks, or pipeline stages. */
+static void
+test_part(struct made *m, const char *name, const struct model_part *p)
+{
+    struct params part;
+    struct held_list held = {0};
+    struct wanted_list wanted = {0};
+    float *array[CHECKPOINT_ARRAYS], *back[CHECKPOINT_ARRAYS];
+    if (params_init_part(&part, &m->config, p) < 0)
+        die_err();
+    size_t bytes = (size_t)part.elements * sizeof(float);
+    for (int a = 0; a < CHECKPOINT_ARRAYS; a++) {
+        array[a] = mem_zalloc(bytes);
+        back[a] = mem_zalloc(bytes);
+    }
+    fill_part(m, &part, array);
+    held_add_blocks(&held, &part, 0, params_blocks(&part), (const float *const *)array);
+    wanted_add_blocks(&wanted, &part, 0, params_blocks(&part), back);
+    struct checkpoint_layout layout = {
+        .whole = &m->params, .held = held.data, .count = held.len, .limits = m->layout.limits};
+    m->save.directory = "ranks";
+    int result = checkpoint_save(world, &layout, &m->save, NULL);
+    if (!ok_all(world, result == 0, "%s: saved", name))
+        diag("%s", err_text());
+    ok_all(world, world->rank != 0 || made_same("alone/step-00000007", "ranks/step-00000007"),
+           "%s: the same bytes in every file", name);
+    struct checkpoint *c = checkpoint_open("ranks/step-00000007");
+    result = c ? checkpoint_read_wanted(c, wanted.data, wanted.len, 0) : -1;
+    bool same = result == 0;
+    for (int a = 0; a < CHECKPOINT_ARRAYS; a++) {
+        same &= memcmp(array[a], back[a], bytes) == 0;
+        free(array[a]);
+        free(back[a]);
+    }
+    ok_all(world, same, "%s: each rank reads its part, what others count included", name);
+    checkpoint_close(c);
+    vec_release(&held);
+    vec_release(&wanted);
+    params_release(&part);
+}
+
+static void
+test_parts(struct made *m)
+{
+    int rank = world->rank, size = world->size, layers = (int)m->config.num_hidden_layers;
+    struct model_piece stage = {.begin = layers * rank / size,
+                                .end = layers * (rank + 1) / size,
+                                .embedding = rank == 0,
+                                .head = rank == size - 1};
+    test_part(m, "pipeline stages", &(struct model_part){.piece = &stage, .pieces = 1});
+    if (m->config.num_attention_heads % size == 0) /* with 4 ranks two share a key and value head */
+        test_part(m, "tensor ranks",
+                  &(struct model_part){.tensor_rank = rank, .tensor_size = size});
+}
+
 /* What is saved by nobody, or twice, is found and named before anything is written. */
 static void
 test_cover(struct made *m)
@@ -198,6 +272,7 @@ main(int argc, char **argv)
             test_layout(&m, (enum made_layout)from, limits[l].slice_blocks);
         test_reading(&m);
     }
+    test_parts(&m);
     test_cover(&m);
     m.layout.limits = limits[0];
     save_alone(&m);
