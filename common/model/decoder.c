@@ -406,8 +406,8 @@ check_options(const struct config *c, const struct decoder_options *o)
     if (o->fp8 && o->part && o->part->tensor_size > 1)
         return err_set(STATUS_FAILED, "fp8-hybrid does not work with tensor-parallel (%d)",
                        o->part->tensor_size);
-    if (o->expert && o->expert->size > 1)
-        return err_set(STATUS_INPUT, "expert parallelism is not supported");
+    if ((o->expert ? o->expert->size : 1) != (o->part && o->part->expert_size ? o->part->expert_size : 1))
+        return err_set(STATUS_FAILED, "the group of experts is not that of the part");
     if (o->fp8 && c->num_experts > 0)
         return err_set(STATUS_INPUT, "fp8-hybrid is not supported for models with experts");
     return 0;

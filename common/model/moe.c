@@ -22,7 +22,6 @@ moe_new(const struct decoder *d)
 {
     const struct config *c = d->config;
     const struct model_part *part = d->options.part;
-    int64_t sources = part && part->expert_size > 1 ? part->expert_size : 1;
 
     if (c->num_experts == 0)
         return NULL;
@@ -33,7 +32,8 @@ moe_new(const struct decoder *d)
     m->per_token = c->num_experts_per_tok;
     m->inner = c->moe_intermediate_size / d->tensor_size;
     m->shared = c->shared_intermediate_size / d->tensor_size;
-    m->rows = sources * d->capacity * least(m->per_token, m->held);
+    m->ranks = part && part->expert_size > 1 ? part->expert_size : 1;
+    m->rows = m->ranks * d->capacity * least(m->per_token, m->held);
     return m;
 }
 
@@ -92,10 +92,14 @@ carve_rows(struct decoder *d)
         return;
     m->sorted = take_act(d, d->capacity * m->per_token, d->hidden);
     m->held_begin = take_words(d, m->held + 1, sizeof *m->held_begin);
+    m->to = take_words(d, m->experts, sizeof *m->to);
     m->from = take_words(d, m->experts, sizeof *m->from);
+    m->send_size = take_words(d, m->ranks, sizeof *m->size);
+    m->send_offset = take_words(d, m->ranks, sizeof *m->size);
+    m->size = take_words(d, m->ranks, sizeof *m->size);
+    m->offset = take_words(d, m->ranks, sizeof *m->size);
     m->held_weight = take_wide(d, m->rows, 1);
     m->d_held = take_wide(d, m->rows, 1);
-    m->exchanged = take_wide(d, m->rows, 1);
 }
 
 static void

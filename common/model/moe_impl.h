@@ -15,6 +15,7 @@
 /* The layer in hand; shared by all. */
 struct moe {
     int64_t experts, first, held; /* of all; this rank holds [first, first + held) */
+    int64_t ranks; /* of the expert group */
     int64_t per_token;
     int64_t inner, shared; /* of this tensor rank */
     int64_t rows;          /* the most that this rank's experts may get */
@@ -28,12 +29,12 @@ struct moe {
 
     /* rows of this rank's experts, sorted by expert, then source rank, then token */
     int64_t *held_begin;           /* [held + 1] */
-    int64_t *from;                 /* [sources][held]: how many rows come from each rank */
+    int64_t *to, *from;            /* [ranks][held]: how many rows go to and come from each rank */
+    size_t *send_size, *send_offset, *size, *offset; /* [ranks], bytes: of an exchange */
     void *x;                       /* act [rows][hidden]: inputs, outputs, their gradients */
     void *inner_rows;              /* act [rows][inner] */
     void *held_weight, *d_held;    /* wide [rows]: weights of the rows, and their gradients */
     void *sorted;                  /* act [T k][hidden]: this rank's own rows; x without a group */
-    void *exchanged;               /* wide [rows]: weights on their way; NULL without a group */
 
     void *shared_inner;                      /* act [T][shared] */
     void *d_gate, *d_gate_act;               /* wide, act [T] */

@@ -16,6 +16,9 @@ done
 for n in 2 3 4; do
     ok "context parallelism, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/context"
 done
+for n in 1 2 4; do
+    ok "expert parallelism, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/expert"
+done
 ok "context parallelism and pieces, 2 ranks" mpiexec -n 2 "$LLM_BIN/tests/mpi/tensor" 2
 ok "context and tensor parallelism, 4 ranks" mpiexec -n 4 "$LLM_BIN/tests/mpi/tensor" 2
 export UCX_TLS=tcp,self
