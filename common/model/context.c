@@ -101,6 +101,14 @@ context_batch(const struct decoder *d, const struct batch *b)
 }
 
 int
+context_sum_routers(const struct decoder *d, double *sums)
+{
+    size_t n = (size_t)router_sums(d->config);
+
+    return d->ring && n > 0 ? comm_sum(d->options.context, sums, n, COMM_F64) : 0;
+}
+
+int
 context_token_loss(const struct decoder *d, const struct batch *b, double *token_loss)
 {
     int64_t local = b->length / d->context_size, tokens = b->sequences * b->length;

@@ -358,6 +358,9 @@ void context_carve(struct decoder *d);
 /* This rank's tokens of a batch, valid until the next call; sets the positions and first keys. */
 struct batch context_batch(const struct decoder *d, const struct batch *b);
 
+/* The routers' sums of all layers, summed over the context ranks. Collective. 0 or -1. */
+int context_sum_routers(const struct decoder *d, double *sums);
+
 /* token_loss [sequences][length] of the whole batch on every rank. Collective. 0 or -1. */
 int context_token_loss(const struct decoder *d, const struct batch *b, double *token_loss);
 

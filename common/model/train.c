@@ -23,7 +23,7 @@ sum_losses(const struct decoder *d, const struct batch *b, struct sequence_loss 
     }
 }
 
-/* What the micro-batch is of the loss: this rank's scored targets. */
+/* What a micro-batch, or this rank's part of it, is of the loss: its scored targets. */
 static double
 scored_share(const struct batch *b)
 {
@@ -42,7 +42,8 @@ report_routers(const struct decoder *d, const struct slot *s, const struct token
 
     if (!d->moe)
         return;
-    router_losses(d, s->router, t->count, &out->router_aux_loss, &out->router_z_loss);
+    router_losses(d, s->router, t->count * d->context_size, &out->router_aux_loss,
+                  &out->router_z_loss);
     out->router_aux_loss *= share;
     out->router_z_loss *= share;
 }
@@ -212,7 +213,7 @@ leave_piece(struct decoder *d, int piece, struct slot *s, const struct tokens *t
     gather_rows(d, d->h_final, t);
     unit_done(d, (int)d->config->num_hidden_layers + 1);
     d->h_final_of = s;
-    return 0;
+    return context_sum_routers(d, s->router);
 }
 
 static int
@@ -334,7 +335,7 @@ backward(struct decoder *d, int piece, int slot, int weight_slot, const struct b
         return -1;
     }
     if (d->moe)
-        router_prepare(d, s->router, t.count, scale * scored_share(&mine));
+        router_prepare(d, s->router, t.count * d->context_size, scale * scored_share(b));
     if (backward_layers(d, piece, s, &t, weight_slot) < 0)
         return -1;
     if (!p->embedding) {

@@ -25,6 +25,12 @@ static const char wide_mistral[] =
     "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":16,"
     "\"max_position_embeddings\":2048,\"sliding_window\":150}";
 
+static const char small_experts[] =
+    "{\"model_type\":\"mixtral\",\"vocab_size\":61,\"hidden_size\":32,\"intermediate_size\":24,"
+    "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+    "\"max_position_embeddings\":256,\"num_local_experts\":5,\"num_experts_per_tok\":2,"
+    "\"tie_word_embeddings\":false}";
+
 struct test {
     const char *name, *json;
     int64_t sequences, length; /* length: a multiple of 24 */
@@ -39,6 +45,8 @@ static const struct test tests[] = {
     {"gpt2 in double, documents", small_gpt2, 3, 48, 17, PRECISION_FP64, RECOMPUTE_FULL, "ref"},
     {"mistral in double, window", small_mistral, 1, 24, 0, PRECISION_FP64, RECOMPUTE_SELECTIVE,
      "ref"},
+    {"experts in double", small_experts, 2, 48, 17, PRECISION_FP64, RECOMPUTE_NONE, "ref"},
+    {"experts", small_experts, 2, 144, 0, PRECISION_FP32, RECOMPUTE_FULL, NULL},
     {"llama, grouped queries", wide_llama, 2, 288, 0, PRECISION_FP32, RECOMPUTE_NONE, NULL},
     {"llama, documents", wide_llama, 3, 288, 70, PRECISION_FP32, RECOMPUTE_FULL, NULL},
     {"llama, long documents", wide_llama, 1, 1200, 500, PRECISION_FP32, RECOMPUTE_SELECTIVE,
@@ -109,6 +117,8 @@ options_of(const struct test *t, const struct kernels *k, struct comm *group)
                                     .seq_length = t->length,
                                     .recompute = t->recompute,
                                     .training = true,
+                                    .router_aux_loss = 0.2,
+                                    .router_z_loss = 0.1,
                                     .context = group};
 }
 
@@ -188,12 +198,13 @@ static void
 sum_results(const struct test *t, const struct small_model *m, struct results *r)
 {
     for (int64_t s = 0; s < t->sequences; s++) {
-        double x[4] = {r->loss[s].loss, r->loss[s].z_loss, r->again[s].loss,
-                       (double)r->loss[s].scored};
-        if (comm_all_reduce(world, x, 4, COMM_F64, COMM_SUM) != 0)
+        struct sequence_loss *l = &r->loss[s], *again = &r->again[s];
+        double x[] = {l->loss,           l->z_loss,   (double)l->scored, l->router_aux_loss,
+                      l->router_z_loss, again->loss, again->router_aux_loss};
+        if (comm_all_reduce(world, x, sizeof x / sizeof *x, COMM_F64, COMM_SUM) != 0)
             die_err();
-        r->loss[s] = (struct sequence_loss){.loss = x[0], .z_loss = x[1], .scored = (int64_t)x[3]};
-        r->again[s].loss = x[2];
+        *l = (struct sequence_loss){x[0], x[1], (int64_t)x[2], x[3], x[4]};
+        *again = (struct sequence_loss){.loss = x[5], .router_aux_loss = x[6]};
     }
     if (comm_all_reduce(world, r->gradients, (size_t)m->params.grad_elements, COMM_F64,
                         COMM_SUM) != 0)
@@ -217,6 +228,10 @@ loss_error(const struct test *t, const struct results *got, const struct results
         worst = worse(worst, fabs(g->loss - w->loss) / w->loss);
         worst = worse(worst, fabs(g->z_loss - w->z_loss) / w->z_loss);
         worst = worse(worst, fabs(got->again[s].loss - want->again[s].loss) / w->loss);
+        worst = worse(worst, fabs(g->router_aux_loss - w->router_aux_loss) / w->loss);
+        worst = worse(worst, fabs(g->router_z_loss - w->router_z_loss) / w->loss);
+        worst = worse(worst,
+                      fabs(got->again[s].router_aux_loss - w->router_aux_loss) / w->loss);
         worst = worse(worst, g->scored == w->scored ? 0 : INFINITY);
     }
     return worst;
