@@ -91,11 +91,11 @@ class Side:
 
 class Ours(Side):
     """Runs of llm-train with one set of options."""
-    def __init__(self, folder, row, precision, batch=1, micro=1, threads=1, ranks=1, isa=None):
+    def __init__(self, folder, row, precision, batch=1, micro=1, threads=1, ranks=1, isa=None, options=()):
         super().__init__()
         self.args = ["--model", f"{row['model']}.json", "--seq-length", row["length"], "--global-batch", batch,
                      "--micro-batch", micro, "--precision", precision, "--threads", threads, "--ranks", ranks,
-                     "--document-mask", "no", "--lr", 1e-4, "--log", "log.jsonl"]
+                     "--document-mask", "no", "--lr", 1e-4, "--log", "log.jsonl", *options]
         self.folder, self.env = folder, dict(os.environ, **({"LLM_ISA": isa} if isa else {}))
         self.peak = self.flops = 0
 
@@ -351,4 +351,5 @@ def cpu_name():
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-main()
+if __name__ == "__main__":
+    main()
