@@ -4,8 +4,9 @@
  *
  *   modelstep table CONFIG                      the parameter table: name rows columns offset
  *   modelstep write CONFIG                      config_write's text
- *   modelstep train CONFIG WEIGHTS BATCH PRECISION Z GRADS
- *                                               prints loss, z-loss and count of scored targets
+ *   modelstep train CONFIG WEIGHTS BATCH PRECISION Z GRADS [AUX ROUTER_Z]
+ *                                               prints loss, z-loss and count of scored targets,
+ *                                               and the routers' two losses; their coefficients
  *   modelstep logits CONFIG WEIGHTS BATCH PRECISION LOGITS
  *                                               sequence by sequence, a token at a time after the
  * first half
@@ -73,7 +74,7 @@ load_batch(struct job *j, const char *path)
 }
 
 static int
-load(struct job *j, char **argv, bool training)
+load(struct job *j, char **argv, bool training, double aux, double router_z)
 {
     enum precision p = precision_of(argv[5]);
     const struct kernels *k = kernels_pick(NULL);
@@ -91,7 +92,9 @@ load(struct job *j, char **argv, bool training)
                                 .fp8 = in_fp8 ? &current : NULL,
                                 .micro_batch = j->batch.sequences,
                                 .seq_length = j->batch.length,
-                                .training = training};
+                                .training = training,
+                                .router_aux_loss = aux,
+                                .router_z_loss = router_z};
     void *act = j->weights.data;
     j->decoder = decoder_new(&j->config, &j->params, &o);
     if (!j->decoder)
@@ -135,9 +138,12 @@ train(struct job *j, const char *z, const char *out)
         sum.loss += loss[s].loss;
         sum.z_loss += loss[s].z_loss;
         sum.scored += loss[s].scored;
+        sum.router_aux_loss += loss[s].router_aux_loss;
+        sum.router_z_loss += loss[s].router_z_loss;
     }
-    printf("%.12g %.12g %lld\n", sum.loss / (double)scored, sum.z_loss / (double)scored,
-           (long long)sum.scored);
+    printf("%.12g %.12g %lld %.12g %.12g\n", sum.loss / (double)scored,
+           sum.z_loss / (double)scored, (long long)sum.scored,
+           sum.router_aux_loss / (double)scored, sum.router_z_loss / (double)scored);
     int status = file_store(out, grads, (size_t)j->params.elements * sizeof *grads);
     free(loss);
     free(grads);
@@ -200,12 +206,13 @@ main(int argc, char **argv)
         fputs(text.data, stdout);
         return 0;
     }
-    if (strcmp(mode, "train") == 0 && argc == 8)
-        return load(&j, argv, true) < 0 || train(&j, argv[6], argv[7]) < 0 ? fail() : 0;
+    if (strcmp(mode, "train") == 0 && (argc == 8 || argc == 10))
+        return load(&j, argv, true, argc > 8 ? strtod(argv[8], NULL) : 0,
+                    argc > 8 ? strtod(argv[9], NULL) : 0) < 0 || train(&j, argv[6], argv[7]) < 0 ? fail() : 0;
     if (strcmp(mode, "logits") == 0 && argc == 7)
-        return load(&j, argv, false) < 0 || logits(&j, argv[6]) < 0 ? fail() : 0;
+        return load(&j, argv, false, 0, 0) < 0 || logits(&j, argv[6]) < 0 ? fail() : 0;
     if (strcmp(mode, "losses") == 0 && argc == 7)
-        return load(&j, argv, false) < 0 || losses(&j, argv[6]) < 0 ? fail() : 0;
+        return load(&j, argv, false, 0, 0) < 0 || losses(&j, argv[6]) < 0 ? fail() : 0;
     fprintf(stderr, "usage: see the head of tests/tools/modelstep.c\n");
     return 2;
 }
