@@ -455,7 +455,7 @@ decoder_new(const struct config *c, const struct params *p, const struct decoder
     choose(d, o->precision);
     threads_each(d->pool, warm_thread, d);
     if (tensor_check_tokens(d, o->micro_batch, o->seq_length / d->context_size) < 0 ||
-        tensor_open(d) < 0) {
+        tensor_open(d) < 0 || context_open(d) < 0) {
         decoder_free(d);
         return NULL;
     }

@@ -354,6 +354,7 @@ int context_check_length(int context_size, int64_t length);
 int64_t context_position(int context_size, int rank, int64_t local, int64_t i);
 int64_t context_tokens_before(int context_size, int rank, int64_t local, int64_t position);
 void context_carve(struct decoder *d);
+int context_open(const struct decoder *d); /* collective; 0 or -1 */
 
 /* This rank's tokens of a batch, valid until the next call; sets the positions and first keys. */
 struct batch context_batch(const struct decoder *d, const struct batch *b);

@@ -14,13 +14,12 @@
  *   of an earlier rank's   its first chunk, all queries all of it
  *   of a later rank's      both chunks, the queries of the second chunk alone
  *
- * but for documents and windows: S^2/2c^2 pairs in every step but the first, which has half a
- * chunk's square more. Parts are merged in FP32 in the order of steps and rounded once. In the
+ * but for documents and windows: S^2/2c^2 pairs in every step, S/2c more in the first. Parts are merged in FP32 in the order of steps and rounded once. In the
  * backward pass the gradients of keys and values go round behind them, one step later, each rank
  * adding its part, and are whole when they have come back.
  *
- * Sent by a rank: 2 (c - 1) T kv numbers of act forward, the same again and 2 c T kv wide ones
- * backward, beside 4 and 10 T S query / 2 flops.
+ * Sent by a rank, of T tokens: 2 (c - 1) T kv numbers of act forward, the same again and 2 c T kv
+ * wide ones backward, beside 2 T S query flops and 5.
  */
 enum { TAG_KEYS = 1, TAG_GRADIENTS = 2 };
 

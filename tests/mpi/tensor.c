@@ -614,7 +614,8 @@ make_groups(int context_size)
 
     if (world->ops->split(world, world->rank / size, world->rank, &tensors) < 0)
         die_err();
-    if (context_size > 1 && world->ops->split(world, world->rank % size, world->rank, &contexts) < 0)
+    if (context_size > 1 &&
+        world->ops->split(world, world->rank % size, world->rank, &contexts) < 0)
         die_err();
 }
 
