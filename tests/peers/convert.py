@@ -13,7 +13,8 @@ import re
 from _common import *
 from safetensors import safe_open
 from transformers import (AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GPT2Config,
-                          LlamaConfig, MistralConfig)
+                          LlamaConfig, MistralConfig, MixtralConfig, Qwen2MoeConfig, Qwen3Config,
+                          Qwen3MoeConfig)
 
 PROMPTS = ["The quick brown fox", "吾輩は猫である。", "def main():\n    return"]
 
@@ -34,12 +35,22 @@ def configs(vocab):
         "gpt2": GPT2Config(**gpt2),
         "gpt2-untied": GPT2Config(**gpt2, tie_word_embeddings=False, activation_function="gelu",
                                   n_inner=100),
+        "mixtral": MixtralConfig(**sizes, num_key_value_heads=2, num_local_experts=4),
+        "qwen2-moe": Qwen2MoeConfig(**sizes, num_key_value_heads=2, num_experts=4,
+                                    moe_intermediate_size=40, shared_expert_intermediate_size=56,
+                                    num_experts_per_tok=2, mlp_only_layers=[1]),
+        "qwen3": Qwen3Config(**sizes, num_key_value_heads=2, head_dim=16),
+        "qwen3-moe": Qwen3MoeConfig(**sizes, num_key_value_heads=2, num_experts=4,
+                                    moe_intermediate_size=40, num_experts_per_tok=2,
+                                    norm_topk_prob=True),
     }
 
 
 def class_name(config):
     return {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM",
-            "gpt2": "GPT2LMHeadModel"}[config.model_type]
+            "gpt2": "GPT2LMHeadModel", "mixtral": "MixtralForCausalLM",
+            "qwen2_moe": "Qwen2MoeForCausalLM", "qwen3": "Qwen3ForCausalLM",
+            "qwen3_moe": "Qwen3MoeForCausalLM"}[config.model_type]
 
 
 def stock_reads(checkpoint):
