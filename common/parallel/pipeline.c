@@ -30,6 +30,8 @@ struct pipeline {
     size_t bytes, stride;   /* of a micro-batch; from one buffer to the next */
     unsigned losses;        /* pipeline_loss's calls */
     double seconds, waited; /* of the last run */
+    double all_seconds, all_waited;
+    bool ran;
     bool failed;
 };
 
@@ -99,17 +101,23 @@ take_buffers(struct pipeline *p, int64_t buffers)
     }
 }
 
-/* As many requests as can ever be under way, once, so that no step takes memory for one. */
+/*
+ * As many requests as can ever be under way, once, so that no step takes memory for one; and a few
+ * for what others begin meanwhile.
+ */
 static int
 take_requests(struct pipeline *p, int64_t buffers)
 {
+    enum { OTHERS = 8 };
+    struct comm_request *spare[OTHERS] = {NULL};
     struct comm *c = p->o.comm;
     int result = 0;
 
-    for (int64_t i = 0; i < buffers && c->size > 1 && result == 0; i++)
-        result = c->ops->send(c, p->memory, 0, c->rank, 0, &p->requests[i]);
-    for (int64_t i = 0; i < buffers && result == 0; i++)
-        result = comm_wait(c, &p->requests[i]);
+    for (int64_t i = 0; i < buffers + OTHERS && c->size > 1 && result == 0; i++)
+        result = c->ops->send(c, p->memory, 0, c->rank, 0,
+                              i < buffers ? &p->requests[i] : &spare[i - buffers]);
+    for (int64_t i = 0; i < buffers + OTHERS && result == 0; i++)
+        result = comm_wait(c, i < buffers ? &p->requests[i] : &spare[i - buffers]);
     return result;
 }
 
@@ -339,6 +347,9 @@ pipeline_run(struct pipeline *p, double scale, double z)
     for (int i = 0; i < t->count[p->stage] && result == 0; i++)
         result = run_task(p, &t->task[p->stage][i]);
     p->seconds = sys_seconds() - start;
+    p->all_seconds += p->ran ? p->seconds : 0;
+    p->all_waited += p->ran ? p->waited : 0;
+    p->ran = true;
     p->failed = result < 0;
     return result;
 }
@@ -348,6 +359,13 @@ pipeline_seconds(const struct pipeline *p, double *busy, double *waiting)
 {
     *busy = p->seconds - p->waited;
     *waiting = p->waited;
+}
+
+void
+pipeline_all_seconds(const struct pipeline *p, double *busy, double *waiting)
+{
+    *busy = p->all_seconds - p->all_waited;
+    *waiting = p->all_waited;
 }
 
 /* ---- validation ---- */

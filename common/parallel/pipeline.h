@@ -59,5 +59,7 @@ int pipeline_loss(struct pipeline *p, const struct batch *b, struct sequence_los
 
 /* Of the last pipeline_run: seconds computing and waiting for neighbours, on this rank. */
 void pipeline_seconds(const struct pipeline *p, double *busy, double *waiting);
+/* The same of all runs but the first, which touches memory for the first time. */
+void pipeline_all_seconds(const struct pipeline *p, double *busy, double *waiting);
 
 #endif
