@@ -11,8 +11,8 @@
 
 /*
  * How one rank goes through what it writes: in pieces of at most PIECE elements, in file order,
- * the same for each array. What it holds is sorted and joined; a piece is either one run of a tensor
- * (of one or more neighbouring extents), or some extents of separate runs (columns).
+ * the same for each array. What it holds is sorted and joined; a piece is either one run of a
+ * tensor (of one or more neighbouring extents), or some extents of separate runs (columns).
  *
  * The hash of a block that lies within one piece is made from memory while it is written. Blocks
  * whose elements are spread over ranks or over runs are read back when all have written, dealt
@@ -30,7 +30,7 @@ struct piece {
     int64_t hash;   /* place of the first one's hash */
 };
 
-/* Blocks [first, first + count) of the state, whose hashes this rank makes: at `hash` in its own. */
+/* Blocks [first, first + count) of the state; this rank makes their hashes, at `hash` of its own. */
 struct block_run {
     int64_t first, count, hash;
 };
@@ -50,7 +50,10 @@ struct save_plan {
     uint64_t memory;         /* bytes taken */
 };
 
-/* Collective. 0, or -1 on all ranks: an impossible extent, or the ranks' do not cover the table exactly once. */
+/*
+ * Collective. 0, or -1 on all ranks: an impossible extent, or the ranks' do not cover the table
+ * exactly once.
+ */
 int save_plan_init(struct save_plan *p, struct comm *comm, const struct checkpoint_layout *layout);
 void save_plan_release(struct save_plan *p);
 

@@ -31,7 +31,10 @@ void saving_release(struct saving *v);
 /* File `file` of array a is made, and made durable, by this rank: (a * files + file) mod ranks. */
 bool saving_is_mine(const struct saving *v, int a, int file);
 
-/* State hash and slices' checksums of the hashes that all ranks made; writes the manifest's text. -1: communication failed. */
+/*
+ * State hash and slices' checksums, of the hashes that all ranks made; writes the manifest's text.
+ * Collective. -1: communication failed.
+ */
 int saving_gather(struct saving *v, const struct hash_run *run, size_t runs);
 
 /* Rank 0: makes the small files durable; stores the manifest, by rename. 0 or -1. */

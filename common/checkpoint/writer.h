@@ -80,7 +80,10 @@ struct checkpoint_status {
 int checkpoint_begin(struct checkpoint_writer *w, const struct checkpoint_save *save,
                      struct checkpoint_status *before);
 
-/* To be called before an array changes: returns when everything is written or copied. Not collective. */
+/*
+ * To be called before an array changes: returns when everything is written or copied. Not
+ * collective.
+ */
 void checkpoint_guard(struct checkpoint_writer *w);
 
 /*

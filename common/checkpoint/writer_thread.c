@@ -82,7 +82,8 @@ write_all(struct checkpoint_writer *w)
     for (size_t item; result == 0 && (item = take(w)) < w->items;) {
         const struct piece *p = &w->plan.piece[item % w->plan.count];
         int a = (int)(item / w->plan.count);
-        result = p->runs ? write_columns(w, a, p, w->copy[item]) : write_run(w, a, p, w->copy[item]);
+        const float *copy = w->copy[item];
+        result = p->runs ? write_columns(w, a, p, copy) : write_run(w, a, p, copy);
         leave(w);
         if (w->options.between)
             w->options.between(w->options.arg);
@@ -176,7 +177,9 @@ writer_thread(void *arg)
         pthread_mutex_unlock(&w->lock);
         if (task == TASK_QUIT)
             return NULL;
-        int result = task == TASK_WRITE ? write_all(w) : task == TASK_HASH ? hash_back(w) : commit(w);
+        int result = task == TASK_WRITE  ? write_all(w)
+                     : task == TASK_HASH ? hash_back(w)
+                                         : commit(w);
         pthread_mutex_lock(&w->lock);
         if (result < 0) {
             w->failed = true;

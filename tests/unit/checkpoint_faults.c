@@ -1,6 +1,6 @@
 /*
- * Every system call of a save fails once, in every way, and every two of them have a kill -9 between
- * them: the checkpoint before stays whole, nothing half looks complete, the message names a
+ * Every system call of a save fails once, in every way, and every two of them have a kill -9
+ * between them: the checkpoint before stays whole, nothing half looks complete, the message names a
  * file, and the next save succeeds.
  */
 #include <sys/wait.h>

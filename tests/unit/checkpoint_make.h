@@ -172,7 +172,11 @@ made_push_param(const struct made *m, struct held_list *l, int i, enum made_layo
         if (rank == 0)
             made_push(m, l, e, filled);
     } else if (layout == MADE_ROWS) {
-        struct extent e = {.param = i, .offset = row * p->columns, .count = p->columns, .repeat = last - row, .stride = p->columns};
+        struct extent e = {.param = i,
+                           .offset = row * p->columns,
+                           .count = p->columns,
+                           .repeat = last - row,
+                           .stride = p->columns};
         if (row < last)
             made_push(m, l, e, filled);
     } else if (layout == MADE_COLUMNS) {
