@@ -77,6 +77,10 @@ sums_open(struct comm *c)
     if (all_on_one_host(c, &one_host) != 0)
         return -1;
     s->way = one_host ? &sum_in_memory : &sum_by_messages;
+    if (one_host && s->way->open(c) != 0) { /* all ranks failed together */
+        err_clear();
+        s->way = &sum_by_messages;
+    }
     return 0;
 }
 
