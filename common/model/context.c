@@ -100,13 +100,38 @@ context_batch(const struct decoder *d, const struct batch *b)
     return mine;
 }
 
-/* Memory that the first sum takes is taken here, not in some later step. */
+/*
+ * Requests for the ring's messages and for those of gradients that are on their way meanwhile: more
+ * than are ever under way, once, so that no step takes memory for one.
+ */
+static int
+take_requests(struct comm *c)
+{
+    enum { PAIRS = 32, TAG = 3 };
+    struct comm_request *q[2 * PAIRS] = {NULL};
+    char nothing = 0, into = 0;
+    int result = 0;
+
+    for (int i = 0; i < PAIRS && result == 0; i++)
+        result = c->ops->receive(c, &into, 0, c->rank, TAG, &q[i]);
+    for (int i = PAIRS; i < 2 * PAIRS && result == 0; i++)
+        result = c->ops->send(c, &nothing, 0, c->rank, TAG, &q[i]);
+    for (int i = 0; i < 2 * PAIRS && result == 0; i++)
+        result = comm_wait(c, &q[i]);
+    return result;
+}
+
+/* Memory that the first sum and messages take is taken here, not in some later step. */
 int
 context_open(const struct decoder *d)
 {
     double nothing = 0;
 
-    return d->ring && d->moe ? comm_sum(d->options.context, &nothing, 1, COMM_F64) : 0;
+    if (!d->ring)
+        return 0;
+    if (d->moe && comm_sum(d->options.context, &nothing, 1, COMM_F64) < 0)
+        return -1;
+    return take_requests(d->options.context);
 }
 
 int
