@@ -14,7 +14,7 @@
 #include "tests/mpi/ranks.h"
 
 static struct comm *world;
-static int size, rank;
+static int size, rank, here; /* here: ranks of this host */
 
 static const struct kind {
     enum comm_type type;
@@ -185,11 +185,12 @@ test_stats(void)
 
     world->stats = (struct comm_stats){0};
     bool good = comm_sum(world, values, 1000, COMM_F32) == 0;
-    /* 2 (n - 1) / n of the bytes, but for whole numbers. */
+    /* 2 (n - 1) / n of the bytes, but for whole numbers; messages may carry more of so few. */
     uint64_t want = 2 * 4000 * (uint64_t)(size - 1) / (uint64_t)size;
+    bool one_host = here == size;
     good &= size == 1 ? world->stats.calls == 0 && world->stats.bytes == 0
                       : world->stats.calls == 1 && world->stats.bytes + 16 > want &&
-                            world->stats.bytes <= want;
+                            (!one_host || world->stats.bytes <= want);
     if (rank == 0)
         nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     good &= comm_sum(world, values, 1000, COMM_F32) == 0;
@@ -207,6 +208,8 @@ main(int argc, char **argv)
         die_err();
     size = world->size;
     rank = world->rank;
+    int place;
+    here = ranks_here(world, &place);
     for (int w = 0; w < 3; w++) {
         comm_sum_messages_only(w > 0);
         mpi_set_piece(w == 2 ? 10000 : 0);
