@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
-#include "cmd/llm-train/experts.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/reduce.h"
 
@@ -24,8 +23,6 @@ trainer_decoder_options(const struct trainer *t)
         .seq_length = t->seq_length,
         .recompute = (enum recompute)options.recompute,
         .training = true,
-        .router_aux_loss = experts_aux_loss(t),
-        .router_z_loss = options.moe_z_loss_coeff,
     };
 }
 

@@ -26,8 +26,6 @@ struct step_figures {
     uint64_t tokens;            /* in this step */
     int64_t scored;             /* targets */
     double loss, z_loss;        /* means over the scored targets; z_loss without its coefficient */
-    bool experts;               /* the model has some: */
-    double router_aux_loss, router_z_loss; /* without their coefficients */
     double lr, grad_norm;
     int64_t saturated;          /* rounded operands beyond their scale; -1: not in FP8 */
     double seconds;

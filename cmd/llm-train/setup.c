@@ -10,7 +10,6 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "checkpoint/checkpoint.h"
-#include "cmd/llm-train/experts.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/launch.h"
@@ -249,7 +248,6 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
     load_config(t);
     resolve_shape(t, world->size);
     machine_setup(t);
-    experts_check(t);
     load_tokenizer(t);
     machine_check(t);
     open_data(t, shards, shard_count);
@@ -274,7 +272,6 @@ trainer_plan(struct trainer *t, struct comm *world, int ranks)
     load_config(t);
     resolve_shape(t, ranks);
     machine_setup(t);
-    experts_check(t);
     if (options.tokenizer)
         load_tokenizer(t);
     machine_check(t);
