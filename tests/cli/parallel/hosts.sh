@@ -12,6 +12,7 @@ open_hosts "$hosts"
 ok "two hosts start" on_hosts 2 2 hostname
 is "two ranks each" "$(on_hosts 2 2 hostname | sort | uniq -c | tr -s ' \n' ' ')" " 2 host1 2 host2 "
 ok "communicator" on_hosts 2 2 "$bin/comm"
+ok "sums in rank order, by messages" on_hosts 2 2 "$bin/sum"
 reduction() {
     on_hosts 2 2 "$bin/reduce" >reduce.log 2>&1 && return
     grep -A3 "^not ok" reduce.log
