@@ -10,6 +10,7 @@
 #include "cmd/llm-train/precision.h"
 #include "cmd/llm-train/spike.h"
 #include "cmd/llm-train/version.h"
+#include "parallel/pipeline_table.h"
 
 struct train_options options;
 
@@ -73,9 +74,10 @@ static const struct opt table[] = {
     {.type = OPT_FLAG, .name = "sequence-parallel", .target = &options.sequence_parallel, .help = "with tensor parallelism"},
     OPT(INT, pipeline_parallel, .name = "pipeline-parallel", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "pipeline stages"),
     OPT(STRING, pipeline_schedule, .name = "pipeline-schedule", .placeholder = "NAME", .help = "schedule of the stages"),
+    OPT(INT, virtual_stages, .name = "virtual-stages", .placeholder = "N", .fallback = "2", .min = 2, .max = 1 << 10, .help = "pieces a stage, interleaved"),
     OPT(INT, context_parallel, .name = "context-parallel", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "context-parallel ranks"),
     OPT(INT, expert_parallel, .name = "expert-parallel", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "expert-parallel ranks"),
-    OPT(INT, zero, .name = "zero", .placeholder = "0..3", .fallback = "0", .min = 0, .max = 3, .help = "ZeRO stage"),
+    OPT(INT, zero, .name = "zero", .placeholder = "0..3", .fallback = "-1", .min = -1, .max = 3, .help = "ZeRO stage (-1: 1, with FP8 0)"),
     OPT(STRING, rank_order, .name = "rank-order", .placeholder = "ORDER", .help = "order of the axes"),
     GROUP("Run"),
     OPT(INT, log_every, .name = "log-every", .placeholder = "N", .fallback = "1", .min = 1, .max = 1e9, .help = "steps between step events"),
@@ -116,14 +118,6 @@ refuse_unsupported(void)
         bool asked;
         const char *what;
     } later[] = {
-        {options.tensor_parallel > 1, "--tensor-parallel above 1"},
-        {options.sequence_parallel, "--sequence-parallel"},
-        {options.pipeline_parallel > 1, "--pipeline-parallel above 1"},
-        {options.pipeline_schedule != NULL, "--pipeline-schedule"},
-        {options.context_parallel > 1, "--context-parallel above 1"},
-        {options.expert_parallel > 1, "--expert-parallel above 1"},
-        {options.zero > 0, "--zero above 0"},
-        {options.rank_order != NULL, "--rank-order"},
         {options.schedule == 3, "--schedule wsd"},
         {options.ramp_batch != NULL, "--ramp-batch"},
         {options.tensorboard != NULL, "--tensorboard"},
@@ -258,10 +252,27 @@ check_lengths(void)
         die(STATUS_USAGE, "--time-limit %s: expected a time such as 90s, 15m, 2h or 01:30:00", options.time_limit);
 }
 
+static void
+check_schedule_name(void)
+{
+    const char *name = options.pipeline_schedule;
+    bool known = !name;
+
+    for (int i = 0; i < PIPELINE_SCHEDULES && !known; i++)
+        known = strcmp(name, pipeline_schedule_name((enum pipeline_schedule)i)) == 0;
+    if (!known)
+        die(STATUS_USAGE, "--pipeline-schedule %s: expected gpipe, 1f1b, interleaved or zero-bubble", name);
+    if (name && options.pipeline_parallel == 1)
+        die(STATUS_USAGE, "--pipeline-schedule %s needs --pipeline-parallel above 1", name);
+    if (opt_given(&llm_train, "virtual-stages") && (!name || strcmp(name, "interleaved") != 0))
+        die(STATUS_USAGE, "--virtual-stages is for --pipeline-schedule interleaved");
+}
+
 void
 options_check(int operands)
 {
     refuse_unsupported();
+    check_schedule_name();
     check_skip(options.skip);
     check_precision();
     check_lengths();

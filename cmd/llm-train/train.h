@@ -26,7 +26,8 @@ struct train_options {
     const char *precision;
     int64_t fp8_margin, fp8_amax_history_len;
     int fp8_amax_compute_algo, fp8_recipe;
-    int64_t tensor_parallel, pipeline_parallel, context_parallel, expert_parallel, zero;
+    int64_t tensor_parallel, pipeline_parallel, context_parallel, expert_parallel, zero,
+        virtual_stages;
     bool sequence_parallel;
     const char *pipeline_schedule, *rank_order;
     int64_t reduce_groups;

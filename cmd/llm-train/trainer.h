@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "cmd/llm-train/feed.h"
 #include "cmd/llm-train/health.h"
+#include "cmd/llm-train/layout.h"
 #include "cmd/llm-train/precision.h"
 #include "cmd/llm-train/report.h"
 #include "cmd/llm-train/schedule.h"
@@ -18,12 +19,33 @@
 #include "model/decoder.h"
 #include "model/params.h"
 #include "optim/optimizer.h"
+#include "parallel/reduce.h"
 #include "tokenizer/tokenizer.h"
 
-struct reducer;
+struct weights;
+struct pipeline;
+struct block_sums;
+struct gradient_group;
 struct checkpoint;
 struct training_state;
 struct model_source;
+
+/*
+ * arrays.c: master weights and both moments. ZeRO 0: all of the part, flat; else only the runs
+ * that this rank owns, one behind the other, and the weights that the decoder reads are in
+ * `weights` (in FP32 the master weights themselves).
+ */
+struct state {
+    struct arena arena;
+    bool flat;
+    float *master, *m, *v;     /* [elements]: flat, or of the runs; master NULL: in weights */
+    void *act;                 /* flat: act [elements], or NULL (FP32) */
+    struct weights *weights;   /* NULL: flat */
+    struct optimizer_run *run; /* what this rank updates */
+    struct reduced_run *at;    /* [runs]: its elements */
+    int runs;
+    bool fp32;                 /* all along */
+};
 
 /* Everything of one run on one rank. */
 struct trainer {
@@ -36,10 +58,11 @@ struct trainer {
     struct precision_schedule precisions;
     const struct precision_phase *phase; /* one of those */
     struct fp8_options fp8;
-    void *act_weights;                   /* act [elements], NULL: fp32 all along */
 
     struct config config;
-    struct params params;
+    struct params whole;           /* the whole model's table */
+    struct layout layout;
+    struct params params;          /* this rank's part of it */
     struct tokenizer *tokenizer;   /* NULL: none given */
     uint8_t fingerprint[16];       /* of the tokenizer; zero: none */
     uint32_t first_new, end_new;   /* ids that --init's weights do not know; vocabulary.c */
@@ -49,10 +72,11 @@ struct trainer {
     int64_t saved;                 /* step of the newest one there; -1: none yet */
 
     int64_t seq_length, micro_batch, global_batch, groups;
-    struct arena arena;            /* weights and moments */
-    struct optimizer_state optimizer;
+    struct state state_arrays;     /* weights, moments and the runs that this rank updates */
     struct decoder *decoder;
-    struct reducer *reducer;
+    struct reducer *reducer, *expert_reducer; /* of the tensors that all hold; of experts, or NULL */
+    struct pipeline *pipeline;
+    struct gradient_group *gradient_group;    /* [reduce groups of this rank] */
     struct feed feed;
     struct run_length length;
     struct spike_watch spikes;     /* on_spike.c */
@@ -61,8 +85,11 @@ struct trainer {
     struct health health;
     uint64_t step;                 /* done */
     uint64_t scored;               /* targets trained on so far */
-    double *block_sums;
-    struct sequence_loss *mine, *all;
+    struct block_sums *block_sums;
+    struct block_sum *sum_of;      /* [block_sums_count] */
+    double *sums;
+    struct sequence_loss *mine;    /* [sequences] */
+    struct losses *losses;
     double deadline;               /* sys_seconds() of --time-limit, or 0 */
     uint64_t predicted_memory;     /* bytes of this rank, by the plan */
     uint64_t memory_before;        /* resident before anything was taken */
@@ -87,13 +114,6 @@ struct trainer {
 void trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_count);
 void trainer_release(struct trainer *t); /* also of one that was only planned */
 
-/*
- * Carves weights and moments from an arena (which may only count) and, unless all is FP32, the
- * copy of the weights in BF16. Returns the bytes.
- */
-uint64_t trainer_carve_state(const struct trainer *t, struct arena *a, struct optimizer_state *s,
-                             void **act);
-
 /* Prints the plan of this run on `ranks` ranks, without shards. */
 void trainer_plan(struct trainer *t, struct comm *world, int ranks);
 
@@ -103,10 +123,12 @@ enum step_result { STEP_DONE, STEP_SKIPPED, STEP_DATA_ENDED, STEP_NOT_READ, STEP
 /* One optimizer step; *stop: some rank wants to end the run behind it. Collective. */
 enum step_result trainer_step(struct trainer *t, bool *stop);
 
-/* step.c: the reducer and what it needs of memory. */
-int trainer_make_reducer(struct trainer *t);
-void trainer_free_reducer(struct trainer *t);
-void trainer_my_sequences(const struct trainer *t, int64_t *first, int64_t *count);
+/* gradients.c: the reducers, and where a micro-batch's gradients go. 0 or -1. */
+int trainer_make_reducers(struct trainer *t);
+void trainer_free_reducers(struct trainer *t);
+int trainer_make_pipeline(struct trainer *t);
+void trainer_plan_reducers(const struct trainer *t, const struct layout *l, const struct params *p,
+                           bool shared, struct reducer_memory *m);
 
 /* state.c: checkpoints. Collective. 0 or -1. */
 int trainer_save(struct trainer *t);          /* nothing when this step is saved already */

@@ -334,14 +334,28 @@ params_find(const struct params *p, const char *name)
 /* Elements of one cell. */
 enum { FILL_CELL = 1 << 16 };
 
-/* A run of rows: out [rows][columns] is part of the whole tensor, from element `first` on. */
+/* Elements [begin, end) of a tensor's own numbering. */
 struct fill_job {
-    float *out;
-    int64_t rows, columns, first, stride;
+    const struct param *t;
+    float *out; /* of `begin` */
+    int64_t begin, end;
     uint64_t key;
     double deviation;
-    int64_t cell_rows;
 };
+
+/* The element of the whole tensor that stands at `e`; *more: how many follow it there and here. */
+static int64_t
+whole_element(const struct param *t, int64_t e, int64_t *more)
+{
+    const struct row_run *run = t->whole.run;
+    int64_t row = e / t->columns, column = e % t->columns;
+
+    while (row >= run->local + run->count)
+        run++;
+    *more = t->columns == t->whole.columns ? (run->local + run->count) * t->columns - e
+                                           : t->columns - column;
+    return (run->whole + row - run->local) * t->whole.columns + t->whole.column + column;
+}
 
 /* Elements [first, first + n) of the whole tensor; normals come in pairs of an even and an odd one. */
 static void
@@ -360,31 +374,16 @@ static int
 fill_cell(void *arg, size_t cell, int worker)
 {
     const struct fill_job *j = arg;
-    int64_t row = (int64_t)cell * j->cell_rows, end = row + j->cell_rows;
+    int64_t at = j->begin + (int64_t)cell * FILL_CELL, n;
+    int64_t end = j->end - at < FILL_CELL ? j->end : at + FILL_CELL;
 
     (void)worker;
-    for (end = end < j->rows ? end : j->rows; row < end; row++)
-        fill_range(j, j->out + row * j->columns, j->first + row * j->stride, j->columns);
-    return 0;
-}
-
-static void
-fill_normal(struct threads *pool, const struct param *t, float *out, uint64_t key, double deviation)
-{
-    for (int i = 0; i < t->whole.runs; i++) {
-        const struct row_run *run = &t->whole.run[i];
-        struct fill_job job = {
-            .out = out + run->local * t->columns,
-            .rows = run->count,
-            .columns = t->columns,
-            .first = run->whole * t->whole.columns + t->whole.column,
-            .stride = t->whole.columns,
-            .key = key,
-            .deviation = deviation,
-            .cell_rows = FILL_CELL / t->columns + 1,
-        };
-        threads_run(pool, (size_t)((job.rows + job.cell_rows - 1) / job.cell_rows), fill_cell, &job);
+    for (; at < end; at += n) {
+        int64_t first = whole_element(j->t, at, &n);
+        n = n < end - at ? n : end - at;
+        fill_range(j, j->out + (at - j->begin), first, n);
     }
+    return 0;
 }
 
 static double
@@ -399,18 +398,18 @@ deviation_of(const struct config *c, const struct param *t, double std)
 }
 
 void
-params_fill(struct threads *pool, const struct params *p, const struct config *c, int param,
-            uint64_t seed, double std, float *out)
+params_fill(struct threads *pool, const struct param *t, const struct config *c, uint64_t seed,
+            double std, int64_t begin, int64_t n, float *out)
 {
-    const struct param *t = &p->param[param];
+    struct fill_job job = {t, out, begin, begin + n, rng_key(seed, t->name), deviation_of(c, t, std)};
 
     if (t->kind == PARAM_NORM)
-        for (int64_t j = 0; j < t->size; j++)
+        for (int64_t j = 0; j < n; j++)
             out[j] = 1;
     else if (t->kind == PARAM_BIAS)
-        memset(out, 0, (size_t)t->size * sizeof *out);
+        memset(out, 0, (size_t)n * sizeof *out);
     else
-        fill_normal(pool, t, out, rng_key(seed, t->name), deviation_of(c, t, std));
+        threads_run(pool, (size_t)((n + FILL_CELL - 1) / FILL_CELL), fill_cell, &job);
 }
 
 void
@@ -419,5 +418,5 @@ params_initialize(struct threads *pool, const struct params *p, const struct con
 {
     memset(master, 0, (size_t)p->elements * sizeof *master);
     for (int i = 0; i < p->count; i++)
-        params_fill(pool, p, c, i, seed, std, master + p->param[i].offset);
+        params_fill(pool, &p->param[i], c, seed, std, 0, p->param[i].size, master + p->param[i].offset);
 }

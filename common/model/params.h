@@ -171,8 +171,8 @@ int params_find(const struct params *p, const char *name); /* index or -1 */
  * element index); norms 1, biases 0; residual outputs scaled by 1/sqrt(2 layers) for
  * GPT-2. std <= 0: the configuration's. pool may be NULL; threads do not matter.
  */
-void params_fill(struct threads *pool, const struct params *p, const struct config *c, int param,
-                 uint64_t seed, double std, float *out); /* of one tensor, out [size] */
+void params_fill(struct threads *pool, const struct param *t, const struct config *c, uint64_t seed,
+                 double std, int64_t begin, int64_t n, float *out); /* elements [begin, begin + n) of t */
 void params_initialize(struct threads *pool, const struct params *p, const struct config *c,
                        uint64_t seed, double std, float *master);
 

@@ -25,9 +25,7 @@ optimizer_block(const struct params *p, int64_t block, int64_t *offset, int64_t 
 
 struct sums_job {
     const struct ops *ops;
-    const struct params *params;
-    const float *grads;
-    int64_t first;
+    const struct block_sum *blocks;
     double *sums;
 };
 
@@ -35,21 +33,19 @@ static int
 sum_block(void *arg, size_t cell, int worker)
 {
     const struct sums_job *job = arg;
-    int64_t offset, size;
 
     (void)worker;
-    optimizer_block(job->params, job->first + (int64_t)cell, &offset, &size, NULL);
-    job->sums[cell] = job->ops->sum_squares(job->grads + offset, size);
+    job->sums[cell] = job->ops->sum_squares(job->blocks[cell].grads, job->blocks[cell].size);
     return 0;
 }
 
 void
-optimizer_block_sums(struct threads *pool, const struct ops *ops, const struct params *p,
-                     const float *grads, int64_t first, int64_t last, double *sums)
+optimizer_block_sums(struct threads *pool, const struct ops *ops, const struct block_sum *blocks,
+                     int64_t n, double *sums)
 {
-    struct sums_job job = {ops, p, grads, first, sums};
+    struct sums_job job = {ops, blocks, sums};
 
-    threads_run(pool, (size_t)(last - first), sum_block, &job);
+    threads_run(pool, (size_t)n, sum_block, &job);
 }
 
 double
@@ -63,9 +59,8 @@ optimizer_clip(double norm, double clip)
 struct step_job {
     const struct ops *ops;
     const struct params *params;
-    const struct optimizer_state *state;
-    const float *grads;
-    int64_t first;
+    const struct optimizer_run *run;
+    int64_t begin; /* the run's first element */
     struct adamw decayed, plain;
 };
 
@@ -73,29 +68,33 @@ static int
 step_block(void *arg, size_t cell, int worker)
 {
     const struct step_job *job = arg;
-    const struct optimizer_state *s = job->state;
-    int64_t offset, size;
-    int index;
+    const struct optimizer_run *r = job->run;
+    struct param_block b;
     void *act = NULL;
 
     (void)worker;
-    optimizer_block(job->params, job->first + (int64_t)cell, &offset, &size, &index);
+    params_block(job->params, r->first + (int64_t)cell, &b);
 
-    const struct param *t = &job->params->param[index];
-    if (s->act && (t->kind == PARAM_MATRIX || t->kind == PARAM_EMBEDDING))
-        act = (char *)s->act + (size_t)offset * job->ops->act_size;
-    job->ops->adamw(s->master + offset, s->m + offset, s->v + offset, job->grads + offset, act,
-                    size, t->decay ? &job->decayed : &job->plain);
+    const struct param *t = &job->params->param[b.param];
+    int64_t at = b.offset - job->begin;
+    if (r->act && !params_is_vector(t))
+        act = (char *)r->act + (size_t)at * job->ops->act_size;
+    job->ops->adamw(r->master + at, r->m + at, r->v + at, r->grads + at, act, b.size,
+                    t->decay ? &job->decayed : &job->plain);
     return 0;
 }
 
 void
 optimizer_step(struct threads *pool, const struct ops *ops, const struct params *p,
-               struct optimizer_state *s, const float *grads, int64_t first, int64_t last,
-               const struct adamw *h)
+               const struct optimizer_run *run, const struct adamw *h)
 {
-    struct step_job job = {ops, p, s, grads, first, *h, *h};
+    struct step_job job = {.ops = ops, .params = p, .run = run, .decayed = *h, .plain = *h};
+    struct param_block b;
 
+    if (run->first == run->last)
+        return;
+    params_block(p, run->first, &b);
+    job.begin = b.offset;
     job.plain.weight_decay = 0;
-    threads_run(pool, (size_t)(last - first), step_block, &job);
+    threads_run(pool, (size_t)(run->last - run->first), step_block, &job);
 }

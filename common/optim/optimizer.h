@@ -8,13 +8,15 @@
 #include "model/params.h"
 
 /*
- * AdamW over the flat parameter array. The arrays are the caller's, all wide
- * but `act`; ranges are whole NORM_BLOCK blocks of tensors, so that a ZeRO slice can be stepped
- * apart.
+ * AdamW over runs of whole norm blocks (params_block), so that a ZeRO slice can be stepped apart.
+ * The arrays are the caller's, all wide but `act`; each pointer is that of the run's first
+ * element.
  */
-struct optimizer_state {
-    float *master, *m, *v; /* [elements] */
-    void *act;             /* act copy [elements], or NULL (fp32: master itself) */
+struct optimizer_run {
+    int64_t first, last; /* blocks */
+    float *master, *m, *v;
+    void *act;          /* act copy, or NULL (fp32: master itself) */
+    const float *grads; /* of this step */
 };
 
 /* Number of norm blocks of the table, and the element range of a block (param may be NULL). */
@@ -22,21 +24,21 @@ int64_t optimizer_blocks(const struct params *p);
 void optimizer_block(const struct params *p, int64_t block, int64_t *offset, int64_t *size,
                      int *param);
 
-/*
- * Sum of squares of each block in [first, last) into sums [last - first] (FP64, element order).
- * The caller adds all blocks in table order: the same bits for any split.
- */
-void optimizer_block_sums(struct threads *pool, const struct ops *ops, const struct params *p,
-                          const float *grads, int64_t first, int64_t last, double *sums);
+/* Sum of squares of one block's gradient (FP64, element order). */
+struct block_sum {
+    const float *grads;
+    int64_t size;
+};
+void optimizer_block_sums(struct threads *pool, const struct ops *ops, const struct block_sum *blocks,
+                          int64_t n, double *sums);
 
 /* The clip factor for a gradient norm: min(1, clip / (norm + 1e-6)) as PyTorch's clip_grad_norm_;
  * clip 0: 1. */
 double optimizer_clip(double norm, double clip);
 
-/* One AdamW step on blocks [first, last). h->weight_decay applies where the table says; only
- * matrices and embeddings are written to act. */
+/* One AdamW step. h->weight_decay applies where the table says; only matrices and embeddings are
+ * written to act. */
 void optimizer_step(struct threads *pool, const struct ops *ops, const struct params *p,
-                    struct optimizer_state *s, const float *grads, int64_t first, int64_t last,
-                    const struct adamw *h);
+                    const struct optimizer_run *run, const struct adamw *h);
 
 #endif

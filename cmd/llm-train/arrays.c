@@ -1,0 +1,235 @@
+/* Master weights and moments: where they lie, and which of them this rank updates. */
+#include "cmd/llm-train/trainer.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "cmd/llm-train/train.h"
+#include "parallel/weights.h"
+
+/* Elements of the runs that `rank` owns. */
+static int64_t
+owned_elements(const struct reduced_run *runs, int n)
+{
+    int64_t sum = 0;
+
+    for (int i = 0; i < n; i++)
+        sum += runs[i].end - runs[i].begin;
+    return sum;
+}
+
+/* Bytes from the arena, which may only count. */
+static void
+carve(struct state *s, struct arena *a, size_t elements, size_t act_size)
+{
+    s->master = s->flat || !s->fp32 ? arena_take_array(a, elements, sizeof *s->master) : NULL;
+    s->m = arena_take_array(a, elements, sizeof *s->m);
+    s->v = arena_take_array(a, elements, sizeof *s->v);
+    s->act = s->flat && !s->fp32 ? arena_take_array(a, elements, act_size) : NULL;
+}
+
+static size_t
+act_size_of(const struct trainer *t)
+{
+    return t->kernels->ops[PRECISION_BF16].act_size;
+}
+
+static bool
+fp32_alone(const struct trainer *t)
+{
+    return precision_mask(&t->precisions) == 1u << PRECISION_FP32;
+}
+
+/* Is all of the part on this rank? Else its own runs alone. */
+static bool
+holds_all(const struct layout *l)
+{
+    return l->zero == 0 || l->deal_size * l->size[AXIS_CONTEXT] == 1;
+}
+
+void
+arrays_plan(const struct trainer *t, const struct layout *l, const struct params *p,
+            struct array_memory *m)
+{
+    struct state s = {.flat = holds_all(l), .fp32 = fp32_alone(t)};
+    struct arena a = {0};
+    int64_t elements = p->elements;
+    int leaf = l->coordinate[AXIS_CONTEXT] * l->deal_size + l->deal_rank, runs;
+
+    *m = (struct array_memory){0};
+    if (!s.flat) {
+        int ranks = l->deal_size * l->size[AXIS_CONTEXT];
+        struct slices slices;
+        struct weights_memory w;
+        slices_cut(&slices, p, NULL, ranks);
+        elements = owned_elements(slices_of(&slices, leaf, &runs), runs);
+        weights_plan(p, &slices, leaf, s.fp32 ? sizeof(float) : act_size_of(t), l->zero,
+                     options.hosts == NULL, &w);
+        m->act = w.act + w.vectors;
+        m->mapped = w.mapped;
+        slices_release(&slices);
+    }
+    carve(&s, &a, (size_t)elements, act_size_of(t));
+    m->moments = 2 * (uint64_t)elements * sizeof(float);
+    m->master = s.flat || !s.fp32 ? (uint64_t)elements * sizeof(float) : 0;
+    m->total = a.used + m->act;
+    m->act += a.used - m->moments - m->master;
+}
+
+/* The runs of what this rank updates: its own, or all that one reducer sums in one piece. */
+static void
+list_runs(struct trainer *t)
+{
+    struct state *s = &t->state_arrays;
+    const struct params *p = &t->params;
+    const struct reduced_run *own;
+    int n;
+
+    if (s->flat) {
+        s->at = mem_array((size_t)p->count + 1, sizeof *s->at);
+        for (int i = 0; i < p->count; i++)
+            trainer_add_whole_tensor(t, i, s->at, &s->runs);
+    } else {
+        int rank = t->layout.dense ? t->layout.dense->rank : 0;
+        own = reducer_runs(t->reducer, rank, &n);
+        s->at = mem_array((size_t)n + 1, sizeof *s->at);
+        memcpy(s->at, own, (size_t)n * sizeof *own);
+        s->runs = n;
+    }
+    s->run = mem_zarray((size_t)s->runs + 1, sizeof *s->run);
+}
+
+static int
+make_weights(struct trainer *t)
+{
+    struct state *s = &t->state_arrays;
+    struct weights_options o = {
+        .comm = t->layout.dense,
+        .params = &t->params,
+        .dense = t->reducer,
+        .act_size = s->fp32 ? sizeof(float) : act_size_of(t),
+        .zero = t->layout.zero,
+        .pool = t->pool,
+    };
+
+    s->weights = weights_new(&o);
+    return s->weights ? 0 : -1;
+}
+
+int
+arrays_make(struct trainer *t)
+{
+    struct state *s = &t->state_arrays, counted;
+    struct arena count = {0};
+    int64_t elements = t->params.elements;
+
+    s->flat = holds_all(&t->layout);
+    s->fp32 = fp32_alone(t);
+    list_runs(t);
+    if (!s->flat)
+        elements = owned_elements(s->at, s->runs);
+    counted = *s;
+    carve(&counted, &count, (size_t)elements, act_size_of(t));
+    if (arena_init(&s->arena, count.used) < 0)
+        return -1;
+    carve(s, &s->arena, (size_t)elements, act_size_of(t));
+    return s->flat ? 0 : make_weights(t);
+}
+
+void
+arrays_release(struct trainer *t)
+{
+    struct state *s = &t->state_arrays;
+
+    weights_free(s->weights);
+    arena_release(&s->arena);
+    free(s->at);
+    free(s->run);
+    *s = (struct state){0};
+}
+
+/* Pointers of all runs, in the precision in force. */
+void
+arrays_set_runs(struct trainer *t)
+{
+    struct state *s = &t->state_arrays;
+    bool copies = t->precision != PRECISION_FP32;
+    int64_t at = 0;
+
+    for (int i = 0; i < s->runs; i++) {
+        const struct reduced_run *r = &s->at[i];
+        int64_t own = s->flat ? r->begin : at;
+        void *act = NULL;
+        if (copies)
+            act = s->flat ? (char *)s->act + (size_t)own * act_size_of(t) : weights_act(s->weights, r->begin);
+        s->run[i] = (struct optimizer_run){
+            .first = r->block,
+            .last = r->block_end,
+            .master = s->master ? s->master + own : weights_act(s->weights, r->begin),
+            .m = s->m + own,
+            .v = s->v + own,
+            .act = act,
+        };
+        at += r->end - r->begin;
+    }
+}
+
+/* Norms and biases of this rank's runs, to where all ranks read them. */
+static void
+copy_vectors(struct trainer *t)
+{
+    struct state *s = &t->state_arrays;
+    float *vectors = weights_vectors(s->weights);
+
+    for (int i = 0; i < s->runs; i++)
+        for (int64_t b = s->run[i].first; b < s->run[i].last; b++) {
+            struct param_block block;
+            params_block(&t->params, b, &block);
+            const struct param *p = &t->params.param[block.param];
+            if (p->vector >= 0)
+                memcpy(vectors + p->vector + (block.offset - p->offset),
+                       s->run[i].master + (block.offset - s->at[i].begin),
+                       (size_t)block.size * sizeof *vectors);
+        }
+}
+
+int
+arrays_begin_update(struct trainer *t)
+{
+    return t->state_arrays.weights ? weights_publish_begin(t->state_arrays.weights) : 0;
+}
+
+/* The decoder's weights from what the runs hold now. */
+int
+arrays_end_update(struct trainer *t)
+{
+    struct state *s = &t->state_arrays;
+
+    if (s->flat) {
+        decoder_set_weights(t->decoder, t->precision == PRECISION_FP32 ? s->master : s->act, s->master);
+        return 0;
+    }
+    copy_vectors(t);
+    if (weights_publish(s->weights) < 0)
+        return -1;
+    const struct weight_source *source = weights_source(s->weights);
+    decoder_set_part_weights(t->decoder, source ? NULL : weights_act(s->weights, 0),
+                             weights_vectors(s->weights), source);
+    return 0;
+}
+
+/* Master weights were set anew: the copies, too. */
+int
+arrays_publish(struct trainer *t)
+{
+    struct state *s = &t->state_arrays;
+    const struct ops *ops = &t->kernels->ops[t->precision];
+
+    if (arrays_begin_update(t) < 0)
+        return -1;
+    for (int i = 0; i < s->runs; i++)
+        if (s->run[i].act)
+            ops->to_act(s->run[i].act, s->run[i].master, s->at[i].end - s->at[i].begin);
+    return arrays_end_update(t);
+}

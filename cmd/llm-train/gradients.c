@@ -1,0 +1,239 @@
+/* Where a micro-batch's gradients and losses go: the reducers' groups, and the pipeline over them. */
+#include "cmd/llm-train/gradients.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "cmd/llm-train/train.h"
+#include "parallel/pipeline.h"
+
+/* A reduce group of this rank, as the decoder's gradients see it. */
+struct gradient_group {
+    struct trainer *t;
+    int index; /* from 0, of this rank's */
+};
+
+static bool
+is_expert(const struct param *p)
+{
+    (void)p;
+    return false;
+}
+
+/* Tensors that only some ranks of the dense group hold. */
+static bool
+is_apart(const struct layout *l, const struct param *p)
+{
+    return l->size[AXIS_EXPERT] > 1 && is_expert(p);
+}
+
+static bool *
+list_tensors(const struct layout *l, const struct params *p, bool apart)
+{
+    bool *mine = mem_zarray((size_t)p->count + 1, sizeof *mine);
+
+    for (int i = 0; i < p->count; i++)
+        mine[i] = is_apart(l, &p->param[i]) == apart;
+    return mine;
+}
+
+static struct reducer_options
+reducer_options_of(const struct trainer *t, const struct layout *l, const struct params *p, bool apart)
+{
+    int groups = l->groups * l->size[AXIS_CONTEXT];
+
+    return (struct reducer_options){
+        .params = p,
+        .groups = apart ? groups / l->size[AXIS_EXPERT] : groups,
+        .pool = t->pool,
+        .zero = l->zero,
+        .single = t->global_batch / l->groups == t->micro_batch,
+    };
+}
+
+static struct reducer *
+make_reducer(struct trainer *t, bool apart)
+{
+    const struct layout *l = &t->layout;
+    struct reducer_options o = reducer_options_of(t, l, &t->params, apart);
+    bool *mine = list_tensors(l, &t->params, apart);
+    struct comm *comm = apart ? l->experts : l->dense;
+
+    o.comm = comm ? comm : comm_single();
+    o.mine = l->size[AXIS_EXPERT] > 1 ? mine : NULL;
+    o.tied = apart ? NULL : l->tied;
+    o.tied_sparse = l->coordinate[AXIS_PIPELINE] == 0;
+    struct reducer *r = reducer_new(&o);
+    free(mine);
+    return r;
+}
+
+int
+trainer_make_reducers(struct trainer *t)
+{
+    t->reducer = make_reducer(t, false);
+    if (!t->reducer)
+        return -1;
+    if (t->layout.expert)
+        t->expert_reducer = make_reducer(t, true);
+    return t->layout.expert && !t->expert_reducer ? -1 : 0;
+}
+
+void
+trainer_free_reducers(struct trainer *t)
+{
+    pipeline_free(t->pipeline);
+    reducer_free(t->reducer);
+    reducer_free(t->expert_reducer);
+    free(t->gradient_group);
+    t->pipeline = NULL;
+    t->reducer = t->expert_reducer = NULL;
+    t->gradient_group = NULL;
+}
+
+void
+trainer_plan_reducers(const struct trainer *t, const struct layout *l, const struct params *p,
+                      bool shared, struct reducer_memory *m)
+{
+    *m = (struct reducer_memory){0};
+    for (int apart = 0; apart <= (l->size[AXIS_EXPERT] > 1); apart++) {
+        struct reducer_options o = reducer_options_of(t, l, p, apart);
+        struct reducer_memory one;
+        bool *mine = list_tensors(l, p, apart);
+        int among = l->size[AXIS_CONTEXT] * (apart ? l->size[AXIS_DATA] : l->deal_size);
+        int leaf = apart ? l->coordinate[AXIS_CONTEXT] * l->size[AXIS_DATA] + l->coordinate[AXIS_DATA]
+                         : l->coordinate[AXIS_CONTEXT] * l->deal_size + l->deal_rank;
+
+        o.mine = l->size[AXIS_EXPERT] > 1 ? mine : NULL;
+        reducer_plan(&o, among, leaf, shared, &one);
+        free(mine);
+        m->gradients += one.gradients;
+        m->staging += one.staging;
+        m->mapped += one.mapped;
+    }
+}
+
+static struct reducer *
+reducer_of(const struct trainer *t, int param)
+{
+    if (t->expert_reducer && param < t->params.count && is_expert(&t->params.param[param]))
+        return t->expert_reducer;
+    return t->reducer;
+}
+
+void
+trainer_add_whole_tensor(const struct trainer *t, int param, struct reduced_run *runs, int *n)
+{
+    const struct params *p = &t->params;
+    struct reduced_run *last = *n ? &runs[*n - 1] : NULL;
+    int64_t block = last ? last->block_end : 0, end = block;
+    struct param_block b;
+
+    for (int64_t all = params_blocks(p); end < all; end++) {
+        params_block(p, end, &b);
+        if (b.param != param)
+            break;
+    }
+    if (last && reducer_of(t, param) == reducer_of(t, param - 1)) {
+        last->block_end = end;
+        last->end = p->param[param].offset + p->param[param].size;
+        return;
+    }
+    runs[(*n)++] = (struct reduced_run){block, end, p->param[param].offset,
+                                        p->param[param].offset + p->param[param].size};
+}
+
+const float *
+trainer_gradient_sum(const struct trainer *t, int param, int64_t element)
+{
+    return reducer_sum(reducer_of(t, param), element);
+}
+
+/* ---- the pipeline's questions ---- */
+
+static void *
+at(void *arg, int param, bool *fresh)
+{
+    const struct gradient_group *g = arg;
+    struct reducer *r = reducer_of(g->t, param);
+
+    return reducer_at(r, reducer_groups(r).begin + g->index, param, fresh);
+}
+
+static void
+ready(void *arg, int param)
+{
+    const struct gradient_group *g = arg;
+    struct reducer *r = reducer_of(g->t, param);
+
+    reducer_ready(r, reducer_groups(r).begin + g->index, param);
+}
+
+static int
+micros_of_group(const struct trainer *t)
+{
+    return (int)(t->global_batch / t->groups / t->micro_batch);
+}
+
+static struct gradients
+gradients_of(void *arg, int micro)
+{
+    struct trainer *t = arg;
+    int each = micros_of_group(t);
+    bool last = micro % each == each - 1;
+
+    return (struct gradients){
+        .arg = &t->gradient_group[micro / each],
+        .at = at,
+        .ready = last ? ready : NULL,
+        .last = last,
+    };
+}
+
+static struct batch
+batch_of(void *arg, int micro)
+{
+    const struct trainer *t = arg;
+
+    return feed_batch(&t->feed, micro * t->micro_batch, t->micro_batch);
+}
+
+static struct sequence_loss *
+loss_of(void *arg, int micro)
+{
+    const struct trainer *t = arg;
+
+    return t->mine + micro * t->micro_batch;
+}
+
+int
+trainer_make_pipeline(struct trainer *t)
+{
+    const struct layout *l = &t->layout;
+    int groups = l->run.end - l->run.begin;
+    struct pipeline_options o = {
+        .comm = l->pipeline,
+        .table = &l->table,
+        .decoder = t->decoder,
+        .micro_batch = t->micro_batch,
+        .arg = t,
+        .batch = batch_of,
+        .gradients = gradients_of,
+        .loss = loss_of,
+    };
+
+    t->gradient_group = mem_zarray((size_t)groups + 1, sizeof *t->gradient_group);
+    for (int i = 0; i < groups; i++)
+        t->gradient_group[i] = (struct gradient_group){t, i};
+    t->pipeline = pipeline_new(&o);
+    return t->pipeline ? 0 : -1;
+}
+
+int
+trainer_accumulate(struct trainer *t, double scale)
+{
+    if (pipeline_run(t->pipeline, scale, options.z_loss) < 0 || reducer_finish(t->reducer) < 0)
+        return -1;
+    return t->expert_reducer ? reducer_finish(t->expert_reducer) : 0;
+}

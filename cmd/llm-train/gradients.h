@@ -1,0 +1,18 @@
+#ifndef LLM_TRAIN_GRADIENTS_H
+#define LLM_TRAIN_GRADIENTS_H
+
+#include "cmd/llm-train/trainer.h"
+
+/*
+ * Appends a whole tensor to runs in which one reducer's sums stand in one piece; called for all
+ * tensors in order.
+ */
+void trainer_add_whole_tensor(const struct trainer *t, int param, struct reduced_run *runs, int *n);
+
+/* All micro-batches of a step, reduced. Collective. 0 or -1. */
+int trainer_accumulate(struct trainer *t, double scale);
+
+/* Where the sum of an element (of tensor param) stands. */
+const float *trainer_gradient_sum(const struct trainer *t, int param, int64_t element);
+
+#endif
