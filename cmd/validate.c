@@ -130,7 +130,11 @@ score_sequence(struct validation *v, uint64_t position)
                       .targets = v->targets,
                       .first = v->first};
     memset(v->token_loss, 0, (size_t)v->length * sizeof *v->token_loss);
-    return n > 1 ? decoder_loss(v->decoder, &b, &whole, v->token_loss) : 0;
+    if (n <= 1)
+        return 0;
+    if (v->o->score)
+        return v->o->score(v->o->scorer, &b, v->token_loss);
+    return decoder_loss(v->decoder, &b, &whole, v->token_loss);
 }
 
 /* The sequence in hand, by source, in the order of its tokens. */

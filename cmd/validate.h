@@ -22,6 +22,9 @@ struct validate_options {
     uint64_t tokens; /* 0: all; else the whole documents within so many tokens (files only) */
     struct comm
         *comm; /* NULL: this process alone; else its ranks share the sequences (files only) */
+    /* Scores a sequence instead of decoder_loss, token_loss [length]; 0 or -1. NULL: decoder_loss. */
+    int (*score)(void *arg, const struct batch *b, double *token_loss);
+    void *scorer;
     void (*progress)(void *arg, uint64_t tokens); /* NULL, or told the tokens done so far */
     void *arg;
 };

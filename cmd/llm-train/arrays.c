@@ -1,10 +1,11 @@
 /* Master weights and moments: where they lie, and which of them this rank updates. */
-#include "cmd/llm-train/trainer.h"
+#include "cmd/llm-train/arrays.h"
 
 #include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "cmd/llm-train/gradients.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/weights.h"
 
@@ -147,6 +148,14 @@ arrays_release(struct trainer *t)
     free(s->at);
     free(s->run);
     *s = (struct state){0};
+}
+
+uint64_t
+arrays_bytes(const struct trainer *t)
+{
+    const struct state *s = &t->state_arrays;
+
+    return s->arena.size + (s->weights ? weights_bytes(s->weights) : 0);
 }
 
 /* Pointers of all runs, in the precision in force. */

@@ -12,6 +12,8 @@ struct array_memory {
 void arrays_plan(const struct trainer *t, const struct layout *l, const struct params *p,
                  struct array_memory *m);
 
+uint64_t arrays_bytes(const struct trainer *t); /* of this run, really */
+
 /* Once the reducers are there. Collective. 0 or -1. */
 int arrays_make(struct trainer *t);
 void arrays_release(struct trainer *t);

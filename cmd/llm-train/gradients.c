@@ -150,6 +150,33 @@ trainer_gradient_sum(const struct trainer *t, int param, int64_t element)
     return reducer_sum(reducer_of(t, param), element);
 }
 
+/* The runs that this rank owns in one reducer. */
+static int
+add_own(const struct reducer *r, const struct comm *comm, struct block_range *own, int n)
+{
+    int count;
+    const struct reduced_run *runs = reducer_runs(r, comm ? comm->rank : 0, &count);
+
+    for (int i = 0; i < count && own; i++)
+        own[n + i] = (struct block_range){runs[i].block, runs[i].block_end};
+    return n + count;
+}
+
+struct block_range *
+trainer_own_blocks(const struct trainer *t, int *n)
+{
+    struct block_range *own = NULL;
+
+    for (int pass = 0; pass < 2; pass++) {
+        *n = add_own(t->reducer, t->layout.dense, own, 0);
+        if (t->expert_reducer)
+            *n = add_own(t->expert_reducer, t->layout.experts, own, *n);
+        if (!own)
+            own = mem_zarray((size_t)*n + 1, sizeof *own);
+    }
+    return own;
+}
+
 /* ---- the pipeline's questions ---- */
 
 static void *

@@ -164,7 +164,7 @@ machine_log_start(struct trainer *t)
         log_str("version", version_string);
         log_int("step", (int64_t)t->step);
         log_int("tokens", (int64_t)t->feed.position);
-        log_int("parameters", t->params.parameters);
+        log_int("parameters", t->whole.parameters);
         log_str("precision", t->phase->name);
         if (t->precisions.count > 1)
             log_str("precision_schedule", options.precision);
@@ -179,7 +179,15 @@ machine_log_start(struct trainer *t)
         log_int("reduce_groups", t->groups);
         log_bool("shared_memory_reduction", t->world->size > 1 && reducer_shared(t->reducer));
         log_real("peak_tflops", t->report.peak / 1e12);
-        log_str("same_bits", "any number of ranks and threads with equal reduce_groups and micro_batch");
+        log_str("layout", layout_text(&t->layout));
+        log_int("tensor_parallel", t->layout.size[AXIS_TENSOR]);
+        log_int("context_parallel", t->layout.size[AXIS_CONTEXT]);
+        log_int("expert_parallel", t->layout.size[AXIS_EXPERT]);
+        log_int("data_parallel", t->layout.size[AXIS_DATA]);
+        log_int("pipeline_parallel", t->layout.size[AXIS_PIPELINE]);
+        log_int("zero", t->layout.zero);
+        log_real("pipeline_bubble", t->layout.bubble);
+        log_str("same_bits", layout_promise(&t->layout));
         log_ranks(all, t->world->size);
         result = log_end();
     }

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/fp8_file.h"
+#include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/train.h"
 
@@ -53,11 +54,8 @@ trainer_set_precisions(struct trainer *t)
 void
 trainer_publish_weights(struct trainer *t)
 {
-    struct optimizer_state *s = &t->optimizer;
-
-    if (s->act)
-        t->kernels->ops[t->precision].to_act(s->act, s->master, t->params.elements);
-    decoder_set_weights(t->decoder, s->act ? s->act : s->master, s->master);
+    if (arrays_publish(t) < 0)
+        die_err();
 }
 
 /* Decoder and weights in the phase's precision; a history of scales begins anew. */
@@ -67,7 +65,7 @@ trainer_begin_phase(struct trainer *t)
     const struct precision_phase *p = t->phase;
 
     t->precision = p->precision;
-    t->optimizer.act = p->precision == PRECISION_FP32 ? NULL : t->act_weights;
+    arrays_set_runs(t);
     decoder_set_precision(t->decoder, p->precision, p->fp8);
     if (p->fp8)
         fp8_reset(decoder_fp8(t->decoder));

@@ -7,11 +7,13 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "base/die.h"
+#include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/train.h"
-#include "parallel/reduce.h"
+#include "parallel/pipeline.h"
 
 struct decoder_options
-trainer_decoder_options(const struct trainer *t)
+trainer_decoder_options(const struct trainer *t, const struct layout *l)
 {
     return (struct decoder_options){
         .kernels = t->kernels,
@@ -23,34 +25,39 @@ trainer_decoder_options(const struct trainer *t)
         .seq_length = t->seq_length,
         .recompute = (enum recompute)options.recompute,
         .training = true,
+        .part = &l->part,
+        .slots = l->slots,
+        .weight_slots = l->weight_slots,
+        .tensor = l->tensor,
+        .context = l->context,
+        .expert = l->expert,
+        .sequence_parallel = l->sequence_parallel,
     };
-}
-
-uint64_t
-trainer_carve_state(const struct trainer *t, struct arena *a, struct optimizer_state *s, void **act)
-{
-    size_t n = (size_t)t->params.elements;
-
-    s->master = arena_take_array(a, n, sizeof *s->master);
-    s->m = arena_take_array(a, n, sizeof *s->m);
-    s->v = arena_take_array(a, n, sizeof *s->v);
-    *act = NULL;
-    if (precision_mask(&t->precisions) != 1u << PRECISION_FP32)
-        *act = arena_take_array(a, n, t->kernels->ops[PRECISION_BF16].act_size);
-    return a->used;
 }
 
 /* What the heap holds beside the arenas once the steps go: data, sums and losses. */
 static uint64_t
-heap_bytes(const struct trainer *t, int64_t sequences)
+heap_bytes(const struct trainer *t, const struct layout *l, const struct params *p)
 {
     enum { BLOCK = 65536, BLOCKS = 4, TOKEN = 7 }; /* what a token stream keeps of a shard */
-    uint64_t blocks = (uint64_t)optimizer_blocks(&t->params);
+    uint64_t blocks = (uint64_t)params_blocks(p);
 
-    return feed_bytes(sequences, t->seq_length, 0) +
+    return feed_bytes(l->sequences, t->seq_length, 0) +
            (uint64_t)BLOCK * BLOCKS * TOKEN * (options.valid ? 2 : 1) +
-           2 * blocks * sizeof(double) +
-           (uint64_t)(sequences + t->global_batch) * sizeof(struct sequence_loss);
+           4 * blocks * sizeof(double) +
+           (uint64_t)(l->sequences + t->global_batch * l->size[AXIS_CONTEXT]) * sizeof(struct sequence_loss);
+}
+
+/* Borders of pieces in buffers of the pipeline. */
+static uint64_t
+message_bytes(const struct trainer *t, const struct layout *l)
+{
+    int64_t rows = t->micro_batch * t->seq_length / l->size[AXIS_CONTEXT];
+
+    if (l->sequence_parallel)
+        rows /= l->size[AXIS_TENSOR];
+    return (uint64_t)pipeline_buffers(&l->table, l->coordinate[AXIS_PIPELINE]) *
+           (((uint64_t)(rows * t->config.hidden_size) * t->kernels->ops[t->precision].act_size + 63) & ~(uint64_t)63);
 }
 
 void
@@ -62,33 +69,29 @@ memory_measure_program(struct trainer *t)
 }
 
 void
-memory_plan(const struct trainer *t, int ranks, int rank, struct memory_plan *m)
+memory_plan(const struct trainer *t, const struct layout *l, const struct params *p,
+            struct memory_plan *m)
 {
-    struct decoder_options o = trainer_decoder_options(t);
+    struct decoder_options o = trainer_decoder_options(t, l);
     struct decoder_memory d;
     struct reducer_memory r;
-    struct optimizer_state s;
-    struct arena state = {0};
-    void *act;
-    uint64_t n = (uint64_t)t->params.elements;
-    int64_t groups = (t->groups + ranks - 1) / ranks;
+    struct array_memory a;
 
-    decoder_plan(&t->config, &t->params, &o, &d);
-    reducer_plan(&(struct reducer_options){.params = &t->params, .groups = (int)t->groups}, ranks,
-                 rank, options.hosts == NULL, &r);
+    decoder_plan(&t->config, p, &o, &d);
+    trainer_plan_reducers(t, l, p, options.hosts == NULL, &r);
+    arrays_plan(t, l, p, &a);
     *m = (struct memory_plan){
-        .weights = n * sizeof *s.master,
-        .moments = n * (sizeof *s.m + sizeof *s.v),
-        .act_weights = trainer_carve_state(t, &state, &s, &act),
+        .weights = a.master,
+        .moments = a.moments,
+        .act_weights = a.act,
         .gradients = r.gradients + r.staging,
         .activations = d.activations,
         .logits = d.logits,
-        .scratch = d.scratch,
+        .scratch = d.scratch + message_bytes(t, l),
         .tables = d.tables,
-        .program = t->memory_program + heap_bytes(t, groups * (t->global_batch / t->groups)),
-        .mapped = r.mapped,
+        .program = t->memory_program + heap_bytes(t, l, p),
+        .mapped = r.mapped + a.mapped,
     };
-    m->act_weights -= m->weights + m->moments;
     m->total = m->weights + m->act_weights + m->moments + m->gradients + m->activations + m->logits +
                m->scratch + m->tables;
     m->resident = m->total + m->program + m->mapped;
@@ -99,10 +102,13 @@ memory_plan(const struct trainer *t, int ranks, int rank, struct memory_plan *m)
 uint64_t
 memory_taken(const struct trainer *t)
 {
-    struct reducer_memory r;
+    struct reducer_memory r, e = {0};
 
     reducer_memory(t->reducer, &r);
-    return t->arena.size + decoder_bytes(t->decoder) + r.gradients + r.staging;
+    if (t->expert_reducer)
+        reducer_memory(t->expert_reducer, &e);
+    return arrays_bytes(t) + decoder_bytes(t->decoder) + r.gradients + r.staging + e.gradients + e.staging +
+           pipeline_bytes(t->decoder, &t->layout.table, t->layout.coordinate[AXIS_PIPELINE], t->micro_batch);
 }
 
 static void
@@ -121,7 +127,7 @@ plan_log(const struct memory_plan *m, const struct trainer *t)
 
     decoder_flops(&t->config, t->seq_length, (enum recompute)options.recompute, &f);
     log_begin("plan");
-    log_int("parameters", t->params.parameters);
+    log_int("parameters", t->whole.parameters);
     log_real("flops_per_token", (f.forward + f.backward) / (double)t->seq_length);
     log_int("memory_per_rank_bytes", (int64_t)m->total);
     log_int("resident_bytes", (int64_t)m->resident);
@@ -136,15 +142,37 @@ plan_log(const struct memory_plan *m, const struct trainer *t)
     (void)log_end();
 }
 
+/* The rank with the largest need. */
+static void
+plan_of_all(const struct trainer *t, int ranks, struct memory_plan *most)
+{
+    *most = (struct memory_plan){0};
+    for (int rank = 0; rank < ranks; rank++) {
+        struct layout l;
+        struct params p;
+        struct memory_plan m;
+
+        layout_make(&l, &t->config, ranks, rank, t->seq_length, t->groups);
+        layout_deal(&l, t->global_batch, t->micro_batch);
+        if (params_init_part(&p, &t->config, &l.part) < 0)
+            die_err();
+        memory_plan(t, &l, &p, &m);
+        if (m.resident > most->resident)
+            *most = m;
+        params_release(&p);
+        layout_release(&l);
+    }
+}
+
 void
 plan_print(const struct trainer *t, int ranks)
 {
     struct memory_plan m;
     struct flops f;
 
-    memory_plan(t, ranks, -1, &m);
+    plan_of_all(t, ranks, &m);
     decoder_flops(&t->config, t->seq_length, (enum recompute)options.recompute, &f);
-    printf("parameters              %lld\n", (long long)t->params.parameters);
+    printf("parameters              %lld\n", (long long)t->whole.parameters);
     printf("precision               %s\n", options.precision);
     printf("flops per token         %.6g (forward %.6g, backward %.6g)\n",
            (f.forward + f.backward) / (double)t->seq_length, f.forward / (double)t->seq_length,
@@ -162,6 +190,8 @@ plan_print(const struct trainer *t, int ranks)
     line("logits", m.logits);
     line("scratch", m.scratch);
     line("tables", m.tables);
+    if (ranks > 1)
+        printf("  %-22s %s\n", "layout", layout_text(&t->layout));
     line("total", m.total);
     line("program and data", m.program);
     line("of other ranks, mapped", m.mapped);

@@ -10,8 +10,12 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "checkpoint/checkpoint.h"
+#include "cmd/llm-train/arrays.h"
+#include "cmd/llm-train/gradients.h"
+#include "cmd/llm-train/losses.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/train.h"
+#include "parallel/block_sums.h"
 #include "parallel/launch.h"
 
 void
@@ -42,14 +46,14 @@ load_config(struct trainer *t)
     }
     free(path);
     trainer_agree_or_die(t, result);
-    if (params_init(&t->params, &t->config) < 0)
+    if (params_init(&t->whole, &t->config) < 0)
         die_err();
 }
 
 static void
-resolve_shape(struct trainer *t, int ranks)
+resolve_shape(struct trainer *t)
 {
-    int64_t limit = t->config.max_position_embeddings, unit, nearest;
+    int64_t limit = t->config.max_position_embeddings;
 
     t->seq_length = options.seq_length ? options.seq_length : limit;
     if (t->config.position == POSITION_LEARNED && t->seq_length > limit)
@@ -60,21 +64,38 @@ resolve_shape(struct trainer *t, int ranks)
     t->global_batch = options.global_batch;
     t->micro_batch = options.micro_batch;
     t->groups = options.reduce_groups;
-    if (t->groups == 0 || (t->from && !opt_given(&llm_train, "reduce-groups")))
-        t->groups = t->from ? t->from->manifest.state.reduce_groups : ranks;
-    if (ranks > t->groups)
-        die(STATUS_USAGE, "%d data-parallel ranks for %lld reduce groups: at most as many ranks as --reduce-groups",
-            ranks, (long long)t->groups);
-    unit = t->groups * t->micro_batch;
-    if (t->global_batch % unit != 0) {
-        nearest = t->global_batch / unit * unit;
-        if (nearest > 0)
-            die(STATUS_USAGE, "--global-batch %lld is not a multiple of reduce groups × micro-batch (%lld × %lld): nearest are %lld and %lld",
-                (long long)t->global_batch, (long long)t->groups, (long long)t->micro_batch,
-                (long long)nearest, (long long)(nearest + unit));
-        die(STATUS_USAGE, "--global-batch %lld is not a multiple of reduce groups × micro-batch (%lld × %lld): the least is %lld",
-            (long long)t->global_batch, (long long)t->groups, (long long)t->micro_batch, (long long)unit);
-    }
+    if (t->from && !opt_given(&llm_train, "reduce-groups"))
+        t->groups = t->from->manifest.state.reduce_groups;
+}
+
+/* FP8 rounds whole matrices from their master weights, and tensor by tensor in the order of work. */
+static void
+check_precision_fits(const struct trainer *t)
+{
+    const struct layout *l = &t->layout;
+    bool fp8 = precision_has_fp8(&t->precisions);
+
+    if (fp8 && (l->zero > 0 || l->size[AXIS_TENSOR] > 1 || l->size[AXIS_CONTEXT] > 1 || l->size[AXIS_EXPERT] > 1))
+        die(STATUS_USAGE, "--precision %s: fp8-hybrid goes with data and pipeline parallelism and --zero 0 alone", options.precision);
+    if (fp8 && options.fp8_recipe == FP8_TENSORWISE && l->schedule == PIPELINE_ZERO_BUBBLE)
+        die(STATUS_USAGE, "--fp8-recipe tensorwise does not go with --pipeline-schedule zero-bubble: scales would change between a micro-batch's passes");
+    if (l->zero > 0 && precision_mask(&t->precisions) != 1u << PRECISION_FP32 &&
+        precision_mask(&t->precisions) & 1u << PRECISION_FP32)
+        die(STATUS_USAGE, "--precision %s: fp32 beside another precision goes with --zero 0 alone", options.precision);
+    if (l->zero > 0 && l->size[AXIS_EXPERT] > 1)
+        die(STATUS_USAGE, "--zero %d with --expert-parallel is not supported in this version: --zero 0", l->zero);
+}
+
+/* This rank's part of model and data. */
+static void
+set_layout(struct trainer *t, int ranks, int rank)
+{
+    layout_make(&t->layout, &t->config, ranks, rank, t->seq_length, t->groups);
+    t->groups = t->layout.groups;
+    layout_deal(&t->layout, t->global_batch, t->micro_batch);
+    check_precision_fits(t);
+    if (params_init_part(&t->params, &t->config, &t->layout.part) < 0)
+        die_err();
 }
 
 static void
@@ -131,7 +152,8 @@ open_data(struct trainer *t, char **shards, int count)
     for (int i = 0; i < count && count > 1; i++)
         if (strcmp(shards[i], "-") == 0)
             die(STATUS_USAGE, "- (standard input) cannot be joined with other shards");
-    trainer_my_sequences(t, &o.first, &o.sequences);
+    o.first = t->layout.first;
+    o.sequences = t->layout.sequences;
     if (pipe && t->world->rank == 0) {
         o.fd = launch_stdin();
         result = o.fd < 0 ? -1 : 0;
@@ -152,31 +174,48 @@ check_memory(const struct trainer *t)
     struct memory_plan plan;
     char need[32], have[32];
 
-    memory_plan(t, t->world->size, -1, &plan);
+    memory_plan(t, &t->layout, &t->params, &plan);
     if (common.memory && plan.resident > common.memory)
         die(STATUS_FAILED, "this run needs %s a rank by its plan, --memory allows %s (--plan lists it)",
             human_bytes((double)plan.resident, need), human_bytes((double)common.memory, have));
+}
+
+/* What the norm of the gradient is made of. */
+static int
+make_sums(struct trainer *t)
+{
+    struct block_range *own;
+    int n = 0;
+    int64_t count;
+
+    own = trainer_own_blocks(t, &n);
+    t->block_sums = block_sums_new(t->world, &t->params, own, n);
+    free(own);
+    if (!t->block_sums)
+        return -1;
+    count = block_sums_count(t->block_sums);
+    t->sum_of = mem_zarray((size_t)count + 1, sizeof *t->sum_of);
+    t->sums = mem_zarray((size_t)count + 1, sizeof *t->sums);
+    return 0;
 }
 
 /* Weights, moments, decoder and reduction: all the memory of the run. */
 static void
 take_memory(struct trainer *t)
 {
-    struct decoder_options o = trainer_decoder_options(t);
-    struct arena counted = {0};
-    int64_t first, sequences;
+    struct decoder_options o;
 
-    trainer_my_sequences(t, &first, &sequences);
-    if (arena_init(&t->arena, trainer_carve_state(t, &counted, &t->optimizer, &t->act_weights)) < 0)
-        die_err();
-    (void)trainer_carve_state(t, &t->arena, &t->optimizer, &t->act_weights);
+    trainer_agree_or_die(t, layout_connect(&t->layout, t->world, t->whole.tied));
+    o = trainer_decoder_options(t, &t->layout);
+    trainer_agree_or_die(t, trainer_make_reducers(t));
+    trainer_agree_or_die(t, arrays_make(t));
     t->decoder = decoder_new(&t->config, &t->params, &o);
     trainer_agree_or_die(t, t->decoder ? 0 : -1);
+    trainer_agree_or_die(t, trainer_make_pipeline(t));
     trainer_begin_phase(t);
-    trainer_agree_or_die(t, trainer_make_reducer(t));
-    t->block_sums = mem_zarray((size_t)optimizer_blocks(&t->params), sizeof *t->block_sums);
-    t->mine = mem_zarray((size_t)sequences + 1, sizeof *t->mine);
-    t->all = mem_zarray((size_t)t->global_batch, sizeof *t->all);
+    trainer_agree_or_die(t, make_sums(t));
+    t->mine = mem_zarray((size_t)t->layout.sequences + 1, sizeof *t->mine);
+    t->losses = losses_new(t->world, &t->layout, t->global_batch);
 }
 
 static void
@@ -186,13 +225,17 @@ say_start(struct trainer *t, const struct memory_plan *plan)
     const char *blas = machine_blas(t);
 
     note("%lld parameters, %lld × %lld tokens a step, %d rank%s × %d thread%s, %s, %s%s%s",
-         (long long)t->params.parameters, (long long)t->global_batch, (long long)t->seq_length,
+         (long long)t->whole.parameters, (long long)t->global_batch, (long long)t->seq_length,
          t->world->size, t->world->size == 1 ? "" : "s", t->threads, t->threads == 1 ? "" : "s",
          t->phase->name, t->kernels->name, *blas ? ", " : "", blas);
     note("memory: %s a rank by the plan, %s available", human_bytes((double)plan->resident, size),
          human_bytes((double)sys_memory_available(), have));
-    note("bits: the same for any number of ranks and threads with --reduce-groups %lld, --micro-batch %lld",
-         (long long)t->groups, (long long)t->micro_batch);
+    if (t->world->size > 1)
+        note("layout: %s%s", layout_text(&t->layout), reducer_shared(t->reducer) ? ", shared memory" : "");
+    if (t->layout.size[AXIS_PIPELINE] > 1)
+        note("pipeline: %d micro-batches, %.1f %% idle is to be expected", t->layout.micros, 100 * t->layout.bubble);
+    note("bits: the same for %s (%lld, %lld)", layout_promise(&t->layout), (long long)t->groups,
+         (long long)t->micro_batch);
 }
 
 static void
@@ -208,7 +251,7 @@ start_report(struct trainer *t)
         .hardware_flops_per_token = (f.forward + f.backward + f.recompute) / (double)t->seq_length,
         .log_every = options.log_every,
     };
-    memory_plan(t, t->world->size, t->world->rank, &plan);
+    memory_plan(t, &t->layout, &t->params, &plan);
     t->predicted_memory = plan.resident;
     t->report.peak = machine_peak(t);
     if (machine_log_start(t) < 0 || health_begin(&t->health, t->world) < 0)
@@ -246,9 +289,10 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
     trainer_find_checkpoint(t);
     trainer_check_save_dir(t);
     load_config(t);
-    resolve_shape(t, world->size);
+    resolve_shape(t);
     machine_setup(t);
     load_tokenizer(t);
+    set_layout(t, world->size, world->rank);
     machine_check(t);
     open_data(t, shards, shard_count);
     run_length_resolve(&t->length, (uint64_t)(t->global_batch * t->seq_length),
@@ -270,10 +314,11 @@ trainer_plan(struct trainer *t, struct comm *world, int ranks)
     begin(t, world);
     trainer_find_checkpoint(t);
     load_config(t);
-    resolve_shape(t, ranks);
+    resolve_shape(t);
     machine_setup(t);
     if (options.tokenizer)
         load_tokenizer(t);
+    set_layout(t, ranks, 0);
     machine_check(t);
     memory_measure_program(t);
     plan_print(t, ranks);
@@ -283,10 +328,14 @@ trainer_plan(struct trainer *t, struct comm *world, int ranks)
 void
 trainer_release(struct trainer *t)
 {
-    trainer_free_reducer(t);
+    trainer_free_reducers(t);
     decoder_free(t->decoder);
     feed_close(&t->feed);
-    arena_release(&t->arena);
+    arrays_release(t);
+    block_sums_free(t->block_sums);
+    losses_free(t->losses);
+    layout_release(&t->layout);
+    params_release(&t->whole);
     tokenizer_free(t->tokenizer);
     params_release(&t->params);
     config_release(&t->config);
@@ -296,7 +345,7 @@ trainer_release(struct trainer *t)
     free(t->state);
     spike_release(&t->spikes);
     health_release(&t->health);
-    free(t->block_sums);
+    free(t->sum_of);
+    free(t->sums);
     free(t->mine);
-    free(t->all);
 }

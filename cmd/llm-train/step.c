@@ -7,111 +7,38 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "cmd/llm-train/arrays.h"
+#include "cmd/llm-train/gradients.h"
+#include "cmd/llm-train/losses.h"
 #include "cmd/llm-train/on_spike.h"
 #include "cmd/llm-train/train.h"
 #include "comm/progress.h"
-#include "parallel/reduce.h"
-
-int
-trainer_make_reducer(struct trainer *t)
-{
-    struct reducer_options o = {
-        .comm = t->world,
-        .params = &t->params,
-        .groups = (int)t->groups,
-        .pool = t->pool,
-    };
-
-    t->reducer = reducer_new(&o);
-    return t->reducer ? 0 : -1;
-}
-
-void
-trainer_free_reducer(struct trainer *t)
-{
-    reducer_free(t->reducer);
-    t->reducer = NULL;
-}
-
-/* The sequences of a step that belong to this rank's groups. */
-void
-trainer_my_sequences(const struct trainer *t, int64_t *first, int64_t *count)
-{
-    struct tree_run run = tree_share((int)t->groups, t->world->size, t->world->rank);
-    int64_t each = t->global_batch / t->groups;
-
-    *first = run.begin * each;
-    *count = (run.end - run.begin) * each;
-}
-
-/* Where decoder_backward_piece puts a group's gradients. */
-struct group {
-    struct reducer *reducer;
-    int number;
-};
-
-static void *
-group_at(void *arg, int param, bool *fresh)
-{
-    const struct group *g = arg;
-
-    return reducer_at(g->reducer, g->number, param, fresh);
-}
-
-static void
-group_ready(void *arg, int param)
-{
-    const struct group *g = arg;
-
-    reducer_ready(g->reducer, g->number, param);
-}
-
-/* Forward and backward of all this rank's groups; losses of its sequences into t->mine. */
-static int
-accumulate(struct trainer *t, double scale)
-{
-    int64_t each = t->global_batch / t->groups, done = 0;
-    struct tree_run run = reducer_groups(t->reducer);
-
-    for (int number = run.begin; number < run.end; number++, done += each)
-        for (int64_t at = 0; at < each; at += t->micro_batch) {
-            struct batch b = feed_batch(&t->feed, done + at, t->micro_batch);
-            struct group group = {t->reducer, number};
-            bool last = at + t->micro_batch == each;
-            struct gradients g = {&group, group_at, last ? group_ready : NULL, last};
-            if (decoder_forward_piece(t->decoder, 0, 0, &b, NULL, NULL) < 0 ||
-                decoder_backward_piece(t->decoder, 0, 0, &b, &g, scale, options.z_loss, NULL, NULL,
-                                       t->mine + done + at) < 0)
-                return -1;
-        }
-    return 0;
-}
+#include "parallel/block_sums.h"
 
 /* The gradient's norm over all blocks in table order; flags: ORed over the ranks. */
 static int
 gradient_norm(struct trainer *t, uint64_t *flags, double *norm)
 {
     const struct ops *ops = &t->kernels->ops[t->precision];
-    int64_t blocks = optimizer_blocks(&t->params);
-    double sum = 0;
-    int count;
-    const struct reduced_run *run = reducer_runs(t->reducer, t->world->rank, &count);
+    int64_t n = block_sums_count(t->block_sums);
+    double sum;
 
-    for (int i = 0; i < count; i++)
-        optimizer_block_sums(t->pool, ops, &t->params,
-                             reducer_sum(t->reducer, run[i].begin) - run[i].begin, run[i].block,
-                             run[i].block_end, t->block_sums + run[i].block);
-    if (reducer_gather_sums(t->reducer, t->block_sums, flags) < 0)
+    for (int64_t i = 0; i < n; i++) {
+        struct param_block b;
+        params_block(&t->params, block_sums_block(t->block_sums, i), &b);
+        t->sum_of[i] = (struct block_sum){trainer_gradient_sum(t, b.param, b.offset), b.size};
+    }
+    optimizer_block_sums(t->pool, ops, t->sum_of, n, t->sums);
+    if (block_sums_add(t->block_sums, t->sums, flags, &sum) < 0)
         return -1;
-    for (int64_t b = 0; b < blocks; b++)
-        sum += t->block_sums[b];
     *norm = sqrt(sum);
     return 0;
 }
 
-static void
+static int
 update(struct trainer *t, double lr, double factor)
 {
+    struct state *s = &t->state_arrays;
     double n = (double)(t->step + 1);
     struct adamw h = {
         .lr = lr,
@@ -124,14 +51,15 @@ update(struct trainer *t, double lr, double factor)
         .grad_scale = factor,
     };
 
-    for (int rank = 0, count; rank < t->world->size; rank++) {
-        const struct reduced_run *run = reducer_runs(t->reducer, rank, &count);
-        for (int i = 0; i < count; i++)
-            optimizer_step(t->pool, &t->kernels->ops[t->precision], &t->params, &t->optimizer,
-                           reducer_sum(t->reducer, run[i].begin) - run[i].begin, run[i].block,
-                           run[i].block_end, &h);
+    if (arrays_begin_update(t) < 0)
+        return -1;
+    for (int i = 0; i < s->runs; i++) {
+        struct param_block b;
+        params_block(&t->params, s->run[i].first, &b);
+        s->run[i].grads = trainer_gradient_sum(t, b.param, b.offset);
+        optimizer_step(t->pool, &t->kernels->ops[t->precision], &t->params, &s->run[i], &h);
     }
-    decoder_set_weights(t->decoder, t->optimizer.act ? t->optimizer.act : t->optimizer.master, t->optimizer.master);
+    return arrays_end_update(t);
 }
 
 /* Reads the step's data; all ranks learn how many targets are scored and whether to stop behind it. */
@@ -143,7 +71,7 @@ read_data(struct trainer *t, uint64_t *scored, bool *stop)
 
     if (got <= 0)
         return got;
-    sums[0] = (uint64_t)t->feed.scored;
+    sums[0] = layout_counts(&t->layout, t->world->rank) ? (uint64_t)t->feed.scored : 0;
     sums[1] = sys_stop_signal() != 0 || (t->deadline > 0 && sys_seconds() > t->deadline);
     if (comm_all_reduce(t->world, sums, 2, COMM_U64, COMM_SUM) < 0)
         return -1;
@@ -182,9 +110,8 @@ trainer_step(struct trainer *t, bool *stop)
             return STEP_FAILED;
         return STEP_SKIPPED;
     }
-    if (accumulate(t, 1.0 / (double)scored) < 0 || reducer_finish(t->reducer) < 0 ||
-        gradient_norm(t, &flags, &norm) < 0 ||
-        reduce_losses(t->reducer, t->global_batch, t->mine, t->all, &total) < 0)
+    if (trainer_accumulate(t, 1.0 / (double)scored) < 0 || gradient_norm(t, &flags, &norm) < 0 ||
+        losses_add(t->losses, t->mine, &total) < 0)
         return STEP_FAILED;
     f = (struct step_figures){
         .step = t->step + 1,
@@ -202,7 +129,8 @@ trainer_step(struct trainer *t, bool *stop)
     if (trainer_end_fp8_step(t, &saturated) < 0)
         return STEP_FAILED;
     f.saturated = t->phase->fp8 ? (int64_t)saturated : -1;
-    update(t, f.lr, optimizer_clip(norm, options.clip));
+    if (update(t, f.lr, optimizer_clip(norm, options.clip)) < 0)
+        return STEP_FAILED;
     t->step++;
     t->scored += scored;
     if (t->later.started)

@@ -26,6 +26,7 @@ struct weights;
 struct pipeline;
 struct block_sums;
 struct gradient_group;
+struct losses;
 struct checkpoint;
 struct training_state;
 struct model_source;
@@ -169,7 +170,7 @@ int profile_report(const struct trainer *t);
 int trainer_run(struct trainer *t);
 
 /* plan.c */
-struct decoder_options trainer_decoder_options(const struct trainer *t);
+struct decoder_options trainer_decoder_options(const struct trainer *t, const struct layout *l);
 /*
  * Bytes of one rank. total is what lies in arenas, to the byte; resident is the most that the
  * process holds beyond what MPI took at its start: with its program (libraries, tokenizer, data
@@ -179,8 +180,9 @@ struct memory_plan {
     uint64_t weights, act_weights, moments, gradients, activations, logits, scratch, tables, total;
     uint64_t program, mapped, resident;
 };
-/* rank -1: the rank with the largest need. */
-void memory_plan(const struct trainer *t, int ranks, int rank, struct memory_plan *m);
+/* Of the rank whose layout and part of the model these are. */
+void memory_plan(const struct trainer *t, const struct layout *l, const struct params *p,
+                 struct memory_plan *m);
 uint64_t memory_taken(const struct trainer *t); /* the arenas of this run, really */
 void memory_measure_program(struct trainer *t); /* once all is loaded and no arena is there */
 void plan_print(const struct trainer *t, int ranks); /* --plan: on standard output */

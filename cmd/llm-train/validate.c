@@ -4,6 +4,23 @@
 #include "base/err.h"
 #include "cmd/llm-train/train.h"
 #include "cmd/llm-train/trainer.h"
+#include "parallel/pipeline.h"
+
+/* All stages, and the last one's result on all. */
+static int
+score(void *arg, const struct batch *b, double *token_loss)
+{
+    struct trainer *t = arg;
+    struct comm *stages = t->layout.pipeline;
+    struct sequence_loss whole;
+
+    if (pipeline_loss(t->pipeline, b, &whole, token_loss) < 0)
+        return -1;
+    if (stages->size == 1)
+        return 0;
+    return comm_broadcast(stages, token_loss, (size_t)(b->sequences * b->length) * sizeof *token_loss,
+                          stages->size - 1);
+}
 
 int
 trainer_validate(struct trainer *t)
@@ -12,7 +29,9 @@ trainer_validate(struct trainer *t)
         .seq_length = t->seq_length,
         .document_mask = options.document_mask,
         .tokens = options.valid_tokens,
-        .comm = t->world,
+        .comm = t->layout.deal,
+        .score = score,
+        .scorer = t,
     };
     struct validate_result r;
     struct token_stream *s = token_stream_open(&options.valid, 1, -1);
