@@ -184,6 +184,109 @@ arrays_set_runs(struct trainer *t)
     }
 }
 
+/* ---- checkpoints and first weights ---- */
+
+/* A run's array as if it were the part's flat one: element 0 may lie before it. */
+static float *
+as_flat(float *run, int64_t begin)
+{
+    return (float *)((uintptr_t)run - (uintptr_t)begin * sizeof *run); /* NOLINT: not read there */
+}
+
+static const struct reduced_run *
+run_with(const struct state *s, int64_t block, int *index)
+{
+    for (int i = 0; i < s->runs; i++)
+        if (s->at[i].block <= block && block < s->at[i].block_end) {
+            *index = i;
+            return &s->at[i];
+        }
+    return NULL;
+}
+
+void
+arrays_list_held(const struct trainer *t, struct held_list *out)
+{
+    const struct state *s = &t->state_arrays;
+    int n;
+    struct block_range *own = trainer_own_blocks(t, &n);
+
+    for (int i = 0; i < n; i++) {
+        int k = 0;
+        const struct reduced_run *at = run_with(s, own[i].first, &k);
+        if (!at)
+            continue;
+        const float *const arrays[CHECKPOINT_ARRAYS] = {as_flat(s->run[k].master, at->begin),
+                                                        as_flat(s->run[k].m, at->begin),
+                                                        as_flat(s->run[k].v, at->begin)};
+        held_add_blocks(out, &t->params, own[i].first, own[i].last, arrays);
+    }
+    free(own);
+}
+
+void
+arrays_list_wanted(const struct trainer *t, struct wanted_list *out)
+{
+    const struct state *s = &t->state_arrays;
+
+    for (int i = 0; i < s->runs; i++) {
+        int64_t begin = s->at[i].begin;
+        float *const arrays[CHECKPOINT_ARRAYS] = {as_flat(s->run[i].master, begin),
+                                                  as_flat(s->run[i].m, begin),
+                                                  as_flat(s->run[i].v, begin)};
+        wanted_add_blocks(out, &t->params, s->at[i].block, s->at[i].block_end, arrays);
+    }
+}
+
+struct fill_job {
+    const struct trainer *t;
+    const struct optimizer_run *run;
+    int64_t begin;
+};
+
+static int
+fill_block(void *arg, size_t cell, int worker)
+{
+    const struct fill_job *j = arg;
+    struct param_block b;
+
+    (void)worker;
+    params_block(&j->t->params, j->run->first + (int64_t)cell, &b);
+    const struct param *p = &j->t->params.param[b.param];
+    params_fill(NULL, p, &j->t->config, (uint64_t)common.seed, options.init_std,
+                b.offset - p->offset, b.size, j->run->master + (b.offset - j->begin));
+    return 0;
+}
+
+void
+arrays_initialize(struct trainer *t)
+{
+    const struct state *s = &t->state_arrays;
+
+    for (int i = 0; i < s->runs; i++) {
+        struct fill_job job = {t, &s->run[i], s->at[i].begin};
+        threads_run(t->pool, (size_t)(s->run[i].last - s->run[i].first), fill_block, &job);
+    }
+}
+
+void
+arrays_set_tensor(struct trainer *t, int param, const float *values)
+{
+    const struct state *s = &t->state_arrays;
+
+    for (int i = 0; i < s->runs; i++)
+        for (int64_t b = s->run[i].first; b < s->run[i].last; b++) {
+            struct extent e[BLOCK_EXTENTS];
+            int n = params_block_extents(&t->params, b, e);
+            for (int k = 0; k < n && e[k].param == param; k++)
+                for (int64_t r = 0; r < e[k].repeat; r++)
+                    memcpy(s->run[i].master + (e[k].local - s->at[i].begin) + r * e[k].count,
+                           values + e[k].offset + r * e[k].stride, (size_t)e[k].count * sizeof *values);
+        }
+}
+
+/* ---- what the decoder reads ---- */
+
 /* Norms and biases of this rank's runs, to where all ranks read them. */
 static void
 copy_vectors(struct trainer *t)

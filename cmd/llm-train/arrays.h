@@ -1,6 +1,7 @@
 #ifndef LLM_TRAIN_ARRAYS_H
 #define LLM_TRAIN_ARRAYS_H
 
+#include "checkpoint/held.h"
 #include "cmd/llm-train/trainer.h"
 
 /* Where master weights, moments and the decoder's weights lie (struct state of trainer.h). */
@@ -17,6 +18,14 @@ uint64_t arrays_bytes(const struct trainer *t); /* of this run, really */
 /* Once the reducers are there. Collective. 0 or -1. */
 int arrays_make(struct trainer *t);
 void arrays_release(struct trainer *t);
+
+/* What this rank writes into a checkpoint, and what it reads of one. */
+void arrays_list_held(const struct trainer *t, struct held_list *out);
+void arrays_list_wanted(const struct trainer *t, struct wanted_list *out);
+
+/* New weights in the runs; those of whole tensor `param` (of the whole table) from `values`. */
+void arrays_initialize(struct trainer *t);
+void arrays_set_tensor(struct trainer *t, int param, const float *values);
 
 /* The runs' pointers, after the precision changed. */
 void arrays_set_runs(struct trainer *t);

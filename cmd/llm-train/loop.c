@@ -22,7 +22,9 @@ after_step(struct trainer *t, bool last)
 
     if (validate && trainer_validate(t) < 0)
         return -1;
-    return save ? trainer_save(t) : 0;
+    if (trainer_poll_save(t) < 0)
+        return -1;
+    return save ? trainer_save(t, last) : 0;
 }
 
 static int
@@ -64,7 +66,7 @@ end_of_data(struct trainer *t)
                  (unsigned long long)t->length.steps);
     if (options.valid && !due(options.valid_every, t->step) && trainer_validate(t) < 0)
         return -1;
-    if (t->save && trainer_save(t) < 0)
+    if (t->save && trainer_save(t, true) < 0)
         return -1;
     return end(t, STATUS_OK, why);
 }
@@ -90,7 +92,7 @@ not_read(struct trainer *t)
 
     if (comm_all_reduce(t->world, &any, 1, COMM_I32, COMM_MAX) < 0 || !any)
         return -1;
-    if (t->save && trainer_save(t) < 0)
+    if (t->save && trainer_save(t, true) < 0)
         return -1;
     return stopped(t);
 }

@@ -102,15 +102,26 @@ report_valid(struct report *r, uint64_t step, double loss, double bits_per_byte,
 }
 
 int
-report_save(struct report *r, uint64_t step, const char *path, const char *state_hash, double seconds)
+report_save(struct report *r, uint64_t step, const char *path, const char *state_hash, double seconds,
+            double stopped)
 {
     (void)r;
-    note("step %llu: saved %s (%.1f s)", (unsigned long long)step, path, seconds);
+    note("step %llu: saved %s (%.1f s, training held up for %.2f s)", (unsigned long long)step, path, seconds, stopped);
     log_begin("save");
     log_int("step", (int64_t)step);
     log_str("path", path);
     log_str("state_hash", state_hash);
     log_real("seconds", seconds);
+    log_real("stopped_seconds", stopped);
+    return log_end();
+}
+
+int
+report_not_saved(uint64_t step, const char *error)
+{
+    log_begin("save");
+    log_int("step", (int64_t)step);
+    log_str("error", error);
     return log_end();
 }
 

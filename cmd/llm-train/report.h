@@ -37,7 +37,9 @@ void report_start(struct report *r, int progress, uint64_t first_step);
 int report_step(struct report *r, const struct step_figures *f);
 int report_skip(struct report *r, uint64_t step, uint64_t position, const char *why);
 int report_valid(struct report *r, uint64_t step, double loss, double bits_per_byte, int64_t tokens);
-int report_save(struct report *r, uint64_t step, const char *path, const char *state_hash, double seconds);
+int report_save(struct report *r, uint64_t step, const char *path, const char *state_hash, double seconds,
+                double stopped);
+int report_not_saved(uint64_t step, const char *error);
 /* Memory of rank 0, in bytes. */
 struct memory_figures {
     uint64_t arenas, planned, measured; /* measured: the peak, less what was there at the start */

@@ -13,6 +13,7 @@
 #include "checkpoint/fp8_file.h"
 #include "checkpoint/model_source.h"
 #include "checkpoint/spike_file.h"
+#include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/on_spike.h"
 #include "cmd/llm-train/train.h"
@@ -118,6 +119,34 @@ record_options(struct training_state *s, int64_t step)
     }
 }
 
+/* Layouts may differ from run to run: how is told. */
+static void
+record_layout(const struct trainer *t, struct training_state *s)
+{
+    const struct layout *l = &t->layout;
+    const struct training_layout *was = training_state_layout(s);
+    char schedule[32];
+    struct training_layout now = {
+        .tensor = l->size[AXIS_TENSOR],
+        .context = l->size[AXIS_CONTEXT],
+        .expert = l->size[AXIS_EXPERT],
+        .data = l->size[AXIS_DATA],
+        .pipeline = l->size[AXIS_PIPELINE],
+        .zero = l->zero,
+        .schedule = schedule,
+    };
+
+    snprintf(schedule, sizeof schedule, "%s", l->size[AXIS_PIPELINE] > 1 ? pipeline_schedule_name(l->schedule) : "");
+    if (was && t->world->rank == 0 &&
+        (was->tensor != now.tensor || was->context != now.context || was->expert != now.expert ||
+         was->data != now.data || was->pipeline != now.pipeline))
+        note("layout: tensor %lld, context %lld, expert %lld, data %lld, pipeline %lld (was %lld, %lld, %lld, %lld, %lld)",
+             (long long)now.tensor, (long long)now.context, (long long)now.expert, (long long)now.data,
+             (long long)now.pipeline, (long long)was->tensor, (long long)was->context,
+             (long long)was->expert, (long long)was->data, (long long)was->pipeline);
+    training_state_lay_out(s, s->step, &now);
+}
+
 static void
 replace_text(char **field, const char *text)
 {
@@ -140,18 +169,21 @@ begin_state(struct trainer *t)
     replace_text(&s->kernels, t->kernels->name);
     replace_text(&s->blas, machine_blas(t));
     record_options(s, s->step);
+    record_layout(t, s);
     t->state = s;
 }
 
 int
 trainer_read_state(struct trainer *t)
 {
-    float *const arrays[CHECKPOINT_ARRAYS] = {t->optimizer.master, t->optimizer.m, t->optimizer.v};
+    struct wanted_list wanted = {0};
     int status = 0;
 
-    if (checkpoint_read_state(t->from, arrays) < 0 || trainer_restore_fp8(t) < 0 ||
+    arrays_list_wanted(t, &wanted);
+    if (checkpoint_read_wanted(t->from, wanted.data, wanted.len, 0) < 0 || trainer_restore_fp8(t) < 0 ||
         trainer_restore_spikes(t) < 0)
         status = (int)err_status();
+    vec_release(&wanted);
     return comm_agree(t->world, status);
 }
 
@@ -190,111 +222,15 @@ trainer_init_weights(struct trainer *t)
     if (t->from)
         return;
     if (!options.init) {
-        params_initialize(t->pool, &t->params, &t->config, (uint64_t)common.seed, options.init_std, t->optimizer.master);
+        arrays_initialize(t);
         return;
     }
-    if (model_source_open(&source, options.init) < 0 || trainer_load_weights(t, &source, t->optimizer.master) < 0)
+    trainer_agree_or_die(t, model_source_open(&source, options.init));
+    if (source.checkpoint && checkpoint_verify(t->world, source.checkpoint) < 0)
+        die_err();
+    if (trainer_load_weights(t, &source) < 0)
         status = (int)err_status();
     model_source_close(&source);
     if (comm_agree(t->world, status) < 0)
         die_err();
-}
-
-/* Adds what every rank consumed of each source since the last call to the state. */
-static int
-gather_sources(struct trainer *t)
-{
-    struct feed *f = &t->feed;
-    size_t n = f->source_count, most;
-    uint64_t count = n;
-
-    if (comm_all_reduce(t->world, &count, 1, COMM_U64, COMM_MAX) < 0)
-        return -1;
-    most = (size_t)count;
-    f->source_tokens = mem_grow_array(f->source_tokens, most + 1, sizeof *f->source_tokens);
-    memset(f->source_tokens + n, 0, (most + 1 - n) * sizeof *f->source_tokens);
-    f->source_count = most;
-    if (most > 0 && comm_all_reduce(t->world, f->source_tokens, most, COMM_U64, COMM_SUM) < 0)
-        return -1;
-    for (size_t i = 0; i < most && t->world->rank == 0; i++)
-        training_state_source(t->state, token_stream_source(f->stream, i)->name, f->source_tokens[i]);
-    memset(f->source_tokens, 0, most * sizeof *f->source_tokens);
-    return 0;
-}
-
-/* The tokenizer's files, FP8's history, and the spikes' window. *fp8 and *spikes own those files' bytes; the list is freed. */
-static struct tokenizer_file *
-list_files(const struct trainer *t, struct str *fp8, struct str *spikes, size_t *count)
-{
-    const struct tokenizer_file *of_tokenizer = NULL;
-    size_t n = t->tokenizer ? tokenizer_files(t->tokenizer, &of_tokenizer) : 0;
-    struct tokenizer_file *list = mem_zarray(n + 2, sizeof *list);
-
-    for (size_t i = 0; i < n; i++)
-        list[i] = of_tokenizer[i];
-    if (trainer_has_fp8_history(t)) {
-        fp8_file_make(decoder_fp8(t->decoder), fp8);
-        list[n++] = (struct tokenizer_file){FP8_FILE, fp8->data, fp8->len};
-    }
-    if (t->spikes.threshold > 0) {
-        spike_make_file(&t->spikes, spikes);
-        list[n++] = (struct tokenizer_file){SPIKE_FILE, spikes->data, spikes->len};
-    }
-    *count = n;
-    return list;
-}
-
-int
-trainer_save(struct trainer *t)
-{
-    double start = sys_seconds();
-    struct tokenizer_file *files;
-    struct str fp8 = {0}, spikes = {0};
-    struct training_state *s = t->state;
-    uint64_t once = t->feed.stream ? token_stream_tokens(t->feed.stream) : UINT64_MAX;
-    struct hash128 hash;
-    struct checkpoint_save save = {
-        .directory = t->save,
-        .config = &t->config,
-        .state = s,
-        .keep_last = options.keep_last,
-        .keep_every = options.keep_every,
-    };
-    const float *const arrays[CHECKPOINT_ARRAYS] = {t->optimizer.master, t->optimizer.m, t->optimizer.v};
-    struct held_list held = {0};
-    struct checkpoint_layout layout = {.whole = &t->params};
-    char hex[33], *path;
-    int status = 0;
-
-    if (t->saved == (int64_t)t->step)
-        return 0;
-    if (gather_sources(t) < 0)
-        return -1;
-    s->step = (int64_t)t->step;
-    s->position = t->feed.position;
-    s->scored = t->scored;
-    s->epoch = once == 0 || once == UINT64_MAX ? 0 : s->position / once;
-    if (feed_chain(&t->feed, &s->chain) < 0)
-        status = (int)err_status();
-    if (comm_agree(t->world, status) < 0)
-        return -1;
-    replace_text(&s->precision, t->phase->name);
-    save.files = files = list_files(t, &fp8, &spikes, &save.file_count);
-    held_add_share(&held, &t->params, t->world->rank, t->world->size, arrays);
-    layout.held = held.data;
-    layout.count = held.len;
-    status = checkpoint_save(t->world, &layout, &save, &hash);
-    vec_release(&held);
-    free(files);
-    str_release(&fp8);
-    str_release(&spikes);
-    if (status < 0)
-        return -1;
-    t->saved = s->step;
-    if (t->world->rank != 0)
-        return 0;
-    path = checkpoint_path(t->save, s->step);
-    status = report_save(&t->report, t->step, path, hash128_hex(hash, hex), sys_seconds() - start);
-    free(path);
-    return status < 0 ? -1 : 0;
 }

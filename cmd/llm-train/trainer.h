@@ -27,6 +27,7 @@ struct pipeline;
 struct block_sums;
 struct gradient_group;
 struct losses;
+struct checkpoint_writer;
 struct checkpoint;
 struct training_state;
 struct model_source;
@@ -70,7 +71,8 @@ struct trainer {
     struct training_state *state;  /* what the checkpoint records */
     struct checkpoint *from;       /* the checkpoint resumed from; closed once loaded */
     const char *save;              /* directory of checkpoints, or NULL */
-    int64_t saved;                 /* step of the newest one there; -1: none yet */
+    int64_t saved, saving;         /* steps of the newest one there, and of the one begun last; -1: none yet */
+    struct checkpoint_writer *writer; /* NULL: no --save */
 
     int64_t seq_length, micro_batch, global_batch, groups;
     struct state state_arrays;     /* weights, moments and the runs that this rank updates */
@@ -132,12 +134,20 @@ void trainer_plan_reducers(const struct trainer *t, const struct layout *l, cons
                            bool shared, struct reducer_memory *m);
 
 /* state.c: checkpoints. Collective. 0 or -1. */
-int trainer_save(struct trainer *t);          /* nothing when this step is saved already */
 int trainer_restore(struct trainer *t);       /* arrays, step and data position from t->from */
 int trainer_read_state(struct trainer *t);    /* of these, what lies in files: arrays, FP8 history, spikes */
 void trainer_find_checkpoint(struct trainer *t); /* --resume: sets t->from and takes its options */
 void trainer_check_save_dir(struct trainer *t);
 void trainer_init_weights(struct trainer *t);
+
+/*
+ * save.c. Saving goes on beside the next steps; `last`: returns once it is whole. Nothing when this
+ * step is saved already. poll: behind every step. All collective. 0 or -1.
+ */
+int trainer_make_writer(struct trainer *t);
+int trainer_save(struct trainer *t, bool last);
+int trainer_poll_save(struct trainer *t);
+int trainer_finish_save(struct trainer *t);
 
 /* phase.c: the precision in force. */
 void trainer_set_precisions(struct trainer *t);  /* from the options; dies on what cannot be */
@@ -153,7 +163,7 @@ void trainer_validate_precision(struct trainer *t, bool begin);
 
 /* vocabulary.c: a tokenizer that was extended since the weights of --init. 0 or -1. */
 int trainer_grow_vocabulary(struct trainer *t); /* config and params get rows for new tokens */
-int trainer_load_weights(const struct trainer *t, const struct model_source *source, float *out);
+int trainer_load_weights(struct trainer *t, const struct model_source *source);
 
 /* validate.c */
 int trainer_validate(struct trainer *t);

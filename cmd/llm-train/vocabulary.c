@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "checkpoint/model_source.h"
+#include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/train.h"
 #include "cmd/llm-train/trainer.h"
 #include "json/json.h"
@@ -49,8 +50,8 @@ set_vocabulary(struct trainer *t, uint32_t size)
         return -1;
     config_release(&t->config);
     t->config = grown;
-    params_release(&t->params);
-    return params_init(&t->params, &t->config);
+    params_release(&t->whole);
+    return params_init(&t->whole, &t->config);
 }
 
 int
@@ -73,61 +74,59 @@ trainer_grow_vocabulary(struct trainer *t)
     return set_vocabulary(t, all);
 }
 
-/* The weights of the smaller model at their places in the larger one. */
-static void
-spread(const struct params *from, const float *weights, const struct params *to, float *out)
-{
-    memset(out, 0, (size_t)to->elements * sizeof *out);
-    for (int i = 0; i < from->count; i++)
-        memcpy(out + to->param[i].offset, weights + from->param[i].offset,
-               (size_t)from->param[i].size * sizeof *out);
-}
-
 /* rows: [vocab][columns]. Replaced ids are smaller than the token's own: they have a row. */
 static void
-fill_rows(const struct trainer *t, const struct param *p, float *weights)
+fill_rows(const struct trainer *t, int64_t columns, float *rows)
 {
-    float *rows = weights + p->offset;
-    double *mean = mem_array((size_t)p->columns, sizeof *mean);
+    double *mean = mem_array((size_t)columns, sizeof *mean);
 
     for (uint32_t id = t->first_new; id < t->end_new; id++) {
         const uint32_t *ids = NULL;
         size_t n = tokenizer_replaces(t->tokenizer, id, &ids);
 
-        memset(mean, 0, (size_t)p->columns * sizeof *mean);
+        memset(mean, 0, (size_t)columns * sizeof *mean);
         for (size_t k = 0; k < n; k++)
-            for (int64_t c = 0; c < p->columns; c++)
-                mean[c] += (double)rows[ids[k] * p->columns + c];
-        for (int64_t c = 0; c < p->columns; c++)
-            rows[id * p->columns + c] = (float)(mean[c] / (double)n);
+            for (int64_t c = 0; c < columns; c++)
+                mean[c] += (double)rows[ids[k] * columns + c];
+        for (int64_t c = 0; c < columns; c++)
+            rows[id * columns + c] = (float)(mean[c] / (double)n);
     }
     free(mean);
 }
 
-int
-trainer_load_weights(const struct trainer *t, const struct model_source *source, float *out)
+/* A tensor of the whole table, by way of memory for one tensor. */
+static int
+load_tensor(struct trainer *t, const struct model_source *source, int param, float *space)
 {
-    const struct params *p = &t->params;
+    const struct param *p = &t->whole.param[param], *from = &source->params.param[param];
+    bool rows = param == t->whole.embedding || param == t->whole.head;
 
-    if (p->elements == source->params.elements) {
-        if (model_source_load(source, out) < 0)
-            return -1;
-    } else {
-        float *weights = mem_array((size_t)source->params.elements, sizeof *weights);
-        int result = model_source_load(source, weights);
+    memset(space, 0, (size_t)p->size * sizeof *space);
+    if (model_source_read(source, param, 0, from->size < p->size ? from->size : p->size, space) < 0)
+        return -1;
+    if (rows && t->first_new != t->end_new)
+        fill_rows(t, p->columns, space);
+    arrays_set_tensor(t, param, space);
+    return 0;
+}
 
-        if (result == 0)
-            spread(&source->params, weights, p, out);
-        free(weights);
-        if (result < 0)
-            return -1;
+int
+trainer_load_weights(struct trainer *t, const struct model_source *source)
+{
+    int64_t largest = 0;
+    int result = 0;
+
+    for (int i = 0; i < t->params.count; i++) {
+        int64_t size = t->whole.param[t->params.param[i].whole.index].size;
+        largest = size > largest ? size : largest;
     }
-    if (t->first_new == t->end_new)
-        return 0;
-    fill_rows(t, &p->param[p->embedding], out);
-    if (p->head != p->embedding)
-        fill_rows(t, &p->param[p->head], out);
-    if (t->world->rank == 0)
+    float *space = mem_array((size_t)largest, sizeof *space);
+    for (int i = 0; i < t->params.count && result == 0; i++)
+        result = load_tensor(t, source, t->params.param[i].whole.index, space);
+    free(space);
+    if (result < 0)
+        return -1;
+    if (t->first_new != t->end_new && t->world->rank == 0)
         note("the vectors of %u new tokens begin as the means of those that they replace",
              (unsigned)(t->end_new - t->first_new));
     return 0;
