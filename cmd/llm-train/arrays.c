@@ -78,26 +78,13 @@ arrays_plan(const struct trainer *t, const struct layout *l, const struct params
     m->act += a.used - m->moments - m->master;
 }
 
-/* The runs of what this rank updates: its own, or all that one reducer sums in one piece. */
+/* The runs of what this rank updates: its own, or everybody's. */
 static void
 list_runs(struct trainer *t)
 {
     struct state *s = &t->state_arrays;
-    const struct params *p = &t->params;
-    const struct reduced_run *own;
-    int n;
 
-    if (s->flat) {
-        s->at = mem_array((size_t)p->count + 1, sizeof *s->at);
-        for (int i = 0; i < p->count; i++)
-            trainer_add_whole_tensor(t, i, s->at, &s->runs);
-    } else {
-        int rank = t->layout.dense ? t->layout.dense->rank : 0;
-        own = reducer_runs(t->reducer, rank, &n);
-        s->at = mem_array((size_t)n + 1, sizeof *s->at);
-        memcpy(s->at, own, (size_t)n * sizeof *own);
-        s->runs = n;
-    }
+    s->at = trainer_runs(t, s->flat, &s->runs);
     s->run = mem_zarray((size_t)s->runs + 1, sizeof *s->run);
 }
 
@@ -193,15 +180,13 @@ as_flat(float *run, int64_t begin)
     return (float *)((uintptr_t)run - (uintptr_t)begin * sizeof *run); /* NOLINT: not read there */
 }
 
+/* The run with a block; both lists ascend, so the search goes on where it ended. */
 static const struct reduced_run *
 run_with(const struct state *s, int64_t block, int *index)
 {
-    for (int i = 0; i < s->runs; i++)
-        if (s->at[i].block <= block && block < s->at[i].block_end) {
-            *index = i;
-            return &s->at[i];
-        }
-    return NULL;
+    while (s->at[*index].block_end <= block)
+        (*index)++;
+    return &s->at[*index];
 }
 
 void
@@ -209,17 +194,14 @@ arrays_list_held(const struct trainer *t, struct held_list *out)
 {
     const struct state *s = &t->state_arrays;
     int n;
-    struct block_range *own = trainer_own_blocks(t, &n);
+    struct reduced_run *own = trainer_runs(t, false, &n);
 
-    for (int i = 0; i < n; i++) {
-        int k = 0;
-        const struct reduced_run *at = run_with(s, own[i].first, &k);
-        if (!at)
-            continue;
+    for (int i = 0, k = 0; i < n; i++) {
+        const struct reduced_run *at = run_with(s, own[i].block, &k);
         const float *const arrays[CHECKPOINT_ARRAYS] = {as_flat(s->run[k].master, at->begin),
                                                         as_flat(s->run[k].m, at->begin),
                                                         as_flat(s->run[k].v, at->begin)};
-        held_add_blocks(out, &t->params, own[i].first, own[i].last, arrays);
+        held_add_blocks(out, &t->params, own[i].block, own[i].block_end, arrays);
     }
     free(own);
 }

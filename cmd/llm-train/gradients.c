@@ -122,59 +122,48 @@ reducer_of(const struct trainer *t, int param)
     return t->reducer;
 }
 
-void
-trainer_add_whole_tensor(const struct trainer *t, int param, struct reduced_run *runs, int *n)
-{
-    const struct params *p = &t->params;
-    struct reduced_run *last = *n ? &runs[*n - 1] : NULL;
-    int64_t block = last ? last->block_end : 0, end = block;
-    struct param_block b;
-
-    for (int64_t all = params_blocks(p); end < all; end++) {
-        params_block(p, end, &b);
-        if (b.param != param)
-            break;
-    }
-    if (last && reducer_of(t, param) == reducer_of(t, param - 1)) {
-        last->block_end = end;
-        last->end = p->param[param].offset + p->param[param].size;
-        return;
-    }
-    runs[(*n)++] = (struct reduced_run){block, end, p->param[param].offset,
-                                        p->param[param].offset + p->param[param].size};
-}
-
 const float *
 trainer_gradient_sum(const struct trainer *t, int param, int64_t element)
 {
     return reducer_sum(reducer_of(t, param), element);
 }
 
-/* The runs that this rank owns in one reducer. */
 static int
-add_own(const struct reducer *r, const struct comm *comm, struct block_range *own, int n)
+by_block(const void *a, const void *b)
 {
-    int count;
-    const struct reduced_run *runs = reducer_runs(r, comm ? comm->rank : 0, &count);
+    const struct reduced_run *x = a, *y = b;
 
-    for (int i = 0; i < count && own; i++)
-        own[n + i] = (struct block_range){runs[i].block, runs[i].block_end};
-    return n + count;
+    return (x->block > y->block) - (x->block < y->block);
 }
 
-struct block_range *
-trainer_own_blocks(const struct trainer *t, int *n)
+static struct reduced_run *
+add_runs(const struct reducer *r, int from, int to, struct reduced_run *list, int *n)
 {
-    struct block_range *own = NULL;
-
-    for (int pass = 0; pass < 2; pass++) {
-        *n = add_own(t->reducer, t->layout.dense, own, 0);
-        if (t->expert_reducer)
-            *n = add_own(t->expert_reducer, t->layout.experts, own, *n);
-        if (!own)
-            own = mem_zarray((size_t)*n + 1, sizeof *own);
+    for (int rank = from; rank < to; rank++) {
+        int count;
+        const struct reduced_run *runs = reducer_runs(r, rank, &count);
+        list = mem_grow_array(list, (size_t)(*n + count + 1), sizeof *list);
+        memcpy(list + *n, runs, (size_t)count * sizeof *runs);
+        *n += count;
     }
-    return own;
+    return list;
+}
+
+struct reduced_run *
+trainer_runs(const struct trainer *t, bool all, int *n)
+{
+    const struct layout *l = &t->layout;
+    const struct comm *dense = l->dense ? l->dense : comm_single();
+    const struct comm *experts = l->experts ? l->experts : comm_single();
+    struct reduced_run *list;
+
+    *n = 0;
+    list = add_runs(t->reducer, all ? 0 : dense->rank, all ? dense->size : dense->rank + 1, NULL, n);
+    if (t->expert_reducer)
+        list = add_runs(t->expert_reducer, all ? 0 : experts->rank,
+                        all ? experts->size : experts->rank + 1, list, n);
+    qsort(list, (size_t)*n, sizeof *list, by_block);
+    return list;
 }
 
 /* ---- the pipeline's questions ---- */

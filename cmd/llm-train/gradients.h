@@ -2,16 +2,9 @@
 #define LLM_TRAIN_GRADIENTS_H
 
 #include "cmd/llm-train/trainer.h"
-#include "parallel/block_sums.h"
 
-/*
- * Appends a whole tensor to runs in which one reducer's sums stand in one piece; called for all
- * tensors in order.
- */
-void trainer_add_whole_tensor(const struct trainer *t, int param, struct reduced_run *runs, int *n);
-
-/* The blocks that this rank sums, of all ranks each once; to be freed. */
-struct block_range *trainer_own_blocks(const struct trainer *t, int *n);
+/* The runs that this rank owns, or those of all ranks, ascending; to be freed. */
+struct reduced_run *trainer_runs(const struct trainer *t, bool all, int *n);
 
 /* All micro-batches of a step, reduced. Collective. 0 or -1. */
 int trainer_accumulate(struct trainer *t, double scale);

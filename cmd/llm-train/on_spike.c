@@ -86,6 +86,8 @@ rewind_to_checkpoint(struct trainer *t, const struct step_figures *f, const char
     if (++t->rewinds > options.spike_limit)
         return err_set(STATUS_FAILED, "step %llu: %s: more than %lld rewinds (--spike-limit)",
                        (unsigned long long)f->step, why, (long long)options.spike_limit);
+    if (trainer_finish_save(t) < 0)
+        return -1;
     found = checkpoint_resume(t->world, t->save, say_damaged, NULL, &t->from);
     if (found <= 0)
         return found < 0 ? -1

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/sys.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/writer.h"
 #include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/gradients.h"
 #include "cmd/llm-train/losses.h"
@@ -184,13 +185,16 @@ check_memory(const struct trainer *t)
 static int
 make_sums(struct trainer *t)
 {
-    struct block_range *own;
-    int n = 0;
+    int n;
     int64_t count;
+    struct reduced_run *runs = trainer_runs(t, false, &n);
+    struct block_range *own = mem_zarray((size_t)n + 1, sizeof *own);
 
-    own = trainer_own_blocks(t, &n);
+    for (int i = 0; i < n; i++)
+        own[i] = (struct block_range){runs[i].block, runs[i].block_end};
     t->block_sums = block_sums_new(t->world, &t->params, own, n);
     free(own);
+    free(runs);
     if (!t->block_sums)
         return -1;
     count = block_sums_count(t->block_sums);
@@ -214,6 +218,7 @@ take_memory(struct trainer *t)
     trainer_agree_or_die(t, trainer_make_pipeline(t));
     trainer_begin_phase(t);
     trainer_agree_or_die(t, make_sums(t));
+    trainer_agree_or_die(t, trainer_make_writer(t));
     t->mine = mem_zarray((size_t)t->layout.sequences + 1, sizeof *t->mine);
     t->losses = losses_new(t->world, &t->layout, t->global_batch);
 }
@@ -328,6 +333,7 @@ trainer_plan(struct trainer *t, struct comm *world, int ranks)
 void
 trainer_release(struct trainer *t)
 {
+    checkpoint_writer_free(t->writer);
     trainer_free_reducers(t);
     decoder_free(t->decoder);
     feed_close(&t->feed);

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "checkpoint/writer.h"
 #include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/gradients.h"
 #include "cmd/llm-train/losses.h"
@@ -51,6 +52,8 @@ update(struct trainer *t, double lr, double factor)
         .grad_scale = factor,
     };
 
+    if (t->writer)
+        checkpoint_guard(t->writer);
     if (arrays_begin_update(t) < 0)
         return -1;
     for (int i = 0; i < s->runs; i++) {
