@@ -64,10 +64,11 @@ arrays_plan(const struct trainer *t, const struct layout *l, const struct params
         struct slices slices;
         struct weights_memory w;
         slices_cut(&slices, p, NULL, ranks);
-        elements = owned_elements(slices_of(&slices, leaf, &runs), runs);
+        const struct reduced_run *own = slices_of(&slices, leaf, &runs);
+        elements = owned_elements(own, runs);
         weights_plan(p, &slices, leaf, s.fp32 ? sizeof(float) : act_size_of(t), l->zero,
                      options.hosts == NULL, &w);
-        m->act = w.act + w.vectors;
+        m->act = w.act + w.vectors + w.gathered;
         m->mapped = w.mapped;
         slices_release(&slices);
     }

@@ -300,6 +300,7 @@ params_init_part(struct params *p, const struct config *c, const struct model_pa
         add_layer(&m, holds_layer(&m.part, i), i);
     add_head(&m, head);
 
+    params_number_blocks(p);
     p->tied = c->tie_word_embeddings;
     p->tied_offset = p->tied && embedding && head ? p->elements : -1;
     p->grad_elements = p->elements;

@@ -75,6 +75,7 @@ struct param {
     int64_t rows, columns; /* vectors: rows = 1 */
     int64_t offset, size;  /* elements in the flat array */
     int64_t vector;        /* norms, biases: offset in the array of those alone; else -1 */
+    int64_t block; /* number of its first block (params_block) */
     struct place_in_whole whole;
 };
 
@@ -144,6 +145,7 @@ struct param_block {
     int64_t number;       /* within the run, from 0 */
 };
 int64_t params_blocks(const struct params *p);
+void params_number_blocks(struct params *p); /* fills in param.block; params_init does it */
 void params_block(const struct params *p, int64_t block, struct param_block *out);
 
 /*

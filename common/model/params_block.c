@@ -31,24 +31,49 @@ param_blocks(const struct param *t)
     return n;
 }
 
-int64_t
-params_blocks(const struct params *p)
+void
+params_number_blocks(struct params *p)
 {
     int64_t n = 0;
 
-    for (int i = 0; i < p->count; i++)
+    for (int i = 0; i < p->count; i++) {
+        p->param[i].block = n;
         n += param_blocks(&p->param[i]);
-    return n;
+    }
+}
+
+int64_t
+params_blocks(const struct params *p)
+{
+    if (p->count == 0)
+        return 0;
+    const struct param *last = &p->param[p->count - 1];
+    return last->block + param_blocks(last);
+}
+
+/* The tensor with a block, by bisection. */
+static int
+param_with(const struct params *p, int64_t block)
+{
+    int low = 0, high = p->count - 1;
+
+    while (low < high) {
+        int middle = (low + high + 1) / 2;
+        if (p->param[middle].block <= block)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
 }
 
 void
 params_block(const struct params *p, int64_t block, struct param_block *out)
 {
-    int i = 0, run = 0;
-
-    for (int64_t n; block >= (n = param_blocks(&p->param[i])); i++)
-        block -= n;
+    int i = param_with(p, block), run = 0;
     const struct param *t = &p->param[i];
+
+    block -= t->block;
     for (int64_t n; block >= (n = run_blocks(t, run)); run++)
         block -= n;
     int64_t begin = block * NORM_BLOCK, left = run_size(t, run) - begin;
