@@ -97,6 +97,8 @@ make_weights(struct trainer *t)
         .comm = t->layout.dense,
         .params = &t->params,
         .dense = t->reducer,
+        .expert_comm = t->expert_reducer ? (t->layout.experts ? t->layout.experts : comm_single()) : NULL,
+        .expert = t->expert_reducer,
         .act_size = s->fp32 ? sizeof(float) : act_size_of(t),
         .zero = t->layout.zero,
         .pool = t->pool,

@@ -14,18 +14,11 @@ struct gradient_group {
     int index; /* from 0, of this rank's */
 };
 
-static bool
-is_expert(const struct param *p)
-{
-    (void)p;
-    return false;
-}
-
 /* Tensors that only some ranks of the dense group hold. */
 static bool
 is_apart(const struct layout *l, const struct param *p)
 {
-    return l->size[AXIS_EXPERT] > 1 && is_expert(p);
+    return l->size[AXIS_EXPERT] > 1 && p->expert >= 0;
 }
 
 static bool *
@@ -117,7 +110,7 @@ trainer_plan_reducers(const struct trainer *t, const struct layout *l, const str
 static struct reducer *
 reducer_of(const struct trainer *t, int param)
 {
-    if (t->expert_reducer && param < t->params.count && is_expert(&t->params.param[param]))
+    if (t->expert_reducer && param < t->params.count && t->params.param[param].expert >= 0)
         return t->expert_reducer;
     return t->reducer;
 }

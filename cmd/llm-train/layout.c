@@ -27,22 +27,15 @@ resolve_sizes(struct layout *l)
     l->deal_rank = l->coordinate[AXIS_DATA] * l->size[AXIS_EXPERT] + l->coordinate[AXIS_EXPERT];
 }
 
-static int64_t
-experts_of(const struct config *c)
-{
-    (void)c;
-    return 0;
-}
-
 /* What one axis needs of the model. */
 static void
 check_axes(const struct layout *l, const struct config *c, int64_t seq_length)
 {
     int64_t experts = l->size[AXIS_EXPERT], chunks = 2 * (int64_t)l->size[AXIS_CONTEXT];
 
-    if (experts > 1 && (experts_of(c) == 0 || experts_of(c) % experts != 0))
+    if (experts > 1 && (c->num_experts == 0 || c->num_experts % experts != 0))
         die(STATUS_USAGE, "--expert-parallel %lld does not divide the model's %lld experts",
-            (long long)experts, (long long)experts_of(c));
+            (long long)experts, (long long)c->num_experts);
     if (l->size[AXIS_CONTEXT] > 1 && seq_length % chunks != 0)
         die(STATUS_USAGE, "--seq-length %lld is not a multiple of 2 × --context-parallel (%lld): nearest are %lld and %lld",
             (long long)seq_length, (long long)chunks, (long long)(seq_length / chunks * chunks),

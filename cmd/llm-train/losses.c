@@ -60,10 +60,14 @@ losses_add(struct losses *s, const struct sequence_loss *mine, struct sequence_l
             sum.loss += part->loss;
             sum.z_loss += part->z_loss;
             sum.scored += part->scored;
+            sum.router_aux_loss += part->router_aux_loss;
+            sum.router_z_loss += part->router_z_loss;
         }
         total->loss += sum.loss;
         total->z_loss += sum.z_loss;
         total->scored += sum.scored;
+        total->router_aux_loss += sum.router_aux_loss;
+        total->router_z_loss += sum.router_z_loss;
     }
     return 0;
 }

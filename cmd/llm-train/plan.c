@@ -25,6 +25,8 @@ trainer_decoder_options(const struct trainer *t, const struct layout *l)
         .seq_length = t->seq_length,
         .recompute = (enum recompute)options.recompute,
         .training = true,
+        .router_aux_loss = options.moe_aux_loss_coeff < 0 ? t->config.router_aux_loss_coef : options.moe_aux_loss_coeff,
+        .router_z_loss = options.moe_z_loss_coeff,
         .part = &l->part,
         .slots = l->slots,
         .weight_slots = l->weight_slots,

@@ -59,6 +59,10 @@ report_step(struct report *r, const struct step_figures *f)
     r->precision = NULL;
     log_real("loss", f->loss);
     log_real("z_loss", f->z_loss);
+    if (f->router_aux_loss >= 0) {
+        log_real("aux_loss", f->router_aux_loss);
+        log_real("router_z_loss", f->router_z_loss);
+    }
     log_real("lr", f->lr);
     log_real("grad_norm", f->grad_norm);
     if (f->saturated >= 0)

@@ -26,6 +26,7 @@ struct step_figures {
     uint64_t tokens;            /* in this step */
     int64_t scored;             /* targets */
     double loss, z_loss;        /* means over the scored targets; z_loss without its coefficient */
+    double router_aux_loss, router_z_loss; /* means over micro-batches; aux -1: no experts */
     double lr, grad_norm;
     int64_t saturated;          /* rounded operands beyond their scale; -1: not in FP8 */
     double seconds;

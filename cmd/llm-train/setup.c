@@ -83,8 +83,6 @@ check_precision_fits(const struct trainer *t)
     if (l->zero > 0 && precision_mask(&t->precisions) != 1u << PRECISION_FP32 &&
         precision_mask(&t->precisions) & 1u << PRECISION_FP32)
         die(STATUS_USAGE, "--precision %s: fp32 beside another precision goes with --zero 0 alone", options.precision);
-    if (l->zero > 0 && l->size[AXIS_EXPERT] > 1)
-        die(STATUS_USAGE, "--zero %d with --expert-parallel is not supported in this version: --zero 0", l->zero);
 }
 
 /* This rank's part of model and data. */

@@ -123,6 +123,8 @@ trainer_step(struct trainer *t, bool *stop)
         .scored = (int64_t)scored,
         .loss = total.loss / (double)scored,
         .z_loss = total.z_loss / (double)scored,
+        .router_aux_loss = t->config.num_experts ? total.router_aux_loss / (double)scored : -1,
+        .router_z_loss = total.router_z_loss / (double)scored,
         .lr = run_length_lr(&t->length, t->step + 1),
         .grad_norm = norm,
     };

@@ -23,6 +23,7 @@ struct train_options {
     int schedule;
     const char *ramp_batch;
     double weight_decay, beta1, beta2, eps, clip, z_loss, init_std;
+    double moe_aux_loss_coeff, moe_z_loss_coeff;
     const char *precision;
     int64_t fp8_margin, fp8_amax_history_len;
     int fp8_amax_compute_algo, fp8_recipe;
