@@ -60,6 +60,20 @@ choose_schedule(struct layout *l)
     }
 }
 
+/* With one rank there is nothing to share out. FP8 and a change of width want all in one array. */
+static int
+zero_stage(const struct layout *l)
+{
+    const char *p = options.precision;
+    bool wide = strstr(p, "fp32") != NULL, mixed = wide && strcmp(p, "fp32") != 0;
+
+    if (l->deal_size * l->size[AXIS_CONTEXT] == 1)
+        return 0;
+    if (options.zero >= 0)
+        return (int)options.zero;
+    return mixed || strstr(p, "fp8") ? 0 : 1;
+}
+
 void
 layout_make(struct layout *l, const struct config *c, int ranks, int rank, int64_t seq_length,
             int64_t groups)
@@ -68,9 +82,7 @@ layout_make(struct layout *l, const struct config *c, int ranks, int rank, int64
     resolve_sizes(l);
     check_axes(l, c, seq_length);
     choose_schedule(l);
-    l->zero = (int)options.zero;
-    if (l->zero < 0)
-        l->zero = strstr(options.precision, "fp8") ? 0 : 1;
+    l->zero = zero_stage(l);
     l->groups = groups ? (int)groups : l->deal_size;
     int stages = l->size[AXIS_PIPELINE], stage = l->coordinate[AXIS_PIPELINE];
     if (pipeline_stages_make(c, stages, l->chunks, seq_length, NULL, &l->stages) < 0)

@@ -159,7 +159,7 @@ plan_of_all(const struct trainer *t, int ranks, struct memory_plan *most)
         if (params_init_part(&p, &t->config, &l.part) < 0)
             die_err();
         memory_plan(t, &l, &p, &m);
-        if (m.resident > most->resident)
+        if (m.total > most->total)
             *most = m;
         params_release(&p);
         layout_release(&l);

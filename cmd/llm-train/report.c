@@ -134,7 +134,7 @@ report_memory(const struct memory_figures *f)
 {
     char a[32], b[32];
 
-    note("memory of rank 0: %s planned, %s measured", human_bytes((double)f->planned, a),
+    note("memory of the largest rank: %s planned, %s measured", human_bytes((double)f->planned, a),
          human_bytes((double)f->measured, b));
     log_begin("memory");
     log_int("arenas", (int64_t)f->arenas);

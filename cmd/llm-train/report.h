@@ -41,7 +41,7 @@ int report_valid(struct report *r, uint64_t step, double loss, double bits_per_b
 int report_save(struct report *r, uint64_t step, const char *path, const char *state_hash, double seconds,
                 double stopped);
 int report_not_saved(uint64_t step, const char *error);
-/* Memory of rank 0, in bytes. */
+/* Memory of the ranks, in bytes: the largest of each. */
 struct memory_figures {
     uint64_t arenas, planned, measured; /* measured: the peak, less what was there at the start */
     uint64_t step_allocations;          /* how many, within all steps but the first */

@@ -16,7 +16,7 @@ err_like 'no batch' 'global-batch'
 expect_code 2 llm-train --model llama.json --save run --global-batch 4 --lr 1e-3 --steps 1 train.shard
 err_like 'no tokenizer' '--tokenizer is required with --save'
 expect_code 2 llm-train --model llama.json "${base[@]}" --tensor-parallel 2 train.shard
-err_like 'a later layout' '--tensor-parallel above 1 is not supported'
+err_like 'a layout that does not fit' '1 ranks: tensor 2 x context 1 x expert 1 x pipeline 1 does not divide'
 expect_code 2 llm-train --model llama.json "${base[@]}" --reduce-groups 3 train.shard
 err_like 'a batch that does not divide' '--global-batch 4 is not a multiple of .*nearest are 3 and 6'
 expect_code 1 llm-train --model missing.json "${base[@]}" train.shard
