@@ -18,6 +18,7 @@ _llm_train() {
     --document-mask) mapfile -t COMPREPLY < <(compgen -W "yes no" -- "$cur"); return ;;
     --tensorboard) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
     --machine) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --rank-map) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --log) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --on-error) mapfile -t COMPREPLY < <(compgen -W "stop skip" -- "$cur"); return ;;
@@ -25,7 +26,7 @@ _llm_train() {
     --ranks|--save-every|--keep-last|--keep-every|--valid-every|--valid-tokens|--seq-length|--micro-batch|--global-batch|--steps|--tokens|--epochs|--ramp-batch|--skip|--spike-threshold|--spike-window|--spike-limit|--lr|--min-lr|--warmup|--decay|--weight-decay|--beta1|--beta2|--eps|--clip|--z-loss|--moe-aux-loss-coeff|--moe-z-loss-coeff|--init-std|--precision|--fp8-margin|--fp8-amax-history-len|--reduce-groups|--tensor-parallel|--pipeline-parallel|--pipeline-schedule|--virtual-stages|--context-parallel|--expert-parallel|--zero|--rank-order|--log-every|--time-limit|--timeout|--threads|--seed|--memory) return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--model --init --resume --tokenizer --ranks --hosts --save --save-every --keep-last --keep-every --valid --valid-every --valid-tokens --seq-length --micro-batch --global-batch --steps --tokens --epochs --ramp-batch --skip --on-spike --spike-threshold --spike-window --spike-limit --lr --min-lr --warmup --schedule --decay --weight-decay --beta1 --beta2 --eps --clip --z-loss --moe-aux-loss-coeff --moe-z-loss-coeff --init-std --precision --fp8-recipe --fp8-margin --fp8-amax-history-len --fp8-amax-compute-algo --recompute --document-mask --reduce-groups --tensor-parallel --sequence-parallel --pipeline-parallel --pipeline-schedule --virtual-stages --context-parallel --expert-parallel --zero --rank-order --log-every --tensorboard --time-limit --timeout --plan --machine --profile --self-check --help -h --version --quiet -q --verbose -v --threads --seed --config --log --progress --no-progress --on-error --memory --tmpdir" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "--model --init --resume --tokenizer --ranks --hosts --save --save-every --keep-last --keep-every --valid --valid-every --valid-tokens --seq-length --micro-batch --global-batch --steps --tokens --epochs --ramp-batch --skip --on-spike --spike-threshold --spike-window --spike-limit --lr --min-lr --warmup --schedule --decay --weight-decay --beta1 --beta2 --eps --clip --z-loss --moe-aux-loss-coeff --moe-z-loss-coeff --init-std --precision --fp8-recipe --fp8-margin --fp8-amax-history-len --fp8-amax-compute-algo --recompute --document-mask --reduce-groups --tensor-parallel --sequence-parallel --pipeline-parallel --pipeline-schedule --virtual-stages --context-parallel --expert-parallel --zero --rank-order --log-every --tensorboard --time-limit --timeout --plan --machine --rank-map --profile --self-check --help -h --version --quiet -q --verbose -v --threads --seed --config --log --progress --no-progress --on-error --memory --tmpdir" -- "$cur")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     fi

@@ -88,6 +88,7 @@ static const struct opt table[] = {
     OPT(REAL, timeout, .name = "timeout", .placeholder = "S", .fallback = "1800", .min = 0, .max = 1e9, .help = "give up a wait between ranks"),
     {.type = OPT_FLAG, .name = "plan", .target = &options.plan, .help = "print memory and FLOPs, do not run"},
     OPT(STRING, machine, .name = "machine", .placeholder = "FILE", .help = "machine to plan for"),
+    OPT(STRING, rank_map, .name = "rank-map", .placeholder = "FILE", .help = "write where each rank is to run"),
     {.type = OPT_FLAG, .name = "profile", .target = &options.profile, .help = "print where the time of the steps went"},
     {.type = OPT_FLAG, .name = "self-check", .target = &options.self_check, .help = "check every kernel thoroughly, then exit"},
     OPT_COMMON,
@@ -124,7 +125,6 @@ refuse_unsupported(void)
         {options.schedule == 3, "--schedule wsd"},
         {options.ramp_batch != NULL, "--ramp-batch"},
         {options.tensorboard != NULL, "--tensorboard"},
-        {options.machine != NULL, "--machine"},
     };
 
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
@@ -281,6 +281,10 @@ options_check(int operands)
     check_lengths();
     if (common.on_error == ON_ERROR_SKIP)
         die(STATUS_USAGE, "--on-error skip: corrupt data always stops a training run");
+    if (options.machine && !options.plan)
+        die(STATUS_USAGE, "--machine needs --plan");
+    if (options.rank_map && (!options.plan || !options.machine))
+        die(STATUS_USAGE, "--rank-map needs --plan and --machine");
     if (options.self_check)
         return;
     if (options.init && options.model)

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "base/die.h"
 #include "cmd/llm-train/arrays.h"
+#include "cmd/llm-train/plan_machine.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/pipeline.h"
 
@@ -198,5 +199,7 @@ plan_print(const struct trainer *t, int ranks)
     line("program and data", m.program);
     line("of other ranks, mapped", m.mapped);
     line("resident", m.resident);
+    if (options.machine)
+        plan_machine(t, ranks, &m);
     plan_log(&m, t);
 }

@@ -42,7 +42,7 @@ struct train_options {
     const char *tensorboard, *time_limit;
     double timeout;
     bool plan, profile, self_check;
-    const char *machine;
+    const char *machine, *rank_map;
 };
 extern struct train_options options;
 extern const struct opt_tool llm_train;
