@@ -19,14 +19,20 @@
  * run with that --skip, come to the same bits.
  */
 static int
-record_range(struct trainer *t, uint64_t from, uint64_t to, uint64_t step)
+record_range(struct trainer *t, uint64_t from, uint64_t to, const char *why)
 {
+    const struct training_state *s = t->state;
     char *ranges = spike_add_range(options.skip, from, to);
     struct named_value changed = {.name = mem_strdup("skip"), .value = ranges};
     int result = opt_set(&llm_train, "skip", ranges);
 
     training_state_option(t->state, "skip", ranges);
-    training_state_change(t->state, (int64_t)step, &changed, 1);
+    training_state_change(t->state, (int64_t)to, &changed, 1);
+    /* A second rewind to the same checkpoint undoes steps that are in the record. */
+    if (s->skipped_count > 0 && (uint64_t)s->skipped[s->skipped_count - 1].last >= from)
+        from = (uint64_t)s->skipped[s->skipped_count - 1].last + 1;
+    for (; from <= to; from++)
+        training_state_skip(t->state, (int64_t)from, why);
     free(changed.name);
     free(ranges);
     return result;
@@ -63,7 +69,7 @@ skip_step(struct trainer *t, const struct step_figures *f, const char *why)
                        (unsigned long long)f->step, why, (long long)options.spike_limit);
     trainer_drop_fp8_step(t);
     t->step = f->step;
-    return record_range(t, f->step, f->step, f->step) < 0 ? -1 : report_bad(t, f, "skip", why, f->step);
+    return record_range(t, f->step, f->step, "--on-spike skip") < 0 ? -1 : report_bad(t, f, "skip", why, f->step);
 }
 
 static void
@@ -105,7 +111,7 @@ rewind_to_checkpoint(struct trainer *t, const struct step_figures *f, const char
     t->step = f->step;
     checkpoint_close(t->from);
     t->from = NULL;
-    return record_range(t, from, f->step, f->step) < 0 ? -1 : report_bad(t, f, "rewind", why, from);
+    return record_range(t, from, f->step, "--on-spike rewind") < 0 ? -1 : report_bad(t, f, "rewind", why, from);
 }
 
 static int

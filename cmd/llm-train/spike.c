@@ -146,28 +146,32 @@ spike_read_file(struct spike_watch *w, const char *path)
     return result;
 }
 
-/* Does the list end with a range that ends at `step`? Then where that range begins in the text. */
+/* The list's last range; where it begins in the text. */
 static const char *
-last_range_ending(const char *ranges, uint64_t step)
+last_range(const char *ranges, uint64_t *from, uint64_t *to)
 {
-    const char *last = strrchr(ranges, ','), *dash, *number;
+    const char *last = strrchr(ranges, ',');
+    char *end;
 
     last = last ? last + 1 : ranges;
-    dash = strchr(last, '-');
-    number = dash ? dash + 1 : last;
-    return *number && strtoull(number, NULL, 10) == step ? last : NULL;
+    *from = *to = strtoull(last, &end, 10);
+    if (*end == '-')
+        *to = strtoull(end + 1, NULL, 10);
+    return last;
 }
 
 char *
 spike_add_range(const char *ranges, uint64_t from, uint64_t to)
 {
     struct str s = {0};
-    const char *last = ranges ? last_range_ending(ranges, from - 1) : NULL;
+    uint64_t begin = 0, end = 0;
+    const char *last = ranges && ranges[0] ? last_range(ranges, &begin, &end) : NULL;
 
-    if (last) {
-        from = strtoull(last, NULL, 10);
+    if (last && begin <= to && from <= end + 1) {
         str_add(&s, ranges, (size_t)(last - ranges));
-    } else if (ranges && ranges[0]) {
+        from = begin < from ? begin : from;
+        to = end > to ? end : to;
+    } else if (last) {
         str_adds(&s, ranges);
         str_addc(&s, ',');
     }

@@ -39,8 +39,8 @@ void spike_make_file(const struct spike_watch *w, struct str *out);
 int spike_read_file(struct spike_watch *w, const char *path);
 
 /*
- * `ranges`, a list for --skip, with the steps from .. to added behind it (to the last range where
- * they follow it); allocated.
+ * `ranges`, a list for --skip, with the steps from .. to added behind it (joined with the last range
+ * where they meet it); allocated.
  */
 char *spike_add_range(const char *ranges, uint64_t from, uint64_t to);
 

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/sys.h"
+#include "checkpoint/manifest.h"
 #include "checkpoint/writer.h"
 #include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/gradients.h"
@@ -108,6 +109,7 @@ trainer_step(struct trainer *t, bool *stop)
     allocations = mem_allocations();
     if (scored == 0 || step_is_skipped(options.skip, t->step + 1)) {
         t->step++;
+        training_state_skip(t->state, (int64_t)t->step, scored ? "--skip" : "no target is scored");
         if (t->world->rank == 0 &&
             report_skip(&t->report, t->step, t->feed.position, scored ? "--skip" : "no target is scored") < 0)
             return STEP_FAILED;

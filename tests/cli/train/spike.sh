@@ -41,6 +41,8 @@ is 'gives the same bits' "$(state_hash replay.jsonl | grep -c .) $(jq -rs 'map(s
 is 'and the same state' "$(state_hash skip.jsonl)" "$(state_hash replay.jsonl)"
 ok 'on two ranks' run two "${watch[@]}" --on-spike skip --ranks 2
 is 'the same state, too' "$(state_hash two.jsonl)" "$(state_hash skip.jsonl)"
+ok 'on two stages' run stages "${watch[@]}" --on-spike skip --ranks 2 --pipeline-parallel 2
+is 'the same' "$(state_hash stages.jsonl)" "$(state_hash skip.jsonl)"
 ok 'with --skip and a watch the window is the same' run both "${watch[@]}" --on-spike skip --skip "$first-$last"
 cmp -s skip/step-*/spike.json both/step-*/spike.json
 is 'to the byte' $? 0
@@ -64,6 +66,11 @@ ok 'from a pipe, on two ranks' sh -c 'cat first.shard odd.shard second.shard | l
     --precision fp32 --save piped --log piped.jsonl --seq-length 64 --global-batch 8 --reduce-groups 2 --lr 3e-3 --warmup 5 --steps "$1" \
     --spike-window 16 --spike-threshold 8 --on-spike rewind --save-every "$2" -' _ $((before + 12)) $every
 is 'the same' "$(state_hash piped.jsonl)" "$(state_hash rewind.jsonl)"
+
+newest=$(printf '%s\n' piped/step-*/manifest.json | tail -n 1)
+range="$((every + 1))-$(events rewind piped.jsonl | sed 's/.*-//')"
+is 'the option in the record is one range' "$(jq -r '[.. | objects | select(has("skip")) | .skip] | last' "$newest")" "$range"
+is 'as is the list of skipped steps' "$(jq -r '.skipped[] | "\(.first)-\(.last) \(.why)"' "$newest")" "$range --on-spike rewind"
 
 # A learning rate and a decay that make huge weights: NaN, which no policy can help.
 nan() { # OUT OPTIONS…
