@@ -15,7 +15,7 @@ static const double slow_factor = 1.5, slow_least = 1e-3;
 enum { SLOW_TIMES = 5 };
 
 int
-health_begin(struct health *h, struct comm *world)
+health_begin(struct health *h, struct comm *world, int kind)
 {
     size_t n = (size_t)world->size;
     char mine[sizeof *h->host] = "";
@@ -27,7 +27,13 @@ health_begin(struct health *h, struct comm *world)
     h->host = mem_zarray(n, sizeof *h->host);
     h->total = mem_zarray(n, sizeof *h->total);
     h->sorted = mem_zarray(n, sizeof *h->sorted);
+    h->kind = mem_zarray(n, sizeof *h->kind);
     snprintf(mine, sizeof mine, "%s", sys_hostname());
+    if (comm_all_gather(world, &kind, h->kind, sizeof kind) < 0)
+        return -1;
+    for (int r = 0; r < world->size; r++)
+        if (h->kind[r] >= h->kinds)
+            h->kinds = h->kind[r] + 1;
     return comm_all_gather(world, mine, h->host, sizeof mine);
 }
 
@@ -38,6 +44,7 @@ health_release(struct health *h)
     free(h->host);
     free(h->total);
     free(h->sorted);
+    free(h->kind);
     *h = (struct health){0};
 }
 
@@ -73,22 +80,57 @@ tell_slow(const struct health *h, uint64_t step, double compute, double usual, d
     return log_end();
 }
 
+/* The rank that computes longest beside the median of its kind, and that. */
+static int
+find_worst(struct health *h, double (*seconds)(const struct health *h, int rank), double *usual)
+{
+    double ratio = -1;
+    int worst = 0;
+
+    for (int kind = 0; kind < h->kinds; kind++) {
+        int n = 0;
+        for (int r = 0; r < h->world->size; r++)
+            if (h->kind[r] == kind)
+                h->sorted[n++] = (float)seconds(h, r);
+        double middle = n > 0 ? (double)median(h->sorted, n) : 0;
+        for (int r = 0; r < h->world->size; r++) {
+            double here = middle > 0 ? seconds(h, r) / middle : 0;
+            if (h->kind[r] != kind || here <= ratio)
+                continue;
+            ratio = here;
+            worst = r;
+            *usual = middle;
+        }
+    }
+    return worst;
+}
+
+static double
+seconds_now(const struct health *h, int rank)
+{
+    return (double)h->all[rank].compute;
+}
+
+static double
+seconds_in_all(const struct health *h, int rank)
+{
+    return h->total[rank][0];
+}
+
 /* Rank 0: the figures of an exchange are in; told again each time it has lasted twice as long. */
 static int
 judge(struct health *h, uint64_t step)
 {
-    double steps = (double)h->steps_sent, usual, most;
-    int worst = 0;
+    double steps = (double)h->steps_sent, usual = 0, most;
+    int worst;
 
     for (int r = 0; r < h->world->size; r++) {
-        h->sorted[r] = h->all[r].compute;
         h->total[r][0] += (double)h->all[r].compute;
         h->total[r][1] += (double)h->all[r].wait;
-        if (h->all[r].compute > h->all[worst].compute)
-            worst = r;
     }
     h->total_steps += h->steps_sent;
-    usual = (double)median(h->sorted, h->world->size) / steps;
+    worst = find_worst(h, seconds_now, &usual);
+    usual /= steps;
     most = (double)h->all[worst].compute / steps;
     if (most <= slow_factor * usual || most - usual < slow_least) {
         h->slow = -1;
@@ -124,6 +166,7 @@ health_step(struct health *h, uint64_t step, double seconds, double wait, bool e
     h->mine.compute += (float)(seconds > wait ? seconds - wait : 0);
     h->mine.wait += (float)wait;
     h->steps++;
+    h->step = step;
     if (!exchange)
         return 0;
     if (finish_exchange(h, step) < 0)
@@ -138,19 +181,15 @@ health_step(struct health *h, uint64_t step, double seconds, double wait, bool e
 static int
 sum_up(struct health *h)
 {
-    double compute = 0, wait = 0, usual, share;
-    int n = h->world->size, worst = 0;
+    double compute = 0, wait = 0, usual = 0, share;
+    int worst = find_worst(h, seconds_in_all, &usual);
 
-    for (int r = 0; r < n; r++) {
+    for (int r = 0; r < h->world->size; r++) {
         compute += h->total[r][0];
         wait += h->total[r][1];
-        h->sorted[r] = (float)h->total[r][0];
-        if (h->total[r][0] > h->total[worst][0])
-            worst = r;
     }
-    usual = (double)median(h->sorted, n);
     share = compute + wait > 0 ? wait / (compute + wait) : 0;
-    note("ranks waited %.1f %% of the time; rank %d on %s computed most, %.2f times the median", 100 * share,
+    note("ranks waited %.1f %% of the time; rank %d on %s computed most, %.2f times the median of its kind", 100 * share,
          worst, h->host[worst], usual > 0 ? h->total[worst][0] / usual : 1);
     log_begin("health");
     log_int("steps", h->total_steps);
@@ -168,7 +207,7 @@ health_end(struct health *h)
 {
     if (h->world->size == 1)
         return 0;
-    if (finish_exchange(h, 0) < 0)
+    if (finish_exchange(h, h->step) < 0)
         return -1;
     return h->world->rank == 0 && h->total_steps > 0 ? sum_up(h) : 0;
 }

@@ -24,18 +24,23 @@ struct health {
     char (*host)[64];                     /* [ranks] */
     double (*total)[2];                   /* [ranks]: compute, wait */
     float *sorted;
+    int *kind, kinds;                     /* [ranks]: ranks of one kind do equal work */
+    uint64_t step;                        /* of the last exchange */
     int64_t total_steps;
     int slow;                             /* the rank that was slow last time; -1: none */
     int64_t slow_for, told_at;            /* exchanges in a row */
 };
 
-/* Collective. 0 or -1. */
-int health_begin(struct health *h, struct comm *world);
+/*
+ * kind: from 0 on; ranks of one kind do equal work (a stage of the pipeline) and are compared with each
+ * other alone. Collective. 0 or -1.
+ */
+int health_begin(struct health *h, struct comm *world, int kind);
 
 /*
  * Behind a step that took `seconds`, of which this rank waited `wait`. exchange (the same on all
  * ranks): tells the others, and looks at what they told before. Rank 0 says and logs ("slow") which
- * rank computes more than 1.5 times the median for five exchanges in a row. 0 or -1.
+ * rank computes more than 1.5 times the median of its kind for five exchanges in a row. 0 or -1.
  */
 int health_step(struct health *h, uint64_t step, double seconds, double wait, bool exchange);
 

@@ -57,12 +57,27 @@ machine_setup(struct trainer *t)
         die_err();
 }
 
+/* The products of this rank's part of the model. */
+static int
+shapes_of_part(const struct trainer *t, struct gemm shapes[MAX_SHAPES])
+{
+    int64_t tensor = t->layout.size[AXIS_TENSOR], kv = t->config.num_key_value_heads;
+    struct config part = t->config;
+
+    part.num_attention_heads /= tensor;
+    part.num_key_value_heads = kv > tensor ? kv / tensor : 1;
+    part.intermediate_size /= tensor;
+    part.vocab_size = (part.vocab_size + tensor - 1) / tensor;
+    return decoder_gemm_shapes(&part, t->micro_batch * t->seq_length / t->layout.size[AXIS_CONTEXT],
+                               shapes, MAX_SHAPES);
+}
+
 void
 machine_check(struct trainer *t)
 {
     struct gemm shapes[MAX_SHAPES];
     struct kernel_check found;
-    int n = decoder_gemm_shapes(&t->config, t->micro_batch * t->seq_length, shapes, MAX_SHAPES);
+    int n = shapes_of_part(t, shapes);
 
     for (enum precision p = PRECISION_FP32; p <= PRECISION_BF16; p++) {
         if (!(precision_mask(&t->precisions) & 1u << p))
