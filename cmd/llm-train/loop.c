@@ -48,7 +48,7 @@ report_memory_of(const struct trainer *t)
 static int
 end(struct trainer *t, int status, const char *why)
 {
-    if (health_end(&t->health) < 0)
+    if (health_end(&t->health) < 0 || trainer_report_ranks(t) < 0)
         return -1;
     if (options.profile && t->world->rank == 0 && profile_report(t) < 0)
         return -1;

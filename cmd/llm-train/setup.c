@@ -256,6 +256,7 @@ start_report(struct trainer *t)
     };
     memory_plan(t, &t->layout, &t->params, &plan);
     t->predicted_memory = plan.resident;
+    t->predicted_arenas = plan.total;
     t->report.peak = machine_peak(t);
     if (machine_log_start(t) < 0 || health_begin(&t->health, t->world, t->layout.coordinate[AXIS_PIPELINE]) < 0)
         die_err();

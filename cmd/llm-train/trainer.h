@@ -95,6 +95,7 @@ struct trainer {
     struct losses *losses;
     double deadline;               /* sys_seconds() of --time-limit, or 0 */
     uint64_t predicted_memory;     /* bytes of this rank, by the plan */
+    uint64_t predicted_arenas;     /* of these, in arenas */
     uint64_t memory_before;        /* resident before anything was taken */
     uint64_t memory_program;       /* of that, what libraries, checks and tokenizer left resident */
     struct {
@@ -175,6 +176,9 @@ struct profile_figures {
     double peak;           /* FLOP/s of a thread */
 };
 int profile_report(const struct trainer *t);
+
+/* figures.c: memory of all ranks, planned and measured, and the pipeline's bubble. Collective. 0 or -1. */
+int trainer_report_ranks(const struct trainer *t);
 
 /* loop.c: steps until the end; the status the run leaves with. */
 int trainer_run(struct trainer *t);

@@ -1,0 +1,91 @@
+/* What all ranks took of memory and how long their stages were idle, told when the run ends. */
+#include "cmd/llm-train/trainer.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/die.h"
+#include "base/str.h"
+#include "base/sys.h"
+#include "parallel/pipeline.h"
+
+struct rank_figures {
+    double planned_arenas, arenas, planned, measured; /* bytes */
+    double busy, waiting;                             /* seconds */
+};
+
+/* One figure of all ranks as a JSON list. */
+static void
+log_list(const char *key, const struct rank_figures *all, int ranks, size_t offset)
+{
+    struct str text = {0};
+
+    for (int r = 0; r < ranks; r++)
+        str_addf(&text, "%s%.0f", r ? "," : "[",
+                 *(const double *)(const void *)((const char *)&all[r] + offset));
+    str_addf(&text, "]");
+    log_json(key, text.data);
+    str_release(&text);
+}
+
+static int
+log_memory(const struct rank_figures *all, int ranks)
+{
+    log_begin("ranks");
+    log_list("planned_arenas", all, ranks, offsetof(struct rank_figures, planned_arenas));
+    log_list("arenas", all, ranks, offsetof(struct rank_figures, arenas));
+    log_list("planned", all, ranks, offsetof(struct rank_figures, planned));
+    log_list("measured", all, ranks, offsetof(struct rank_figures, measured));
+    return log_end();
+}
+
+/*
+ * The share of all stages' time in which they do nothing: a stage that is done before the others
+ * is idle, too.
+ */
+static double
+bubble(const struct rank_figures *all, int ranks)
+{
+    double busy = 0, longest = 0;
+
+    for (int r = 0; r < ranks; r++) {
+        double seconds = all[r].busy + all[r].waiting;
+        longest = seconds > longest ? seconds : longest;
+        busy += all[r].busy;
+    }
+    return longest > 0 ? 1 - busy / (longest * ranks) : 0;
+}
+
+static int
+log_pipeline(const struct trainer *t, const struct rank_figures *all)
+{
+    double measured = bubble(all, t->world->size);
+
+    note("pipeline: %.1f %% idle, %.1f %% by the plan", 100 * measured, 100 * t->layout.bubble);
+    log_begin("pipeline");
+    log_real("predicted_bubble", t->layout.bubble);
+    log_real("measured_bubble", measured);
+    return log_end();
+}
+
+int
+trainer_report_ranks(const struct trainer *t)
+{
+    int ranks = t->world->size, result;
+    struct rank_figures *all = mem_zarray((size_t)ranks, sizeof *all);
+    struct rank_figures mine = {
+        .planned_arenas = (double)t->predicted_arenas,
+        .arenas = (double)memory_taken(t),
+        .planned = (double)t->predicted_memory,
+        .measured = (double)sys_memory_peak() - (double)t->memory_before,
+    };
+
+    pipeline_all_seconds(t->pipeline, &mine.busy, &mine.waiting);
+    result = comm_all_gather(t->world, &mine, all, sizeof mine);
+    if (result == 0 && t->world->rank == 0) {
+        result = log_memory(all, ranks);
+        if (result == 0 && t->layout.size[AXIS_PIPELINE] > 1 && mine.busy > 0)
+            result = log_pipeline(t, all);
+    }
+    free(all);
+    return result;
+}
