@@ -13,7 +13,7 @@ static const struct {
     {"in place", "none: the same bits"},
     {"'s forward", "none: the same bits"},
     {"of tiny numbers", "absolute: k times the least subnormal number (tiles: normal number)"},
-    {"of far parts", "64 units of the stored type, and log_z's rounding as a double, 2^-53 |log_z|"},
+    {"of far parts", "64 units of the stored type, and log_z's rounding in double: 2^-53 |log_z|"},
     {"of far", "64 units of the stored type, absolute where zero is expected"},
     {"of small", "64 units of the stored type, 8 times that absolute for norms"},
     {"gemm", "8 u sqrt(k + 16): rounding errors of k products add like a random walk"},

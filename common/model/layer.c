@@ -225,8 +225,8 @@ layer_backward_weight(struct decoder *d, const struct layer_state *s, int i,
         norm_all(d, &norm2, d->d_h, NULL, w->x_mid ? w->x_mid : s->x_mid, NULL, t);
         linear_backward_weight(d, w->d_up ? w->d_up : s->up, d->d_h, p->up, p->up_bias, n);
     }
-    linear_backward_weight(d, gathered(d, w->d_out, t), w->context ? w->context : s->context, p->output,
-                           p->output_bias, n);
+    linear_backward_weight(d, gathered(d, w->d_out, t), w->context ? w->context : s->context,
+                           p->output, p->output_bias, n);
     norm_all(d, &norm1, d->d_h, NULL, s->x, NULL, t);
     linear_backward_weight(d, w->d_qkv, d->d_h, p->qkv, p->qkv_bias, n);
 }

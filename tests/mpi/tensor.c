@@ -10,7 +10,7 @@
 #include "tests/mpi/ranks.h"
 #include "tests/unit/small_model.h"
 
-/* More tokens than the head takes at once and than a reduction block has; any of 2, 3, 4 divides. */
+/* More tokens than the head takes at once and than a reduction block has; 2, 3 and 4 divide it. */
 enum { SEQUENCES = 4, LENGTH = 72, TOKENS = SEQUENCES * LENGTH, BATCHES = 2 };
 
 static const double scale = 0.37, z_loss = 0.05;

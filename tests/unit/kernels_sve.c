@@ -188,9 +188,9 @@ run_loss_and_optimizer(const struct ops *ops, struct results *r)
     double *loss = result(r, "loss", 4, sizeof(double));
     ops->cross_entropy(logits, VOCABULARY, result(r, "d_logits", 2 * VOCABULARY, ops->act_size),
                        VOCABULARY, targets, 2, VOCABULARY, 0.5, 1e-4, loss, loss + 2);
-    ops->softmax_gradient(logits, VOCABULARY,
-                          result(r, "d_logits of a part", 2 * VOCABULARY, ops->act_size), VOCABULARY,
-                          targets, 2, VOCABULARY - 1, 0.5, 1e-4, loss + 2);
+    void *part = result(r, "d_logits of a part", 2 * VOCABULARY, ops->act_size);
+    ops->softmax_gradient(logits, VOCABULARY, part, VOCABULARY, targets, 2, VOCABULARY - 1, 0.5,
+                          1e-4, loss + 2);
     *(double *)result(r, "sum_squares", 1, sizeof(double)) = ops->sum_squares(logits, 9999);
     free(logits);
 
