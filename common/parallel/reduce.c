@@ -1,14 +1,14 @@
 /*
- * The fixed-tree gradient reduction: groups, tensors and the order of additions. How
- * pieces get from rank to rank is in reduce_memory.c and reduce_messages.c.
+ * The fixed-tree gradient reduction: a step, from gradients to sums. Who adds what is planned in
+ * reduce_plan.c; how pieces get from rank to rank is in reduce_window.c and reduce_messages.c.
  *
- * Cost of a step with N gradient elements, D ranks and one group each: every rank sends
- * N (D-1)/D elements and receives as many (reduce-scatter), and with zero 0 the same again
- * for the sums (all-gather); in shared memory owners read D parts and write one, in place.
+ * Cost of a step with N gradient elements and one group a rank: on a host of R ranks a rank reads
+ * N of its neighbours' and its own elements and writes N/R; of H hosts each sends N (H-1)/H to the
+ * others, a share of it by each rank, and receives as many (reduce-scatter), and with zero 0 the
+ * same again for the sums (all-gather), which a host's ranks read where they came.
  */
 #include "parallel/reduce.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -27,7 +27,7 @@ reducer_groups(const struct reducer *r)
 bool
 reducer_shared(const struct reducer *r)
 {
-    return r->way == &reduce_in_memory;
+    return r->hosts.count == 1 && r->comm->size > 1;
 }
 
 double
@@ -49,12 +49,13 @@ begin_step(struct reducer *r)
 {
     r->open = true;
     r->step++;
-    r->queued = r->queue_head = 0;
+    r->led.count = r->led.head = r->own.count = r->own.head = r->sent.count = r->sent.head = 0;
     for (int i = 0; i < r->piece_count; i++)
         r->pieces[i].published = r->pieces[i].reduced = false;
     if (r->tied)
         reduce_tied_begin(r);
-    if (r->way->begin(r) != 0)
+    reduce_messages_begin(r);
+    if (reduce_window_begin(r) != 0)
         reduce_fail(r);
     r->ring.first = r->ring.count = 0;
     r->finishing = false;
@@ -134,20 +135,29 @@ reducer_at(struct reducer *r, int group, int param, bool *fresh)
     return r->ringed ? r->ring.base : r->buffer[0] + t->at; /* after an error: some place */
 }
 
-/* The second gradient's sum is added to the first one's: it must not come before it. */
+static void
+put(struct queue *q, int piece)
+{
+    q->piece[q->count++] = piece;
+}
+
+/*
+ * A piece for which this rank leads. Of own ones, the second gradient's sum is added to the first
+ * one's: it must not come before it.
+ */
 static void
 enqueue(struct reducer *r, int i)
 {
     const struct piece *p = &r->pieces[i];
     const struct tensor *t = &r->tensor[p->param];
-    bool second = p->param == r->params->count;
+    bool own = p->owner == r->comm->rank, second = p->param == r->params->count;
 
-    if (r->ringed && !second)
+    if (own && r->ringed && !second)
         memcpy(r->sums + p->home, t->place + p->at - t->at, (size_t)p->size * sizeof(float));
-    if (!second || r->pieces[p->twin].published)
-        r->queue[r->queued++] = i;
-    if (!second && p->twin >= 0 && r->pieces[p->twin].published)
-        r->queue[r->queued++] = p->twin;
+    if (!own || !second || r->pieces[p->twin].published)
+        put(&r->led, i);
+    if (own && !second && p->twin >= 0 && r->pieces[p->twin].published)
+        put(&r->led, p->twin);
 }
 
 /* This rank's gradients of a piece are complete: finishes its own nodes and hands them on. */
@@ -164,10 +174,9 @@ publish(struct reducer *r, int i)
         reduce_sum(r->pool, last->fold, last->folds, value, p->size);
     }
     p->published = true;
-    if (p->owner == r->comm->rank)
+    reduce_window_publish(r, i);
+    if (p->leader == r->comm->rank)
         enqueue(r, i);
-    if (r->way->publish(r, i) != 0)
-        reduce_fail(r);
 }
 
 static void
@@ -214,41 +223,84 @@ reduce_own_sum(const struct reducer *r, const struct piece *p)
 {
     if (r->ringed)
         return r->sums + p->home;
-    return r->zero == 0 ? r->way->sum(r, p->at) : r->buffer[0] + p->at;
+    return r->zero == 0 ? reduce_window_sums(r, p->at) : r->buffer[0] + p->at;
 }
 
-/* Reduces the oldest own piece if all ranks' parts of it have come. */
+/* Adds this host's parts of the oldest piece that this rank leads for, if they are there. */
+static int
+lead_one(struct reducer *r, struct threads *pool, bool *done)
+{
+    int i = r->led.head < r->led.count ? r->led.piece[r->led.head] : -1;
+
+    *done = i >= 0 && reduce_window_collect(r, i, r->at);
+    if (!*done)
+        return 0;
+    r->led.head++;
+    reduce_sum(pool, r->on_host.list, r->on_host.count, r->at, r->pieces[i].size);
+    if (r->pieces[i].owner == r->comm->rank) {
+        put(&r->own, i);
+        return reduce_messages_expect(r);
+    }
+    put(&r->sent, i);
+    return reduce_messages_send(r, i);
+}
+
+/* Reduces the oldest own piece if all hosts' parts of it have come. */
 static int
 reduce_one(struct reducer *r, struct threads *pool, bool *done)
 {
-    int i = r->queue[r->queue_head];
-    struct piece *p = &r->pieces[i];
+    int i = r->own.head < r->own.count ? r->own.piece[r->own.head] : -1;
+    struct piece *p = i < 0 ? NULL : &r->pieces[i];
 
-    if (r->way->collect(r, i, done, r->at) != 0)
-        return -1;
+    *done = false;
+    if (!p || reduce_messages_collect(r, i, done, r->at) != 0)
+        return p ? -1 : 0;
     if (!*done)
         return 0;
-    reduce_sum(pool, r->tree, r->node_count - 1, r->at, p->size);
+    reduce_sum(pool, r->over_hosts.list, r->over_hosts.count, r->at, p->size);
     if (p->param == r->params->count)
         join_twins(r, p, pool);
     p->reduced = true;
-    r->way->reduced(r, i);
-    r->queue_head++;
+    reduce_window_read(r, i);
+    r->own.head++;
     return 0;
 }
 
-/* The progress hook: one piece a call, which is a fraction of a millisecond. */
-static void
-progress(void *arg)
+/* What was sent need not be kept. */
+static int
+drop_sent(struct reducer *r)
+{
+    for (bool yes; r->sent.head < r->sent.count; r->sent.head++) {
+        int i = r->sent.piece[r->sent.head];
+        if (reduce_messages_sent(r, i, &yes) != 0)
+            return -1;
+        if (!yes)
+            break;
+        reduce_window_read(r, i);
+    }
+    return 0;
+}
+
+/* One piece of each kind, which is a fraction of a millisecond; *done: something was done. */
+static int
+advance(struct reducer *r, struct threads *pool, bool *done)
+{
+    bool led, own;
+
+    if (lead_one(r, pool, &led) != 0 || reduce_one(r, pool, &own) != 0 || drop_sent(r) != 0 ||
+        (r->tied && reduce_tied_advance(r) != 0))
+        return -1;
+    *done = led || own;
+    return 0;
+}
+
+void
+reduce_progress(void *arg)
 {
     struct reducer *r = arg;
     bool done;
 
-    if (r->finishing || r->failed)
-        return;
-    if (r->queue_head < r->queued && reduce_one(r, NULL, &done) != 0)
-        reduce_fail(r);
-    if (r->tied && reduce_tied_advance(r) != 0)
+    if (r->open && !r->finishing && !r->failed && advance(r, NULL, &done) != 0)
         reduce_fail(r);
 }
 
@@ -256,13 +308,11 @@ static int
 reduce_rest(struct reducer *r)
 {
     struct comm_pause pause = {.what = "gradient reduction"};
-    bool done = true;
+    bool done;
 
-    while (r->queue_head < r->own_pieces || (r->tied && !reduce_tied_done(r))) {
-        done = false;
-        if (r->queue_head < r->own_pieces && reduce_one(r, r->pool, &done) != 0)
-            return -1;
-        if (r->tied && reduce_tied_advance(r) != 0)
+    while (r->own.head < r->own_pieces || r->sent.head < r->led_pieces - r->own_pieces ||
+           (r->tied && !reduce_tied_done(r))) {
+        if (advance(r, r->pool, &done) != 0)
             return -1;
         if (done)
             pause = (struct comm_pause){.what = pause.what};
@@ -290,8 +340,8 @@ publish_rest(struct reducer *r)
     }
 }
 
-static void
-end_step(struct reducer *r)
+void
+reduce_end_step(struct reducer *r)
 {
     for (int i = 0; i <= r->params->count; i++) {
         r->tensor[i].group = r->run.begin - 1;
@@ -304,14 +354,14 @@ int
 reducer_finish(struct reducer *r)
 {
     r->finishing = true;
-    r->early = r->queue_head;
+    r->early = r->own.head;
     publish_rest(r);
-    end_step(r);
+    reduce_end_step(r);
     if (r->failed) {
         err_give(&r->error);
         return -1;
     }
-    if (reduce_rest(r) != 0 || r->way->complete(r) != 0)
+    if (reduce_rest(r) != 0 || reduce_messages_complete(r) != 0 || reduce_window_complete(r) != 0)
         return -1;
     r->tied_clean = r->alone && r->params->tied_offset >= 0;
     return 0;
@@ -342,198 +392,9 @@ reducer_sum(const struct reducer *r, int64_t element)
     int param = r->slices.unit[unit].param;
     int64_t at = r->tensor[param].at + element - r->params->param[param].offset;
     if (r->zero == 0)
-        return r->way->sum(r, at);
+        return reduce_window_sums(r, at);
     if (!r->ringed)
         return r->buffer[0] + at;
     return r->sums + r->sums_at[unit] + element -
            slices_run(&r->slices, unit, owner)->begin;
-}
-
-/* ---- making one ---- */
-
-/* The maximal nodes of all ranks. */
-static void
-plan_nodes(struct reducer *r)
-{
-    struct tree_run found[TREE_DEPTH];
-
-    r->nodes = mem_array((size_t)r->groups, sizeof *r->nodes); /* a node is a leaf or more */
-    for (int rank = 0; rank < r->comm->size; rank++) {
-        int n = tree_nodes(r->groups, tree_share(r->groups, r->comm->size, rank), found);
-        if (rank == r->comm->rank) {
-            r->own_first = r->node_count;
-            r->own_nodes = n;
-        }
-        for (int i = 0; i < n; i++)
-            r->nodes[r->node_count++] = (struct node){found[i], rank, i};
-    }
-}
-
-/* The additions over them: the sum comes to stand at node `home`. */
-static void
-plan_tree(struct reducer *r, int home)
-{
-    struct tree_stack stack = {.leaves = r->groups};
-    int place[TREE_DEPTH], additions = 0; /* the node at which a stack entry's sum stands */
-
-    r->tree = mem_array((size_t)r->groups, sizeof *r->tree);
-    for (int i = 0; i < r->node_count; i++) {
-        place[stack.depth] = i;
-        stack.run[stack.depth++] = r->nodes[i].run;
-        while (tree_fold(&stack)) {
-            struct addition a = {place[stack.depth - 1], place[stack.depth]};
-            if (a.from == home) /* a sum of two has the same bits either way round */
-                a = (struct addition){a.from, a.to};
-            place[stack.depth - 1] = a.to;
-            r->tree[additions++] = a;
-        }
-    }
-}
-
-/* The stack program of this rank's groups, which every tensor goes through by itself. */
-static void
-plan_leaves(struct reducer *r)
-{
-    struct tree_stack stack = {.leaves = r->groups};
-    int n = r->run.end - r->run.begin;
-
-    r->leaves = mem_zarray((size_t)n, sizeof *r->leaves);
-    for (int i = 0; i < n; i++) {
-        struct leaf *l = &r->leaves[i];
-        struct addition fold[TREE_DEPTH];
-        l->buffer = stack.depth;
-        tree_push(&stack, r->run.begin + i);
-        while (tree_fold(&stack))
-            fold[l->folds++] = (struct addition){stack.depth - 1, stack.depth};
-        l->fold = mem_dup(fold, (size_t)l->folds * sizeof *fold + 1);
-    }
-}
-
-/* Are all ranks on one host? -1 with a record. */
-static int
-one_host(struct comm *c, bool *same)
-{
-    struct comm *host;
-    int32_t all;
-
-    if (c->ops->split_host(c, &host) != 0)
-        return -1;
-    all = host->size == c->size;
-    comm_release(host);
-    if (comm_all_reduce(c, &all, 1, COMM_I32, COMM_MIN) != 0)
-        return -1;
-    *same = all != 0;
-    return 0;
-}
-
-/* Shared memory where it can be had, else messages. */
-static int
-open_way(struct reducer *r, const struct reducer_options *o)
-{
-    bool same = false;
-
-    if (r->ringed && reduce_ring_open(r) != 0)
-        return -1;
-    if (r->comm->size > 1 && !o->messages_only && one_host(r->comm, &same) != 0)
-        return -1;
-    if (same) {
-        r->way = &reduce_in_memory;
-        if (r->way->open(r) == 0)
-            return 0;
-        r->way->close(r); /* all ranks failed together */
-        err_clear();
-    }
-    r->way = &reduce_by_messages;
-    return r->way->open(r);
-}
-
-/* What follows from the options alone. */
-static void
-plan(struct reducer *r)
-{
-    r->run = tree_share(r->groups, r->comm->size, r->comm->rank);
-    r->alone = r->groups == 1; /* hence one rank */
-    reduce_lay_out(r);
-    slices_cut(&r->slices, r->params, r->mine, r->comm->size);
-    reduce_cut(r);
-    plan_nodes(r);
-    plan_leaves(r);
-    r->buffers = tree_buffers(r->groups, r->run);
-    r->queue = mem_array((size_t)r->own_pieces + 1, sizeof *r->queue);
-    r->at = mem_array((size_t)r->node_count, sizeof *r->at);
-    r->sum_sizes = mem_array((size_t)r->comm->size, sizeof *r->sum_sizes);
-    r->sum_offsets = mem_array((size_t)r->comm->size, sizeof *r->sum_offsets);
-    r->loss_sizes = mem_array((size_t)r->comm->size, sizeof *r->loss_sizes);
-    r->loss_offsets = mem_array((size_t)r->comm->size, sizeof *r->loss_offsets);
-    end_step(r);
-}
-
-struct reducer *
-reducer_new(const struct reducer_options *o)
-{
-    struct reducer *r;
-    int status = STATUS_OK;
-
-    if (o->groups < o->comm->size) {
-        err_set(STATUS_USAGE, "%d reduce groups for %d data-parallel ranks: at least one each",
-                o->groups, o->comm->size);
-        return NULL;
-    }
-    r = mem_zalloc(sizeof *r);
-    r->params = o->params;
-    r->pool = o->pool;
-    r->groups = o->groups;
-    r->zero = o->zero;
-    r->rounded = o->message_type == COMM_BF16;
-    r->ringed = reduce_has_ring(o, o->comm->size);
-    if (o->mine)
-        r->mine = mem_dup(o->mine, (size_t)o->params->count * sizeof *o->mine);
-    if (o->comm->ops->split(o->comm, 0, o->comm->rank, &r->comm) != 0) {
-        free(r->mine);
-        free(r);
-        return NULL;
-    }
-    plan(r);
-    if (open_way(r, o) != 0 || (o->tied && reduce_tied_open(r, o) != 0))
-        status = STATUS_FAILED;
-    plan_tree(r, reducer_shared(r) && r->zero == 0 ? 0 : r->own_first);
-    if (comm_agree(r->comm, status) != 0) {
-        reducer_free(r);
-        return NULL;
-    }
-    if (r->comm->size > 1 || r->tied)
-        comm_progress_add(progress, r);
-    return r;
-}
-
-void
-reducer_free(struct reducer *r)
-{
-    if (!r)
-        return;
-    comm_progress_remove(progress, r);
-    if (r->tied)
-        reduce_tied_close(r);
-    if (r->way)
-        r->way->close(r);
-    reduce_ring_close(r);
-    comm_release(r->comm);
-    slices_release(&r->slices);
-    for (int i = 0; i < r->run.end - r->run.begin; i++)
-        free(r->leaves[i].fold);
-    free(r->leaves);
-    free(r->mine);
-    free(r->tensor);
-    free(r->sums_at);
-    free(r->pieces);
-    free(r->nodes);
-    free(r->tree);
-    free(r->queue);
-    free(r->at);
-    free(r->block_sums);
-    free(r->sum_sizes);
-    free(r->sum_offsets);
-    free(r->loss_sizes);
-    free(r->loss_offsets);
-    free(r);
 }

@@ -25,9 +25,9 @@
  *
  * One tensor may be a group ahead of another (pipelines that split the backward pass). In the
  * rank's last group every finished tensor goes on its way to the owners at once, while the backward
- * pass goes on: pieces of at most REDUCE_PIECE elements, in shared memory when all ranks are on
- * one host, else by messages. The owner finishes the tree. threads_hook drives this through
- * comm_progress.
+ * pass goes on: pieces of at most REDUCE_PIECE elements. The ranks of a host add what the tree adds
+ * among them in shared memory; that goes to the owner by messages, who finishes the tree.
+ * threads_hook drives this through comm_progress.
  *
  * A tied embedding has two gradients (params.h), each with its own tree; they are added once, by
  * the owner. Where the two uses are on different pipeline stages, the owners of the same run
@@ -58,6 +58,7 @@ struct reducer_options {
     struct comm *tied;
     bool tied_sparse;            /* of the two, this rank has the use as an input */
     bool messages_only;          /* no shared memory (tests, measurements) */
+    int share_ranks;             /* at most so many ranks share memory (tests); 0: all of a host */
     /* COMM_F32, or COMM_BF16: messages are rounded, and bits depend on the ranks. */
     enum comm_type message_type;
 };
@@ -72,7 +73,9 @@ void reducer_free(struct reducer *r); /* collective */
 /*
  * Bytes that `rank` of `ranks` takes (-1: the largest of each kind): gradient buffers, and what
  * messages from other ranks land in. `mapped` are other ranks' buffers that it reads where they
- * lie: resident in it, but counted by those ranks. o->comm and o->tied are not looked at.
+ * lie: resident in it, but counted by those ranks. shared: all are on one host; else as if each
+ * were on its own (several on each of several take less staging). o->comm and o->tied are not
+ * looked at.
  */
 struct reducer_memory {
     uint64_t gradients, staging, mapped;
@@ -120,7 +123,7 @@ const float *reducer_sum(const struct reducer *r, int64_t element);
 /* How much of this rank's runs was reduced before the last reducer_finish: 0 to 1. */
 double reducer_overlap(const struct reducer *r);
 
-/* Does the reduction go through shared memory? */
+/* Does the reduction go through shared memory alone? */
 bool reducer_shared(const struct reducer *r);
 
 /*

@@ -68,6 +68,7 @@ cut_tensor(struct reducer *r, struct pieces *pieces, int unit, int i)
             &r->slices.cut[(size_t)unit * (size_t)r->slices.owners + (size_t)k];
         struct piece like = {
             .param = i, .owner = slices_owner(&r->slices, unit, k), .twin = -1};
+        like.leader = hosts_leader(&r->hosts, r->hosts.mine, like.owner);
         int64_t from = run->begin + shift, to = run->end + shift;
         int64_t begin = from > t->at ? from : t->at;
         int64_t end = to < t->at + t->size ? to : t->at + t->size;
@@ -124,6 +125,8 @@ reduce_cut(struct reducer *r)
         add_twins(r, &pieces);
     r->pieces = pieces.data;
     r->piece_count = (int)pieces.len;
-    for (int i = 0; i < r->piece_count; i++)
+    for (int i = 0; i < r->piece_count; i++) {
         r->own_pieces += r->pieces[i].owner == r->comm->rank;
+        r->led_pieces += r->pieces[i].leader == r->comm->rank;
+    }
 }

@@ -1,15 +1,15 @@
 /*
- * Gradients by messages: a rank sends its nodes of a piece to the piece's owner as soon
- * as they are final; the owner receives them into one of a few slots, in the order in
- * which its own pieces become final, and adds them to its own part. With zero 0 the runs are
- * gathered there on every rank at the end. One rank alone sends nothing.
+ * Gradients between hosts: what a host made of its nodes of a piece goes to the piece's owner
+ * as soon as it is there; the owner receives it into one of a few slots, in the order in which its
+ * own pieces become final on its host. With zero 0 the owner's runs go back to every
+ * host at the end, where they stand once.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/float16.h"
 #include "base/mem.h"
-#include "base/vec.h"
 #include "parallel/reduce_private.h"
 
 enum { SLOTS_MIN = 2, SLOTS_MAX = 8 };
@@ -17,13 +17,12 @@ static const int64_t slot_bytes_wanted = 64 << 20; /* of all slots together */
 
 struct messages {
     struct arena arena;
-    float *staging; /* [slots][remote nodes][REDUCE_PIECE] */
+    float *staging; /* [slots][remote parts][REDUCE_PIECE] */
     int slots, remote;
-    int posted;                     /* entries of r->queue whose receives were posted */
+    int posted;                     /* entries of r->own whose receives were posted */
     struct comm_request **receives; /* [slots][remote] */
-    struct comm_request **sends;    /* [pieces][own nodes] of this step */
-    struct comm_request **gathers;  /* [units] */
-    size_t *sizes, *offsets;        /* of a unit's runs by owner, in bytes */
+    struct comm_request **sends;    /* [pieces][own parts] of this step */
+    struct comm_request **spread;   /* [units][2 ranks]: sums to and from other hosts */
 };
 
 static int64_t
@@ -48,73 +47,66 @@ reduce_staging(int remote)
     return (uint64_t)slot_count(remote) * (uint64_t)slot_bytes(remote);
 }
 
-static int
-messages_open(struct reducer *r)
+static size_t
+send_count(const struct reducer *r)
 {
-    struct messages *m = mem_zalloc(sizeof *m);
-    size_t each = (size_t)(r->ringed ? r->ring.size : r->extent) * sizeof(float);
-    int ranks = r->comm->size, buffers = r->ringed ? 1 : r->buffers;
+    return (size_t)r->piece_count * (size_t)r->own_parts;
+}
 
-    r->state = m;
-    m->remote = r->node_count - r->own_nodes;
+static size_t
+spread_count(const struct reducer *r)
+{
+    return (size_t)r->slices.units * (size_t)r->comm->size * 2;
+}
+
+int
+reduce_messages_open(struct reducer *r)
+{
+    struct messages *m = r->messages = mem_zalloc(sizeof *m);
+
+    m->remote = r->part_count - r->own_parts;
     m->slots = slot_count(m->remote);
-    size_t staging = reduce_staging(m->remote);
-    if (arena_init(&m->arena, (size_t)buffers * (each + 64) + staging) != 0)
-        return -1;
-    for (int i = 0; i < buffers; i++)
-        r->buffer[i] = arena_take(&m->arena, each);
-    if (r->ringed)
-        r->ring.base = r->buffer[0];
-    m->staging = arena_take(&m->arena, staging);
     m->receives = mem_zarray((size_t)(m->slots * m->remote) + 1, sizeof *m->receives);
-    m->sends = mem_zarray((size_t)r->piece_count * (size_t)r->own_nodes + 1, sizeof *m->sends);
-    m->gathers = mem_zarray((size_t)r->slices.units + 1, sizeof *m->gathers);
-    m->sizes = mem_array((size_t)r->slices.units * (size_t)ranks + 1, sizeof *m->sizes);
-    m->offsets = mem_array((size_t)r->slices.units * (size_t)ranks + 1, sizeof *m->offsets);
+    m->sends = mem_zarray(send_count(r) + 1, sizeof *m->sends);
+    m->spread = mem_zarray(spread_count(r) + 1, sizeof *m->spread);
+    if (m->remote == 0)
+        return 0;
+    if (arena_init(&m->arena, reduce_staging(m->remote)) != 0)
+        return -1;
+    m->staging = arena_take(&m->arena, m->arena.size);
     return 0;
 }
 
 static bool
-any(struct comm_request *const *q, int n)
+any(struct comm_request *const *q, size_t n)
 {
-    for (int i = 0; q && i < n; i++)
+    for (size_t i = 0; q && i < n; i++)
         if (q[i])
             return true;
     return false;
 }
 
-static bool
-in_flight(const struct reducer *r, const struct messages *m)
+void
+reduce_messages_close(struct reducer *r)
 {
-    return any(m->receives, m->slots * m->remote) ||
-           any(m->sends, r->piece_count * r->own_nodes) || any(m->gathers, r->slices.units);
-}
-
-static void
-messages_close(struct reducer *r)
-{
-    struct messages *m = r->state;
+    struct messages *m = r->messages;
 
     if (!m)
         return;
-    if (!in_flight(r, m)) /* after a failed step messages may still land there */
+    /* After a failed step messages may still land there. */
+    if (!any(m->receives, (size_t)(m->slots * m->remote)))
         arena_release(&m->arena);
     free(m->receives);
     free(m->sends);
-    free(m->gathers);
-    free(m->sizes);
-    free(m->offsets);
+    free(m->spread);
     free(m);
-    r->state = NULL;
+    r->messages = NULL;
 }
 
-static int
-messages_begin(struct reducer *r)
+void
+reduce_messages_begin(struct reducer *r)
 {
-    struct messages *m = r->state;
-
-    m->posted = 0;
-    return 0;
+    r->messages->posted = 0;
 }
 
 /* ---- BF16 on the way ---- */
@@ -158,68 +150,78 @@ staged(const struct messages *m, int slot, int k)
     return m->staging + ((int64_t)slot * m->remote + k) * REDUCE_PIECE;
 }
 
-/* Posts receives for own pieces in the order of the queue, while there are free slots. */
+/* Receives of one own piece: from whoever leads for this rank on the other hosts. */
 static int
-post_receives(struct reducer *r)
+expect_piece(struct reducer *r, int piece, int slot)
 {
-    struct messages *m = r->state;
+    struct messages *m = r->messages;
+    const struct piece *p = &r->pieces[piece];
+    int k = 0;
 
-    for (; m->remote > 0 && m->posted < r->queued && m->posted < r->queue_head + m->slots;
-         m->posted++) {
-        int piece = r->queue[m->posted], slot = m->posted % m->slots, k = 0;
-        const struct piece *p = &r->pieces[piece];
-        for (int i = 0; i < r->node_count; i++) {
-            if (r->nodes[i].rank == r->comm->rank)
-                continue;
-            char *into = (char *)staged(m, slot, k) +
-                         (size_t)p->size * sizeof(float) - piece_bytes(r, p);
-            if (r->comm->ops->receive(r->comm, into, piece_bytes(r, p), r->nodes[i].rank, piece,
-                                      &m->receives[slot * m->remote + k]) != 0)
-                return -1;
-            k++;
-        }
+    for (int i = 0; i < r->part_count; i++) {
+        if (r->parts[i].host == r->hosts.mine)
+            continue;
+        char *into = (char *)staged(m, slot, k) + (size_t)p->size * sizeof(float) -
+                     piece_bytes(r, p);
+        int from = hosts_leader(&r->hosts, r->parts[i].host, r->comm->rank);
+        if (r->comm->ops->receive(r->comm, into, piece_bytes(r, p), from, piece,
+                                  &m->receives[slot * m->remote + k]) != 0)
+            return -1;
+        k++;
     }
     return 0;
 }
 
-/* Where this rank's own node k of a piece stands. */
-static float *
-own_part(const struct reducer *r, int k, const struct piece *p)
+int
+reduce_messages_expect(struct reducer *r)
 {
-    const struct tensor *t = &r->tensor[p->param];
+    struct messages *m = r->messages;
 
-    return r->ringed ? t->place + p->at - t->at : r->buffer[k] + p->at;
+    for (; m->remote > 0 && m->posted < r->own.count && m->posted < r->own.head + m->slots;
+         m->posted++)
+        if (expect_piece(r, r->own.piece[m->posted], m->posted % m->slots) != 0)
+            return -1;
+    return 0;
 }
 
-static int
-messages_publish(struct reducer *r, int piece)
+int
+reduce_messages_send(struct reducer *r, int piece)
 {
-    struct messages *m = r->state;
     const struct piece *p = &r->pieces[piece];
+    int k = 0;
 
-    if (p->owner == r->comm->rank)
-        return post_receives(r);
-    for (int i = 0; i < r->own_nodes; i++) { /* in order: they carry the same tag */
-        float *part = own_part(r, i, p);
+    for (int i = 0; i < r->part_count; i++) { /* in order: they carry the same tag */
+        if (r->parts[i].host != r->hosts.mine)
+            continue;
+        float *part = reduce_window_node(r, r->parts[i].node, p);
         if (r->rounded)
             narrow(part, p->size);
         if (r->comm->ops->send(r->comm, part, piece_bytes(r, p), p->owner, piece,
-                               &m->sends[piece * r->own_nodes + i]) != 0)
+                               &r->messages->sends[piece * r->own_parts + k++]) != 0)
             return -1;
     }
     return 0;
 }
 
-/* The piece asked for is always the oldest of the queue. */
-static int
-messages_collect(struct reducer *r, int piece, bool *there, float **at)
+int
+reduce_messages_sent(struct reducer *r, int piece, bool *yes)
 {
-    struct messages *m = r->state;
+    *yes = true;
+    for (int k = 0; k < r->own_parts && *yes; k++)
+        if (r->comm->ops->test(r->comm, &r->messages->sends[piece * r->own_parts + k], yes) != 0)
+            return -1;
+    return 0;
+}
+
+int
+reduce_messages_collect(struct reducer *r, int piece, bool *there, float **value)
+{
+    struct messages *m = r->messages;
     const struct piece *p = &r->pieces[piece];
-    int slot = m->slots > 0 ? r->queue_head % m->slots : 0, k = 0;
+    int slot = m->slots > 0 ? r->own.head % m->slots : 0, k = 0;
 
     *there = false;
-    if (post_receives(r) != 0)
+    if (reduce_messages_expect(r) != 0)
         return -1;
     for (int i = 0; i < m->remote; i++) {
         bool done;
@@ -228,90 +230,72 @@ messages_collect(struct reducer *r, int piece, bool *there, float **at)
         if (!done)
             return 0;
     }
-    for (int i = 0; i < r->node_count; i++) {
-        if (r->nodes[i].rank != r->comm->rank) {
-            if (r->rounded)
-                widen(staged(m, slot, k), p->size);
-            at[i] = staged(m, slot, k++);
-        } else if (r->ringed && p->param < r->params->count) {
-            at[i] = r->sums + p->home; /* publishing it has put it there */
+    for (int i = 0; i < r->part_count; i++) {
+        if (r->parts[i].host == r->hosts.mine) {
+            value[i] = reduce_window_node(r, r->parts[i].node, p);
         } else {
-            at[i] = own_part(r, r->nodes[i].index, p);
+            value[i] = staged(m, slot, k++);
+            if (r->rounded)
+                widen(value[i], p->size);
         }
     }
     *there = true;
     return 0;
 }
 
-static void
-messages_reduced(struct reducer *r, int piece)
-{
-    (void)r, (void)piece;
-}
+/* ---- the sums, with zero 0 ---- */
 
+/* Unit u of owner `owner`: sent to the ranks that lead for it, or received for this host. */
 static int
-messages_taken(struct reducer *r, int piece, bool *yes)
+spread_run(struct reducer *r, int u, int owner)
 {
-    struct messages *m = r->state;
-
-    return r->comm->ops->test(r->comm, &m->sends[piece * r->own_nodes], yes);
-}
-
-/* Everybody gets the runs of unit u. */
-static int
-gather(struct reducer *r, int u)
-{
-    struct messages *m = r->state;
+    struct comm_request **q = r->messages->spread + (size_t)u * (size_t)r->comm->size * 2;
+    const struct hosts *h = &r->hosts;
     const struct slice_unit *unit = &r->slices.unit[u];
+    const struct reduced_run *run = slices_run(&r->slices, u, owner);
     int64_t shift = r->tensor[unit->param].at - r->params->param[unit->param].offset;
-    size_t *sizes = m->sizes + (size_t)u * (size_t)r->comm->size;
-    size_t *offsets = m->offsets + (size_t)u * (size_t)r->comm->size;
-    char *sum = (char *)r->buffer[0];
-    int me = r->comm->rank;
+    float *sums = reduce_window_sums(r, run->begin + shift);
+    size_t bytes = (size_t)(run->end - run->begin) * sizeof *sums;
+    int tag = r->piece_count + u;
 
-    for (int i = 0; i < r->comm->size; i++) {
-        const struct reduced_run *run = slices_run(&r->slices, u, i);
-        offsets[i] = (size_t)(run->begin + shift) * sizeof(float);
-        sizes[i] = (size_t)(run->end - run->begin) * sizeof(float);
+    if (bytes == 0)
+        return 0;
+    if (owner != r->comm->rank) {
+        bool lead = h->host[owner] != h->mine && hosts_leader(h, h->mine, owner) == r->comm->rank;
+        return lead ? r->comm->ops->receive(r->comm, sums, bytes, owner, tag,
+                                            &q[r->comm->size + owner])
+                    : 0;
     }
-    return r->comm->ops->all_gather_v(r->comm, sum + offsets[me], sizes[me], sum, sizes, offsets,
-                                      &m->gathers[u]);
+    for (int i = 0; i < h->count; i++) {
+        int to = hosts_leader(h, i, owner);
+        if (i != h->mine && r->comm->ops->send(r->comm, sums, bytes, to, tag, &q[to]) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int
-messages_complete(struct reducer *r)
+wait_all(struct reducer *r, struct comm_request **q, size_t n)
 {
-    struct messages *m = r->state;
-
-    /* What we sent lies where the sums, or the next step's gradients, are about to come. */
-    for (int i = 0; i < r->piece_count * r->own_nodes; i++)
-        if (comm_wait(r->comm, &m->sends[i]) != 0)
-            return -1;
-    if (r->zero > 0 || r->comm->size == 1)
-        return 0;
-    for (int u = 0; u < r->slices.units; u++)
-        if (gather(r, u) != 0)
-            return -1;
-    for (int u = 0; u < r->slices.units; u++)
-        if (comm_wait(r->comm, &m->gathers[u]) != 0)
+    for (size_t i = 0; i < n; i++)
+        if (comm_wait(r->comm, &q[i]) != 0)
             return -1;
     return 0;
 }
 
-static float *
-messages_sum(const struct reducer *r, int64_t at)
+int
+reduce_messages_complete(struct reducer *r)
 {
-    return r->buffer[0] + at;
-}
+    struct messages *m = r->messages;
 
-const struct reduce_way reduce_by_messages = {
-    .open = messages_open,
-    .close = messages_close,
-    .begin = messages_begin,
-    .publish = messages_publish,
-    .collect = messages_collect,
-    .reduced = messages_reduced,
-    .taken = messages_taken,
-    .complete = messages_complete,
-    .sum = messages_sum,
-};
+    if (r->hosts.count == 1)
+        return 0;
+    /* What we sent lies where the sums, or the next step's gradients, are about to come. */
+    if (wait_all(r, m->sends, send_count(r)) != 0)
+        return -1;
+    for (int u = 0; u < r->slices.units && r->zero == 0; u++)
+        for (int owner = 0; owner < r->comm->size; owner++)
+            if (spread_run(r, u, owner) != 0)
+                return -1;
+    return wait_all(r, m->spread, spread_count(r));
+}

@@ -3,16 +3,17 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "parallel/hosts.h"
 #include "parallel/reduce.h"
 
-/* What reduce.c and its ways of keeping and moving gradients share; nobody else includes it. */
+/* What the reducer's files share; nobody else includes it. */
 
 /* A run of at most REDUCE_PIECE elements of one tensor with one owner. */
 struct piece {
     int64_t at, size; /* in a gradient buffer */
     int64_t home;     /* of own pieces with a ring: in r->sums */
     int param;        /* params->count: the input side of a tied embedding */
-    int owner;
+    int owner, leader; /* its owner; the rank of this host that adds the host's parts */
     int twin;       /* tied embedding: the same elements' piece of the other gradient; else -1 */
     bool published; /* this rank's part is final */
     bool reduced;   /* this rank owns it and has finished its tree */
@@ -46,25 +47,26 @@ struct leaf {
 };
 
 /*
- * A way of moving pieces. open takes the buffers; begin is called before the first buffer
- * of a step is filled; publish when this rank's nodes of a piece are final. For a piece of
- * its own, collect sets *there when all nodes are here, and where (those of this rank at
- * r->at[own_first …]); reduced tells that they were read. taken: may this rank overwrite its part
- * of a published piece? complete: the sums are final, and with zero 0 all ranks have them all; sum:
- * where, with zero 0, the sum of what is at `at` in a gradient buffer stands, or comes to stand.
+ * What the ranks of a host make of their nodes: maximal tree nodes, too. Those of this host
+ * stand at one of its nodes; others come by messages.
  */
-struct reduce_way {
-    int (*open)(struct reducer *r);
-    void (*close)(struct reducer *r);
-    int (*begin)(struct reducer *r);
-    int (*publish)(struct reducer *r, int piece);
-    int (*collect)(struct reducer *r, int piece, bool *there, float **at);
-    void (*reduced)(struct reducer *r, int piece);
-    int (*taken)(struct reducer *r, int piece, bool *yes);
-    int (*complete)(struct reducer *r);
-    float *(*sum)(const struct reducer *r, int64_t at);
+struct part {
+    struct tree_run run;
+    int host;
+    int node; /* in r->nodes; of this host's parts */
 };
-extern const struct reduce_way reduce_in_memory, reduce_by_messages;
+
+/* Additions in order. */
+struct additions {
+    struct addition *list;
+    int count;
+};
+
+/* Pieces in the order in which something became final: [head, count) are to be dealt with. */
+struct queue {
+    int *piece;
+    int count, head;
+};
 
 /* A tensor's gradient in the ring. */
 struct ring_entry {
@@ -81,6 +83,8 @@ struct ring {
 };
 
 struct tied;
+struct window;
+struct messages;
 
 struct reducer {
     struct comm *comm; /* a group of its own: tags do not meet other messages */
@@ -107,24 +111,31 @@ struct reducer {
     int64_t *sums_at;    /* [units] where the own run of each begins there */
     struct arena arena;  /* of sums */
 
-    struct node *nodes;                   /* of all ranks, ascending */
-    int node_count, own_nodes, own_first; /* this rank's: nodes[own_first …] */
-    struct addition *tree;                /* over nodes, in order; the sum is left at one of ours, or node 0 */
-    struct leaf *leaves;                  /* of run, the last one's additions done piece by piece */
+    struct hosts hosts;
+    struct node *nodes;           /* of all ranks, ascending */
+    int node_count;
+    int own_first;                /* this rank's first */
+    int home;                     /* the node at which sums come to stand */
+    struct additions on_host;     /* over nodes: this host's */
+    struct part *parts;           /* of all hosts, ascending */
+    int part_count, own_parts;    /* this host's so many */
+    struct additions over_hosts;  /* over parts */
+    struct leaf *leaves;          /* of run; the last one's additions are done piece by piece */
 
     uint32_t step; /* from 1 */
     bool open;     /* a step was begun */
-    int *queue;    /* own pieces in the order they became final here */
-    int queued, queue_head; /* [queue_head, queued) are not yet reduced */
-    int own_pieces;         /* so many will come */
-    float **at;             /* scratch: where the nodes of one piece lie */
-    int early;              /* own pieces that were reduced before reducer_finish */
+    struct queue led;   /* pieces that this rank leads for: final here, to be added on the host */
+    struct queue own;   /* own ones: added on the host, to be added to other hosts' parts */
+    struct queue sent;  /* led for other hosts' owners: on their way */
+    int led_pieces, own_pieces; /* so many will come */
+    float **at;         /* scratch: where the nodes, or the parts, of one piece lie */
+    int early;          /* own pieces that were reduced before reducer_finish */
     bool finishing;         /* the hook leaves the work to reducer_finish */
     bool failed;
     struct err error;
 
-    const struct reduce_way *way;
-    void *state;       /* the way's own */
+    struct window *window;
+    struct messages *messages;
     struct tied *tied; /* NULL: no other stage has the other use */
     double *block_sums; /* reducer_gather_sums: flags and block sums of each rank */
     size_t *sum_sizes, *sum_offsets;
@@ -151,6 +162,10 @@ void reduce_move(struct threads *pool, float *to, float *from, int64_t n);
 /* Where this rank's sum of an own piece stands. */
 float *reduce_own_sum(const struct reducer *r, const struct piece *p);
 
+/* The progress hook (arg: the reducer); forgets what a step knew of its tensors. */
+void reduce_progress(void *arg);
+void reduce_end_step(struct reducer *r);
+
 /* Keeps the error record for reducer_finish. */
 void reduce_fail(struct reducer *r);
 
@@ -175,7 +190,44 @@ int reduce_tied_advance(struct reducer *r);
 bool reduce_tied_done(const struct reducer *r);
 uint64_t reduce_tied_bytes(int64_t own_elements); /* that other ranks' parts land in */
 
-/* Bytes in which messages of that many nodes of other ranks land. */
+/* reduce_plan.c: nodes, parts and additions, once r->hosts is known; and what frees them. */
+void reduce_plan_tree(struct reducer *r);
+void reduce_free_plan(struct reducer *r);
+
+/*
+ * reduce_window.c: the gradients of a host's ranks. begin: before the first buffer of a step
+ * is filled; publish: this rank's nodes of a piece are final; collect: are those of all ranks of
+ * the host? value[] is set to where this host's nodes lie; read: this host's parts of a piece were
+ * read, and their memory is free (said by its leader), is_read: were they?; complete: this rank has
+ * reduced what it leads for; with zero 0 all of the host have.
+ */
+int reduce_window_open(struct reducer *r);
+void reduce_window_close(struct reducer *r);
+int reduce_window_begin(struct reducer *r);
+void reduce_window_publish(struct reducer *r, int piece);
+bool reduce_window_collect(struct reducer *r, int piece, float **value);
+void reduce_window_read(struct reducer *r, int piece);
+bool reduce_window_is_read(const struct reducer *r, int piece);
+int reduce_window_complete(struct reducer *r);
+/* Where node n's part of a piece lies; element `at` of a buffer of the host's rank `place`. */
+float *reduce_window_node(const struct reducer *r, int n, const struct piece *p);
+float *reduce_window_sums(const struct reducer *r, int64_t at);
+
+/*
+ * reduce_messages.c: between hosts. expect: posts receives for own pieces, as slots are free;
+ * send: this host's parts of a piece to its owner; sent: were they?; collect: have the other hosts'
+ * parts of the oldest own piece come? spread: with zero 0 every host gets all sums.
+ */
+int reduce_messages_open(struct reducer *r);
+void reduce_messages_close(struct reducer *r);
+void reduce_messages_begin(struct reducer *r);
+int reduce_messages_expect(struct reducer *r);
+int reduce_messages_send(struct reducer *r, int piece);
+int reduce_messages_sent(struct reducer *r, int piece, bool *yes);
+int reduce_messages_collect(struct reducer *r, int piece, bool *there, float **value);
+int reduce_messages_complete(struct reducer *r);
+
+/* Bytes in which messages of that many parts of other hosts land. */
 uint64_t reduce_staging(int remote);
 
 #endif

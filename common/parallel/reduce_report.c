@@ -148,6 +148,16 @@ memory_of(const struct reducer *r, int rank, bool shared)
     };
 }
 
+static int
+own_nodes(const struct reducer *r)
+{
+    int n = 0;
+
+    for (int i = 0; i < r->node_count; i++)
+        n += r->nodes[i].rank == r->comm->rank;
+    return n;
+}
+
 static uint64_t
 larger(uint64_t a, uint64_t b)
 {
@@ -180,5 +190,8 @@ reducer_plan(const struct reducer_options *o, int ranks, int rank, bool shared,
 void
 reducer_memory(const struct reducer *r, struct reducer_memory *m)
 {
-    *m = memory_of(r, r->comm->rank, reducer_shared(r));
+    *m = memory_of(r, r->comm->rank, r->hosts.count == 1);
+    if (r->hosts.count > 1 && r->hosts.count < r->comm->size) /* several ranks on several hosts */
+        m->staging += reduce_staging(r->part_count - r->own_parts) -
+                      reduce_staging(r->node_count - own_nodes(r));
 }

@@ -70,36 +70,27 @@ reduce_ring_close(struct reducer *r)
     arena_release(&r->arena);
 }
 
-/* Have all owners taken the pieces of a tensor? */
-static int
-is_taken(struct reducer *r, const struct tensor *t, bool *yes)
+/* Were the pieces of a tensor read by all who lead for them? */
+static bool
+is_taken(const struct reducer *r, const struct tensor *t)
 {
-    *yes = t->ready;
-    for (int i = t->piece; i < t->piece_end && *yes; i++) {
-        if (r->pieces[i].owner == r->comm->rank)
-            *yes = r->pieces[i].reduced;
-        else if (r->way->taken(r, i, yes) != 0)
-            return -1;
-    }
-    return 0;
+    bool yes = t->ready;
+
+    for (int i = t->piece; i < t->piece_end && yes; i++)
+        yes = reduce_window_is_read(r, i);
+    return yes;
 }
 
 /* Forgets the oldest ones that were taken. */
-static int
+static void
 drop_taken(struct reducer *r)
 {
     struct ring *ring = &r->ring;
 
-    while (ring->count > 0) {
-        bool yes;
-        if (is_taken(r, &r->tensor[ring->entry[ring->first].param], &yes) != 0)
-            return -1;
-        if (!yes)
-            return 0;
+    while (ring->count > 0 && is_taken(r, &r->tensor[ring->entry[ring->first].param])) {
         ring->first = (ring->first + 1) % ring->capacity;
         ring->count--;
     }
-    return 0;
 }
 
 /* Where n elements have room behind the newest one, or -1. */
@@ -125,8 +116,7 @@ await_room(struct reducer *r, int64_t n, int64_t *at)
     for (;;) {
         if (r->failed) /* the hook's own record tells why */
             return -1;
-        if (drop_taken(r) != 0)
-            return -1;
+        drop_taken(r);
         *at = room(&r->ring, n);
         if (*at >= 0)
             return 0;
