@@ -18,6 +18,12 @@ llama 128 4 4 384 >small.json
 llama 384 6 6 1024 >llama-20m.json
 llama 768 12 12 2304 | sed 's/"num_key_value_heads": 2/"num_key_value_heads": 4/' >llama-107m.json
 sed 's/"n_embd": 32/"n_embd": 192/; s/"n_positions": 64/"n_positions": 256/; s/400/32000/' gpt2.json >gpt2-small.json
+cat >experts.json <<'JSON'
+{"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "vocab_size": 32000, "hidden_size": 256,
+ "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 1024,
+ "intermediate_size": 768, "num_experts": 16, "num_experts_per_tok": 4, "moe_intermediate_size": 96,
+ "norm_topk_prob": true, "decoder_sparse_step": 2}
+JSON
 
 mb() {
     awk "BEGIN { printf \"%.1f MB\", $1 / 1e6 }"
@@ -43,6 +49,7 @@ predicted 'llama, fp32' --model small.json --threads 1 --seq-length 256 --global
 predicted 'llama, bf16, tokenizer, selective' --model small.json --threads 1 --seq-length 512 --global-batch 2 \
     --precision bf16 --recompute selective --tokenizer tok.json
 predicted 'llama 20M, bf16' --model llama-20m.json --threads 1 --seq-length 256 --global-batch 1 --precision bf16
+predicted 'experts, bf16' --model experts.json --threads 2 --seq-length 256 --global-batch 2 --precision bf16
 predicted 'gpt2, bf16, micro-batch 2, full' --model gpt2-small.json --threads 1 --seq-length 256 \
     --global-batch 2 --micro-batch 2 --precision bf16 --recompute full
 predicted 'gpt2, fp32, two threads, two groups' --model gpt2-small.json --threads 2 --seq-length 256 \
