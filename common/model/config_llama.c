@@ -188,9 +188,9 @@ read_biases(struct config *c, const struct json_doc *doc, const json_t *root)
     if (!qwen2)
         return 0;
     c->attention_bias = true;
-    return strcmp(c->model_type, "qwen2_moe") != 0
-               ? 0
-               : json_get_bool(doc, root, "qkv_bias", JSON_MAY, &c->attention_bias) < 0 ? -1 : 0;
+    return strcmp(c->model_type, "qwen2_moe") != 0                                  ? 0
+           : json_get_bool(doc, root, "qkv_bias", JSON_MAY, &c->attention_bias) < 0 ? -1
+                                                                                    : 0;
 }
 
 static int

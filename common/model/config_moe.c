@@ -89,7 +89,8 @@ read_counts(struct config *c, const struct json_doc *doc, const json_t *root)
                          &c->num_experts_per_tok) < 0)
         return -1;
     if (c->num_experts_per_tok > c->num_experts)
-        return json_fail(doc, root, "num_experts_per_tok", "%lld is above the number of experts (%lld)",
+        return json_fail(doc, root, "num_experts_per_tok",
+                         "%lld is above the number of experts (%lld)",
                          (long long)c->num_experts_per_tok, (long long)c->num_experts);
     return 0;
 }

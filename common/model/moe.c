@@ -1,171 +1,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "model/moe_impl.h"
 
 /*
  * A layer of experts: each token's k experts, added by their weights, and the shared expert, by
  * its gate. 6 T (k inner + shared) hidden flops forward, twice that backward.
  */
-
-/* ---- memory ---- */
-
-static int64_t
-least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-struct moe *
-moe_new(const struct decoder *d)
-{
-    const struct config *c = d->config;
-    const struct model_part *part = d->options.part;
-
-    if (c->num_experts == 0)
-        return NULL;
-    struct moe *m = mem_zalloc(sizeof *m);
-    m->experts = c->num_experts;
-    m->first = d->params->expert_begin;
-    m->held = d->params->expert_end - d->params->expert_begin;
-    m->per_token = c->num_experts_per_tok;
-    m->inner = c->moe_intermediate_size / d->tensor_size;
-    m->shared = c->shared_intermediate_size / d->tensor_size;
-    m->ranks = part && part->expert_size > 1 ? part->expert_size : 1;
-    m->rows = m->ranks * d->capacity * least(m->per_token, m->held);
-    return m;
-}
-
-void
-moe_free(struct moe *m)
-{
-    free(m);
-}
-
-static void *
-take_act(struct decoder *d, int64_t rows, int64_t columns)
-{
-    return arena_take_array(&d->arena, (size_t)(rows * columns), d->ops->act_size);
-}
-
-static void *
-take_wide(struct decoder *d, int64_t rows, int64_t columns)
-{
-    return arena_take_array(&d->arena, (size_t)(rows * columns), d->ops->wide_size);
-}
-
-static void *
-take_words(struct decoder *d, int64_t n, size_t size)
-{
-    return arena_take_array(&d->arena, (size_t)n, size);
-}
-
-static void
-carve_routing(struct decoder *d)
-{
-    struct moe *m = d->moe;
-    int64_t entries = d->capacity * m->per_token;
-
-    m->expert = take_words(d, entries, sizeof *m->expert);
-    m->row = take_words(d, entries, sizeof *m->row);
-    m->entry = take_words(d, entries, sizeof *m->entry);
-    m->begin = take_words(d, m->experts + 1, sizeof *m->begin);
-    m->weight = take_wide(d, entries, 1);
-    m->d_weight = take_wide(d, entries, 1);
-    m->pull = take_words(d, m->experts, sizeof *m->pull);
-}
-
-/* Without a group the rows of this rank are those that its experts get. */
-static void
-carve_rows(struct decoder *d)
-{
-    struct moe *m = d->moe;
-    bool group = m->held < m->experts;
-
-    m->x = m->sorted = take_act(d, m->rows, d->hidden);
-    m->inner_rows = take_act(d, m->rows, m->inner);
-    m->held_begin = m->begin;
-    m->held_weight = m->weight;
-    m->d_held = m->d_weight;
-    if (!group)
-        return;
-    m->sorted = take_act(d, d->capacity * m->per_token, d->hidden);
-    m->held_begin = take_words(d, m->held + 1, sizeof *m->held_begin);
-    m->to = take_words(d, m->experts, sizeof *m->to);
-    m->from = take_words(d, m->experts, sizeof *m->from);
-    m->send_size = take_words(d, m->ranks, sizeof *m->size);
-    m->send_offset = take_words(d, m->ranks, sizeof *m->size);
-    m->size = take_words(d, m->ranks, sizeof *m->size);
-    m->offset = take_words(d, m->ranks, sizeof *m->size);
-    m->held_weight = take_wide(d, m->rows, 1);
-    m->d_held = take_wide(d, m->rows, 1);
-}
-
-static void
-take_router(struct decoder *d, struct moe_state *s)
-{
-    s->probs = take_wide(d, d->capacity, d->moe->experts);
-    s->log_z = take_wide(d, d->capacity, 1);
-    s->gate = take_wide(d, d->capacity, 1);
-}
-
-static void
-take_up(struct decoder *d, struct moe_state *s)
-{
-    s->up = take_act(d, d->moe->rows, 2 * d->moe->inner);
-    s->shared_up = take_act(d, d->capacity, 2 * d->moe->shared);
-}
-
-static bool
-keeps_router(const struct decoder *d)
-{
-    return d->options.training && d->options.recompute != RECOMPUTE_FULL;
-}
-
-static bool
-keeps_up(const struct decoder *d)
-{
-    return d->options.training && d->options.recompute == RECOMPUTE_NONE;
-}
-
-void
-moe_carve_layer(struct decoder *d, struct moe_state *s)
-{
-    *s = d->moe->common;
-    if (keeps_router(d))
-        take_router(d, s);
-    if (keeps_up(d))
-        take_up(d, s);
-}
-
-void
-moe_carve(struct decoder *d)
-{
-    struct moe *m = d->moe;
-    int64_t workers = threads_count(d->pool), tokens = d->capacity;
-
-    if (!m)
-        return;
-    carve_routing(d);
-    carve_rows(d);
-    if (!keeps_router(d))
-        take_router(d, &m->common);
-    if (!keeps_up(d))
-        take_up(d, &m->common);
-    m->line = d->hidden > 2 * m->inner ? d->hidden : 2 * m->inner;
-    m->line = m->line > 2 * m->shared ? m->line : 2 * m->shared;
-    m->line_act = take_act(d, workers, m->line);
-    m->line_wide = take_wide(d, workers, m->line);
-    m->line_other = take_wide(d, workers, m->line);
-    m->shared_inner = take_act(d, tokens, m->shared);
-    if (!d->options.training)
-        return;
-    m->d_gate = take_wide(d, tokens, 1);
-    m->d_gate_act = take_act(d, tokens, 1);
-    m->d_logits = take_wide(d, tokens, m->experts);
-    m->d_logits_act = take_act(d, tokens, m->experts);
-}
 
 /* ---- experts one by one ---- */
 
@@ -272,8 +113,7 @@ shared_gate(const struct decoder *d, const struct moe_state *s, int layer, const
 
 /* From h to the rows of up. The routing is known. */
 static void
-rows_up(struct decoder *d, const struct moe_state *s, int layer, const void *h,
-        int64_t tokens)
+rows_up(struct decoder *d, const struct moe_state *s, int layer, const void *h, int64_t tokens)
 {
     struct moe *m = d->moe;
 
@@ -317,19 +157,18 @@ moe_forward(struct decoder *d, const struct moe_state *s, int layer, void *y, co
 
 /* Without recomputation only the choice is made again, from the probabilities. */
 void
-moe_again(struct decoder *d, const struct moe_state *s, int layer, const void *h,
-          int64_t tokens)
+moe_again(struct decoder *d, const struct moe_state *s, int layer, const void *h, int64_t tokens)
 {
     const struct layer_params *p = &d->params->layer[layer];
     bool shared = p->shared_up >= 0;
 
-    if (!keeps_router(d)) {
+    if (!moe_keeps_router(d)) {
         router_forward(d, s, p->router, h, tokens);
         if (shared)
             shared_gate(d, s, layer, h, tokens);
     }
     route(d, s, tokens);
-    if (keeps_up(d))
+    if (moe_keeps_up(d))
         return;
     rows_up(d, s, layer, h, tokens);
     if (shared)
@@ -348,8 +187,8 @@ rows_backward(struct decoder *d, const struct moe_state *s, int layer, const voi
     rows_gather(d, m->sorted, d_y, tokens);
     exchange_there(d);
     experts_backward_input(d, layer, m->inner_rows, m->x);
-    rows_inner_backward(d, m->inner_rows, s->up, m->held_weight, m->d_held,
-                        m->held_begin[m->held], m->inner);
+    rows_inner_backward(d, m->inner_rows, s->up, m->held_weight, m->d_held, m->held_begin[m->held],
+                        m->inner);
     sum_parts(d, m->d_held, m->held_begin[m->held]);
     exchange_weights_back(d);
     experts_backward(d, layer, true, NULL, m->x, m->inner_rows);
@@ -375,8 +214,8 @@ gate_backward(const struct decoder *d, const struct moe_state *s, int64_t tokens
 
 /* Leaves the gradient of h by the shared expert's own matrices in h. */
 static void
-shared_backward(struct decoder *d, const struct moe_state *s, int layer, const void *d_y,
-                void *h, int64_t tokens)
+shared_backward(struct decoder *d, const struct moe_state *s, int layer, const void *d_y, void *h,
+                int64_t tokens)
 {
     const struct layer_params *p = &d->params->layer[layer];
     struct moe *m = d->moe;
@@ -393,8 +232,8 @@ shared_backward(struct decoder *d, const struct moe_state *s, int layer, const v
 /* The router and the shared expert's gate are the same on all tensor ranks: the first adds what comes
  * through them. */
 void
-moe_backward(struct decoder *d, const struct moe_state *s, int layer, const void *d_y,
-             void *h, void *space, int64_t tokens)
+moe_backward(struct decoder *d, const struct moe_state *s, int layer, const void *d_y, void *h,
+             void *space, int64_t tokens)
 {
     const struct layer_params *p = &d->params->layer[layer];
     struct moe *m = d->moe;
@@ -407,5 +246,6 @@ moe_backward(struct decoder *d, const struct moe_state *s, int layer, const void
         shared_backward(d, s, layer, d_y, h, tokens);
     if (first)
         linear_backward_input(d, space, m->d_logits_act, p->router, tokens);
-    rows_combine(d, h, m->sorted, shared, first ? space : NULL, first ? p->shared_gate : -1, tokens);
+    rows_combine(d, h, m->sorted, shared, first ? space : NULL, first ? p->shared_gate : -1,
+                 tokens);
 }

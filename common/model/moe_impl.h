@@ -15,7 +15,7 @@
 /* The layer in hand; shared by all. */
 struct moe {
     int64_t experts, first, held; /* of all; this rank holds [first, first + held) */
-    int64_t ranks; /* of the expert group */
+    int64_t ranks;                /* of the expert group */
     int64_t per_token;
     int64_t inner, shared; /* of this tensor rank */
     int64_t rows;          /* the most that this rank's experts may get */
@@ -28,13 +28,13 @@ struct moe {
     void *weight, *d_weight; /* wide [T k], by sorted row */
 
     /* rows of this rank's experts, sorted by expert, then source rank, then token */
-    int64_t *held_begin;           /* [held + 1] */
-    int64_t *to, *from;            /* [ranks][held]: how many rows go to and come from each rank */
+    int64_t *held_begin; /* [held + 1] */
+    int64_t *to, *from;  /* [ranks][held]: how many rows go to and come from each rank */
     size_t *send_size, *send_offset, *size, *offset; /* [ranks], bytes: of an exchange */
-    void *x;                       /* act [rows][hidden]: inputs, outputs, their gradients */
-    void *inner_rows;              /* act [rows][inner] */
-    void *held_weight, *d_held;    /* wide [rows]: weights of the rows, and their gradients */
-    void *sorted;                  /* act [T k][hidden]: this rank's own rows; x without a group */
+    void *x;                    /* act [rows][hidden]: inputs, outputs, their gradients */
+    void *inner_rows;           /* act [rows][inner] */
+    void *held_weight, *d_held; /* wide [rows]: weights of the rows, and their gradients */
+    void *sorted;               /* act [T k][hidden]: this rank's own rows; x without a group */
 
     void *shared_inner;                      /* act [T][shared] */
     void *d_gate, *d_gate_act;               /* wide, act [T] */
@@ -42,8 +42,8 @@ struct moe {
     void *line_act, *line_wide, *line_other; /* a line a worker */
     int64_t line;                            /* elements of each */
 
-    double *pull;    /* [experts]: gradient of the auxiliary loss by a token's probability */
-    double pull_z;   /* of the z-loss by log_z, over log_z */
+    double *pull;  /* [experts]: gradient of the auxiliary loss by a token's probability */
+    double pull_z; /* of the z-loss by log_z, over log_z */
     struct moe_state common; /* what layers do not keep */
 };
 
@@ -62,6 +62,10 @@ wide_put(const struct decoder *d, void *x, int64_t i, double value)
     else
         ((float *)x)[i] = (float)value;
 }
+
+/* moe_memory.c: does a layer keep the router's softmax, and the up projections? */
+bool moe_keeps_router(const struct decoder *d);
+bool moe_keeps_up(const struct decoder *d);
 
 /*
  * router.c: product and softmax; choice and order of rows; the sums of the losses (struct slot);

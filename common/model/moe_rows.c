@@ -35,8 +35,7 @@ gather_cell(void *arg, size_t cell, int worker)
 void
 rows_gather(const struct decoder *d, void *sorted, const void *x, int64_t tokens)
 {
-    struct rows_job job = {
-        .d = d, .out = sorted, .in = x, .rows = tokens * d->moe->per_token};
+    struct rows_job job = {.d = d, .out = sorted, .in = x, .rows = tokens * d->moe->per_token};
 
     run_cells(d, job.rows, ROW_CELL, gather_cell, &job);
 }
@@ -135,8 +134,8 @@ inner_cell(void *arg, size_t cell, int worker)
     const struct decoder *d = j->d;
     int64_t row = (int64_t)cell * ROW_CELL, rows = rows_of_cell(cell, ROW_CELL, j->rows);
 
-    d->ops->swiglu_forward(act_at(d, j->out, row * j->n),
-                           act_at_const(d, j->in, row * 2 * j->n), rows, j->n);
+    d->ops->swiglu_forward(act_at(d, j->out, row * j->n), act_at_const(d, j->in, row * 2 * j->n),
+                           rows, j->n);
     for (int64_t r = row; r < row + rows; r++)
         scale_act(d, act_at(d, j->out, r * j->n), wide_get(d, j->weight, r), j->n,
                   line_wide(d, worker));

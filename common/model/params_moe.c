@@ -50,7 +50,8 @@ params_active(const struct params *p, const struct config *c)
 {
     int64_t each = 3 * c->moe_intermediate_size * c->hidden_size;
 
-    return p->parameters - config_sparse_layers(c) * (c->num_experts - c->num_experts_per_tok) * each;
+    return p->parameters -
+           config_sparse_layers(c) * (c->num_experts - c->num_experts_per_tok) * each;
 }
 
 /* Both matrices of expert e; returns the index of the first. */
@@ -87,7 +88,8 @@ making_experts(struct making *m, bool held, int i)
     }
     if (shared == 0)
         return;
-    l->shared_up = making_rows(m, held, PARAM_MATRIX, i, "mlp.shared.gate_up.weight", 2, shared, hidden);
+    l->shared_up = making_rows(m, held, PARAM_MATRIX, i, "mlp.shared.gate_up.weight", 2, shared,
+                               hidden);
     l->shared_down = making_columns(m, held, i, "mlp.shared.down.weight", hidden, shared);
     l->shared_gate = making_same(m, held, PARAM_MATRIX, i, "mlp.shared_gate.weight", 1, hidden);
 }

@@ -15,8 +15,8 @@ qk_norm_carve_layer(struct decoder *d, struct layer_state *s)
     if (!d->config->qk_norm)
         return;
     s->qk_raw = arena_take_array(&d->arena, tokens * (size_t)(d->query + d->kv), d->ops->act_size);
-    s->qk_rstd =
-        arena_take_array(&d->arena, tokens * (size_t)(d->heads + d->kv_heads), d->ops->wide_size);
+    s->qk_rstd = arena_take_array(&d->arena, tokens * (size_t)(d->heads + d->kv_heads),
+                                  d->ops->wide_size);
 }
 
 void

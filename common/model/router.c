@@ -49,7 +49,7 @@ struct router_job {
 static void
 softmax(const struct decoder *d, void *row, int64_t n, double *log_z)
 {
-    double most = -INFINITY, sum = 0;
+    double most = (double)-INFINITY, sum = 0;
 
     for (int64_t e = 0; e < n; e++)
         most = fmax(most, wide_get(d, row, e));

@@ -67,15 +67,15 @@ rank_batch(struct small_batch *b, const struct config *c, int rank)
 static struct decoder_options
 options_of(enum precision precision, enum recompute recompute)
 {
-    return (struct decoder_options){
-        .kernels = precision == PRECISION_FP64 ? table_named("ref") : kernels_pick(NULL),
-        .precision = precision,
-        .micro_batch = SMALL_SEQUENCES,
-        .seq_length = SMALL_LENGTH,
-        .recompute = recompute,
-        .training = true,
-        .router_aux_loss = SMALL_ROUTER_AUX,
-        .router_z_loss = SMALL_ROUTER_Z};
+    return (struct decoder_options){.kernels = precision == PRECISION_FP64 ? table_named("ref")
+                                                                           : kernels_pick(NULL),
+                                    .precision = precision,
+                                    .micro_batch = SMALL_SEQUENCES,
+                                    .seq_length = SMALL_LENGTH,
+                                    .recompute = recompute,
+                                    .training = true,
+                                    .router_aux_loss = SMALL_ROUTER_AUX,
+                                    .router_z_loss = SMALL_ROUTER_Z};
 }
 
 static size_t
