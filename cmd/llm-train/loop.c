@@ -52,7 +52,7 @@ end(struct trainer *t, int status, const char *why)
         return -1;
     if (options.profile && t->world->rank == 0 && profile_report(t) < 0)
         return -1;
-    if (report_memory_of(t) < 0)
+    if ((t->world->rank == 0 && axes_end(t) < 0) || report_memory_of(t) < 0)
         return -1;
     if (t->world->rank == 0 && report_end(&t->report, status, t->step, why) < 0)
         return -1;

@@ -150,6 +150,7 @@ trainer_step(struct trainer *t, bool *stop)
     if (t->later.started && health_step(&t->health, t->step, f.seconds, f.wait_seconds,
                                         t->step % (uint64_t)options.log_every == 0) < 0)
         return STEP_FAILED;
+    axes_step(t);
     if (!t->later.started)
         t->later.heap = sys_heap_used();
     t->later.started = true;

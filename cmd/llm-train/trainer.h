@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/threads.h"
+#include "cmd/llm-train/axes.h"
 #include "cmd/llm-train/feed.h"
 #include "cmd/llm-train/health.h"
 #include "cmd/llm-train/layout.h"
@@ -86,6 +87,7 @@ struct trainer {
     int64_t spikes_in_row, rewinds;
     struct report report;
     struct health health;
+    struct axes axes;
     uint64_t step;                 /* done */
     uint64_t scored;               /* targets trained on so far */
     struct block_sums *block_sums;
