@@ -33,6 +33,7 @@ trainer_decoder_options(const struct trainer *t, const struct layout *l)
         .weight_slots = l->weight_slots,
         .tensor = l->tensor,
         .context = l->context,
+        .context_size = l->size[AXIS_CONTEXT], /* a plan has no groups */
         .expert = l->expert,
         .sequence_parallel = l->sequence_parallel,
     };
