@@ -4,6 +4,7 @@
 . "$LLM_SRC/tests/lib.sh"
 . "$LLM_SRC/tests/cli/train/fixture.bash"
 fixture
+sed -i 's/"num_hidden_layers": 2/"num_hidden_layers": 4/' llama.json # stages for three ranks
 
 ranks=3
 options=(--reduce-groups 3 --model llama.json --tokenizer tok.json --seq-length 32 --global-batch 6 --lr 3e-3 --warmup 5
@@ -36,14 +37,16 @@ now() { # milliseconds
 ok 'an unbroken run' run whole
 want=$(state_hash whole.jsonl)
 
-# kill -9 of a random rank at a random moment, during steps and saves, again and again.
+# kill -9 of a random rank at a random moment, during steps and saves, again and again, in one layout after the other.
+layouts=("--zero 1" "--pipeline-parallel 3" "--zero 3" "--pipeline-parallel 3 --pipeline-schedule zero-bubble" "--zero 0")
 RANDOM=${LLM_KILL_SEED:-7}
 slowest=0 named=0 failed=0 kills=0 chains=1
 [ -n "${LLM_LONG:-}" ] && chains=10
 for chain in $(seq $chains); do
-    for _ in 1 2 3 4 5; do
+    for layout in "${layouts[@]}"; do
         rm -f "killed$chain.jsonl"
-        background=1 run "killed$chain" 2>err &
+        # shellcheck disable=SC2086 # several words
+        background=1 run "killed$chain" $layout 2>err &
         job=$!
         await_steps "killed$chain" 2
         rank=$((RANDOM % ranks))
