@@ -94,14 +94,11 @@ struct checkpoint *checkpoint_open(const char *path);
 void checkpoint_close(struct checkpoint *c);
 
 /*
- * Reads an array into out [params.elements] (gaps become zero), every slice's checksum verified, without other memory than
- * one block. hashes NULL, or [blocks] for state_hash. 0 or -1 ("dir: weights-…: tensor …: byte …: checksum differs").
+ * Reads an array into out [params.elements] (gaps become zero), every slice's checksum verified,
+ * without other memory than one block. 0 or -1 ("dir: weights-…: tensor …: bytes …: checksum
+ * differs").
  */
-int
-checkpoint_read(const struct checkpoint *c, enum checkpoint_array a, float *out, uint64_t *hashes);
-
-/* Reads all three arrays and compares the state hash as well. */
-int checkpoint_read_state(const struct checkpoint *c, float *const array[CHECKPOINT_ARRAYS]);
+int checkpoint_read(const struct checkpoint *c, enum checkpoint_array a, float *out);
 
 /* Reads one slice (an index of manifest.slice) into out [size] and verifies it. 0 or -1. */
 int checkpoint_read_slice(const struct checkpoint *c, size_t slice, float *out);

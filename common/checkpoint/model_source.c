@@ -331,7 +331,7 @@ int
 model_source_load(const struct model_source *m, float *flat)
 {
     if (m->checkpoint)
-        return checkpoint_read(m->checkpoint, CHECKPOINT_MASTER, flat, NULL);
+        return checkpoint_read(m->checkpoint, CHECKPOINT_MASTER, flat);
     for (int i = 0; i < m->params.count; i++) {
         const struct param *p = &m->params.param[i];
         int64_t end = p->offset + p->size;

@@ -98,7 +98,7 @@ clear_gaps(const struct params *p, float *out)
 }
 
 int
-checkpoint_read(const struct checkpoint *c, enum checkpoint_array a, float *out, uint64_t *hashes)
+checkpoint_read(const struct checkpoint *c, enum checkpoint_array a, float *out)
 {
     struct cursor r = {.c = c, .file = -1, .fd = -1};
     int result = 0;
@@ -109,37 +109,9 @@ checkpoint_read(const struct checkpoint *c, enum checkpoint_array a, float *out,
             continue;
         /* Slices come in table order (checked at open), so names need no search but this. */
         int t = params_find(&c->params, s->tensor);
-        result = read_slice(&r, s, out + c->params.param[t].offset + s->offset, hashes);
-        if (hashes)
-            hashes += slice_blocks(s->size);
+        result = read_slice(&r, s, out + c->params.param[t].offset + s->offset, NULL);
     }
     cursor_close(&r);
-    return result;
-}
-
-int
-checkpoint_read_state(const struct checkpoint *c, float *const array[CHECKPOINT_ARRAYS])
-{
-    uint64_t *hash[CHECKPOINT_ARRAYS] = {0};
-    int64_t blocks = 0;
-    int result = 0;
-    for (int t = 0; t < c->params.count; t++)
-        blocks += slice_blocks(c->params.param[t].size);
-    for (int a = 0; a < CHECKPOINT_ARRAYS && result == 0; a++) {
-        hash[a] = mem_array((size_t)blocks + 1, sizeof *hash[a]);
-        result = checkpoint_read(c, (enum checkpoint_array)a, array[a], hash[a]);
-    }
-    if (result == 0) {
-        const struct manifest *m = &c->manifest;
-        const uint64_t *const all[CHECKPOINT_ARRAYS] = {hash[0], hash[1], hash[2]};
-        struct hasher *state = hasher_new();
-        state_hash_add(state, blocks, all);
-        struct hash128 h = state_hash_end(state, m->state.step, m->state.position);
-        if (h.low != m->state_hash.low || h.high != m->state_hash.high)
-            result = err_set(STATUS_INPUT, "%s: state_hash differs from the arrays", c->path);
-    }
-    for (int a = 0; a < CHECKPOINT_ARRAYS; a++)
-        free(hash[a]);
     return result;
 }
 
