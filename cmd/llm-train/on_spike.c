@@ -121,6 +121,17 @@ stop_run(const struct step_figures *f, const char *why)
                    (unsigned long long)f->step, why);
 }
 
+/* All ranks end here: a save that is under way is of a good step, and is finished. */
+static void
+finish_save(struct trainer *t)
+{
+    struct err e;
+
+    err_take(&e);
+    trainer_finish_save(t);
+    err_give(&e);
+}
+
 /*
  * Loss and norm are sums that every rank has computed from the same parts in the same order, so the
  * window is the same everywhere and all ranks decide alike without another message.
@@ -139,6 +150,8 @@ trainer_judge_step(struct trainer *t, const struct step_figures *f)
              : options.on_spike == ON_SPIKE_REWIND ? rewind_to_checkpoint(t, f, why)
                                                    : stop_run(f, why);
     free(why);
+    if (result < 0)
+        finish_save(t);
     return result < 0 ? STEP_FAILED : STEP_SKIPPED;
 }
 

@@ -78,6 +78,8 @@ nan() { # OUT OPTIONS…
 }
 expect_code 1 nan nan
 like 'NaN stops a run' "$(cat err)" 'step 2: loss .*nan'
+expect_code 1 nan nan-saved --save-every 1
+ok 'what was being saved then is finished' [ -e nan-saved/step-00000001/manifest.json ]
 expect_code 1 nan nan-skip --on-spike skip --spike-limit 2
 like 'skipping NaN has an end' "$(cat err)" 'step 4: .* more than 2 bad steps in a row'
 is 'two were skipped' "$(events skip nan-skip.jsonl)" '2-2,3-3'
