@@ -20,6 +20,15 @@ owned_elements(const struct reduced_run *runs, int n)
     return sum;
 }
 
+static int64_t
+owned_by(const struct slices *s, int owner)
+{
+    int n;
+    const struct reduced_run *own = slices_of(s, owner, &n);
+
+    return owned_elements(own, n);
+}
+
 /* Bytes from the arena, which may only count. */
 static void
 carve(struct state *s, struct arena *a, size_t elements, size_t act_size)
@@ -56,21 +65,24 @@ arrays_plan(const struct trainer *t, const struct layout *l, const struct params
     struct state s = {.flat = holds_all(l), .fp32 = fp32_alone(t)};
     struct arena a = {0};
     int64_t elements = p->elements;
-    int leaf = l->coordinate[AXIS_CONTEXT] * l->deal_size + l->deal_rank, runs;
 
     *m = (struct array_memory){0};
     if (!s.flat) {
-        int ranks = l->deal_size * l->size[AXIS_CONTEXT];
-        struct slices slices;
+        bool apart = l->size[AXIS_EXPERT] > 1;
+        struct slices dense, experts = {0};
         struct weights_memory w;
-        slices_cut(&slices, p, NULL, ranks);
-        const struct reduced_run *own = slices_of(&slices, leaf, &runs);
-        elements = owned_elements(own, runs);
-        weights_plan(p, &slices, leaf, s.fp32 ? sizeof(float) : act_size_of(t), l->zero,
-                     options.hosts == NULL, &w);
+        int leaf = trainer_cut(l, p, false, &dense), expert_leaf = 0;
+        elements = owned_by(&dense, leaf);
+        if (apart) {
+            expert_leaf = trainer_cut(l, p, true, &experts);
+            elements += owned_by(&experts, expert_leaf);
+        }
+        weights_plan(p, &dense, leaf, apart ? &experts : NULL, expert_leaf,
+                     s.fp32 ? sizeof(float) : act_size_of(t), l->zero, options.hosts == NULL, &w);
         m->act = w.act + w.vectors + w.gathered;
         m->mapped = w.mapped;
-        slices_release(&slices);
+        slices_release(&dense);
+        slices_release(&experts);
     }
     carve(&s, &a, (size_t)elements, act_size_of(t));
     m->moments = 2 * (uint64_t)elements * sizeof(float);

@@ -31,6 +31,31 @@ list_tensors(const struct layout *l, const struct params *p, bool apart)
     return mine;
 }
 
+/* Ranks that reduce the same tensors: those with the same part of the context; all, in leaf order. */
+static int
+owners_in_context(const struct layout *l, bool apart)
+{
+    return apart ? l->size[AXIS_DATA] : l->deal_size;
+}
+
+static int
+leaf_of(const struct layout *l, bool apart)
+{
+    return l->coordinate[AXIS_CONTEXT] * owners_in_context(l, apart) +
+           (apart ? l->coordinate[AXIS_DATA] : l->deal_rank);
+}
+
+int
+trainer_cut(const struct layout *l, const struct params *p, bool apart, struct slices *out)
+{
+    bool *mine = list_tensors(l, p, apart);
+
+    slices_cut(out, p, l->size[AXIS_EXPERT] > 1 ? mine : NULL,
+               l->size[AXIS_CONTEXT] * owners_in_context(l, apart));
+    free(mine);
+    return leaf_of(l, apart);
+}
+
 static struct reducer_options
 reducer_options_of(const struct trainer *t, const struct layout *l, const struct params *p, bool apart)
 {
@@ -94,12 +119,10 @@ trainer_plan_reducers(const struct trainer *t, const struct layout *l, const str
         struct reducer_options o = reducer_options_of(t, l, p, apart);
         struct reducer_memory one;
         bool *mine = list_tensors(l, p, apart);
-        int among = l->size[AXIS_CONTEXT] * (apart ? l->size[AXIS_DATA] : l->deal_size);
-        int leaf = apart ? l->coordinate[AXIS_CONTEXT] * l->size[AXIS_DATA] + l->coordinate[AXIS_DATA]
-                         : l->coordinate[AXIS_CONTEXT] * l->deal_size + l->deal_rank;
+        int among = l->size[AXIS_CONTEXT] * owners_in_context(l, apart);
 
         o.mine = l->size[AXIS_EXPERT] > 1 ? mine : NULL;
-        reducer_plan(&o, among, leaf, shared, &one);
+        reducer_plan(&o, among, leaf_of(l, apart), shared, &one);
         free(mine);
         m->gradients += one.gradients;
         m->staging += one.staging;

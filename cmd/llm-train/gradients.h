@@ -6,6 +6,12 @@
 /* The runs that this rank owns, or those of all ranks, ascending; to be freed. */
 struct reduced_run *trainer_runs(const struct trainer *t, bool all, int *n);
 
+/*
+ * How the dense reducer or (apart) that of the experts cuts its tensors, by arithmetic alone; the
+ * rank's place among its owners. Released by the caller.
+ */
+int trainer_cut(const struct layout *l, const struct params *p, bool apart, struct slices *out);
+
 /* All micro-batches of a step, reduced. Collective. 0 or -1. */
 int trainer_accumulate(struct trainer *t, double scale);
 

@@ -57,11 +57,13 @@ static uint64_t
 message_bytes(const struct trainer *t, const struct layout *l)
 {
     int64_t rows = t->micro_batch * t->seq_length / l->size[AXIS_CONTEXT];
+    size_t sums = decoder_border_sums(&t->config), size = t->kernels->ops[t->precision].act_size;
 
     if (l->sequence_parallel)
         rows /= l->size[AXIS_TENSOR];
+    uint64_t elements = (uint64_t)(rows * t->config.hidden_size) + (sums + size - 1) / size;
     return (uint64_t)pipeline_buffers(&l->table, l->coordinate[AXIS_PIPELINE]) *
-           (((uint64_t)(rows * t->config.hidden_size) * t->kernels->ops[t->precision].act_size + 63) & ~(uint64_t)63);
+           ((elements * size + 63) & ~(uint64_t)63);
 }
 
 void

@@ -198,8 +198,12 @@ int decoder_backward_weight(struct decoder *d, int piece, int slot, int weight_s
 int decoder_loss_piece(struct decoder *d, int piece, int slot, const struct batch *b,
                        struct sequence_loss *out, double *token_loss);
 
-/* Elements of x, y, dx, dy for so many sequences; bytes of one element. */
+/*
+ * Elements of x, y, dx, dy for so many sequences; bytes of one element. Behind the stream stand
+ * the routers' sums of a model with experts, so many bytes.
+ */
 int64_t decoder_border(const struct decoder *d, int64_t sequences, size_t *element);
+size_t decoder_border_sums(const struct config *c);
 
 /* Inference. A cache holds one sequence's keys and values for up to `capacity` tokens. */
 struct kv_cache;

@@ -54,11 +54,16 @@ stream_bytes(const struct decoder *d, const struct tokens *t)
     return (size_t)(t->rows * d->hidden) * d->ops->act_size;
 }
 
-/* Bytes of the routers' sums, behind the stream where it crosses a piece's border. */
+size_t
+decoder_border_sums(const struct config *c)
+{
+    return (size_t)router_sums(c) * sizeof(double);
+}
+
 static size_t
 sums_bytes(const struct decoder *d)
 {
-    return (size_t)router_sums(d->config) * sizeof(double);
+    return decoder_border_sums(d->config);
 }
 
 /* ---- weights and gradients of units ---- */

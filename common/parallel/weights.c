@@ -265,16 +265,19 @@ kind_of(int zero, bool alone, bool shared)
 }
 
 void
-weights_plan(const struct params *p, const struct slices *slices, int rank, size_t act_size,
-             int zero, bool shared, struct weights_memory *m)
+weights_plan(const struct params *p, const struct slices *slices, int rank,
+             const struct slices *experts, int experts_rank, size_t act_size, int zero, bool shared,
+             struct weights_memory *m)
 {
-    struct weights w = {.params = p, .act_size = act_size, .shares = 1};
+    struct weights w = {.params = p, .act_size = act_size, .shares = experts ? 2 : 1};
+    int ranks[2] = {rank, experts_rank};
 
     w.share[0].slices = slices;
+    w.share[1].slices = experts;
     w.kind = kind_of(zero, slices->owners == 1, shared);
     if (w.kind == WEIGHTS_UNITS)
-        units_lay_out(&w, &rank);
-    count_memory(&w, &rank, m);
+        units_lay_out(&w, ranks);
+    count_memory(&w, ranks, m);
     units_release(&w);
 }
 

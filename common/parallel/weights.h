@@ -51,13 +51,15 @@ void weights_free(struct weights *w); /* collective */
 /*
  * Bytes that `rank` takes: its part of the act copy (all of it where arrays are private), the
  * vectors, the buffers that units are gathered in; mapped: other ranks' parts that it reads in
- * shared memory. slices: those of the dense reducer, with all tensors; shared: all on one host.
+ * shared memory. slices: those of the dense reducer; experts, experts_rank: those of the experts' (NULL:
+ * there is none, and slices has all tensors); shared: all on one host.
  */
 struct weights_memory {
     uint64_t act, vectors, gathered, mapped;
 };
-void weights_plan(const struct params *p, const struct slices *slices, int rank, size_t act_size,
-                  int zero, bool shared, struct weights_memory *m);
+void weights_plan(const struct params *p, const struct slices *slices, int rank,
+                  const struct slices *experts, int experts_rank, size_t act_size, int zero,
+                  bool shared, struct weights_memory *m);
 
 /* act, vectors and gathered, really. */
 uint64_t weights_bytes(const struct weights *w);

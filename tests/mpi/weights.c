@@ -135,11 +135,13 @@ as_planned(const struct world_case *c, const struct weights *w)
 {
     struct weights_memory m;
     const struct slices *s = reducer_slices(c->o.dense);
+    const struct slices *e = c->o.expert ? reducer_slices(c->o.expert) : NULL;
     bool shared = one_host && !c->o.messages_only;
 
-    if (c->o.expert)
-        return true;
-    weights_plan(&c->t->params, s, world->rank, c->o.act_size, c->o.zero, shared, &m);
+    weights_plan(&c->t->params, s, world->rank, e, e ? c->o.expert_comm->rank : 0, c->o.act_size,
+                 c->o.zero, shared, &m);
+    if (e)
+        return weights_bytes(w) == m.act + m.vectors + m.gathered;
     bool units = c->o.zero == 3 && !shared && world->size > 1;
     bool whole = m.act == (uint64_t)c->t->params.elements * c->o.act_size;
     return weights_bytes(w) == m.act + m.vectors + m.gathered && (m.gathered > 0) == units &&

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every layout against one process: the same bits (steps 1 to 4 on one layout, 5 to 8 on the next one), or losses
 # within 1e-5. Llama with grouped queries on all layouts, GPT-2 (tied) and experts on three each.
-# The whole tables: tests/long/layouts.sh. timeout: 240
+# The whole tables: tests/long/layouts.sh. timeout: 600
 . "$LLM_SRC/tests/lib.sh"
 . "$LLM_SRC/tests/cli/train/fixture.bash"
 . "$LLM_SRC/tests/cli/train/layouts.bash"
