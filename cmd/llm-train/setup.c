@@ -14,6 +14,7 @@
 #include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/gradients.h"
 #include "cmd/llm-train/losses.h"
+#include "cmd/llm-train/experts.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/block_sums.h"
@@ -93,6 +94,7 @@ set_layout(struct trainer *t, int ranks, int rank)
     t->groups = t->layout.groups;
     layout_deal(&t->layout, t->global_batch, t->micro_batch);
     check_precision_fits(t);
+    experts_check(t);
     if (params_init_part(&t->params, &t->config, &t->layout.part) < 0)
         die_err();
 }
