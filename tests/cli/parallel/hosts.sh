@@ -46,9 +46,13 @@ want=$(state_hash one.jsonl)
 ok "on two hosts" trained 2 2 two
 is "each with its name" "$(jq -r 'select(.event == "start") | [.ranks[].host] | join(" ")' two.jsonl)" "host1 host1 host2 host2"
 is "the same state" "$(state_hash two.jsonl)" "$want"
+ok "stages on two hosts, ZeRO-3 within them" trained 2 2 stages --pipeline-parallel 2 --zero 3
+is "the same state" "$(state_hash stages.jsonl)" "$want"
 if [ "$hosts" -ge 4 ]; then
     ok "on four hosts" trained 4 1 four
     is "the same state" "$(state_hash four.jsonl)" "$want"
+    ok "two stages on four hosts" trained 4 1 four_stages --pipeline-parallel 2 --pipeline-schedule zero-bubble
+    is "the same state" "$(state_hash four_stages.jsonl)" "$want"
 fi
 
 # A link is cut: both sides find out, the job ends with 1, and goes on behind it.
