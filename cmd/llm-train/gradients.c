@@ -66,6 +66,7 @@ reducer_options_of(const struct trainer *t, const struct layout *l, const struct
         .groups = apart ? groups / l->size[AXIS_EXPERT] : groups,
         .pool = t->pool,
         .zero = l->zero,
+        .message_type = options.grad_reduce_in_bf16 ? COMM_BF16 : COMM_F32,
         .single = t->global_batch / l->groups == t->micro_batch,
     };
 }

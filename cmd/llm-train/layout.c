@@ -85,7 +85,10 @@ layout_make(struct layout *l, const struct config *c, int ranks, int rank, int64
     l->zero = zero_stage(l);
     l->groups = groups ? (int)groups : l->deal_size;
     int stages = l->size[AXIS_PIPELINE], stage = l->coordinate[AXIS_PIPELINE];
-    if (pipeline_stages_make(c, stages, l->chunks, seq_length, NULL, &l->stages) < 0)
+    l->recompute = mem_zarray((size_t)stages, sizeof *l->recompute);
+    for (int i = 0; i < stages; i++)
+        l->recompute[i] = (enum recompute)recompute_of_stage(options.recompute, i);
+    if (pipeline_stages_make(c, stages, l->chunks, seq_length, l->recompute, &l->stages) < 0)
         die_err();
     l->piece = mem_zarray((size_t)l->chunks, sizeof *l->piece);
     pipeline_stage_pieces(&l->stages, stage, l->piece);
@@ -221,6 +224,7 @@ layout_release(struct layout *l)
     pipeline_table_release(&l->table);
     pipeline_stages_release(&l->stages);
     free(l->slots);
+    free(l->recompute);
     free(l->piece);
     *l = (struct layout){0};
 }
@@ -241,6 +245,20 @@ layout_has_loss(const struct layout *l, int rank)
 
     grid_coordinates(l->size, l->order, rank, at);
     return at[AXIS_TENSOR] == 0 && at[AXIS_PIPELINE] == l->size[AXIS_PIPELINE] - 1;
+}
+
+void
+layout_flops(const struct layout *l, const struct config *c, int64_t seq_length, struct flops *out)
+{
+    int pieces = l->stages.stages * l->stages.chunks;
+    double again = 0;
+
+    for (int i = 0; i < pieces; i++) {
+        int layers = l->stages.piece[i].end - l->stages.piece[i].begin;
+        decoder_flops(c, seq_length, l->recompute[i % l->stages.stages], out);
+        again += out->recompute * layers / (double)c->num_hidden_layers;
+    }
+    out->recompute = again;
 }
 
 const char *
@@ -266,6 +284,8 @@ layout_text(const struct layout *l)
 const char *
 layout_promise(const struct layout *l)
 {
+    if (options.grad_reduce_in_bf16)
+        return "repeated runs of this layout: gradients are rounded on their way";
     if (l->size[AXIS_TENSOR] == 1 && l->size[AXIS_CONTEXT] == 1 && l->size[AXIS_EXPERT] == 1)
         return "any number of data and pipeline ranks, ZeRO stages, schedules and threads with equal reduce_groups and micro_batch";
     return "repeated runs of this layout; within rounding of others";

@@ -30,6 +30,7 @@ struct layout {
     struct pipeline_stages stages;
     struct pipeline_table table;
     double bubble;                  /* predicted */
+    enum recompute *recompute;      /* [stages] */
     int *slots, weight_slots;       /* of decoder_options */
     struct model_part part;
     struct model_piece *piece;      /* [chunks] */
@@ -71,6 +72,9 @@ bool layout_counts(const struct layout *l, int rank);
 
 /* Does this rank have the losses of its sequences (a context rank: its part of them)? */
 bool layout_has_loss(const struct layout *l, int rank);
+
+/* Exact FLOPs of a sequence, each stage with its recomputation. */
+void layout_flops(const struct layout *l, const struct config *c, int64_t seq_length, struct flops *out);
 
 /* "TP 2 × PP 2 × DP 2", and what holds of the bits. */
 const char *layout_text(const struct layout *l);

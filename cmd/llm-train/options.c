@@ -68,7 +68,7 @@ static const struct opt table[] = {
     OPT(INT, fp8_margin, .name = "fp8-margin", .placeholder = "N", .fallback = "0", .min = 0, .max = 32, .help = "powers of two below the FP8 maximum"),
     OPT(INT, fp8_amax_history_len, .name = "fp8-amax-history-len", .placeholder = "N", .fallback = "1024", .min = 1, .max = 65536, .help = "steps that FP8 scales remember"),
     OPT(CHOICE, fp8_amax_compute_algo, .name = "fp8-amax-compute-algo", .placeholder = "NAME", .fallback = "max", .choices = "max|most_recent", .help = "which amax of the history counts"),
-    OPT(CHOICE, recompute, .name = "recompute", .placeholder = "WHAT", .fallback = "none", .choices = "none|selective|full", .help = "recompute activations"),
+    OPT(STRING, recompute, .name = "recompute", .placeholder = "WHAT[,…]", .fallback = "none", .help = "recompute activations: none, selective, full"),
     {.type = OPT_FLAG, .flags = OPT_YESNO, .name = "document-mask", .placeholder = "yes|no", .target = &options.document_mask, .fallback = "yes", .help = "attend within documents"},
     GROUP("Parallelism"),
     OPT(INT, reduce_groups, .name = "reduce-groups", .placeholder = "G", .fallback = "0", .min = 0, .max = 1 << 20, .help = "leaves of the sum (0: data-parallel)"),
@@ -79,6 +79,7 @@ static const struct opt table[] = {
     OPT(INT, virtual_stages, .name = "virtual-stages", .placeholder = "N", .fallback = "2", .min = 2, .max = 1 << 10, .help = "pieces a stage, interleaved"),
     OPT(INT, context_parallel, .name = "context-parallel", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "context-parallel ranks"),
     OPT(INT, expert_parallel, .name = "expert-parallel", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "expert-parallel ranks"),
+    {.type = OPT_FLAG, .name = "grad-reduce-in-bf16", .target = &options.grad_reduce_in_bf16, .help = "gradients between hosts in BF16"},
     OPT(INT, zero, .name = "zero", .placeholder = "0..3", .fallback = "-1", .min = -1, .max = 3, .help = "ZeRO stage (-1: 1, with FP8 0)"),
     OPT(STRING, rank_order, .name = "rank-order", .placeholder = "ORDER", .help = "order of the axes"),
     GROUP("Run"),
@@ -271,11 +272,43 @@ check_schedule_name(void)
         die(STATUS_USAGE, "--virtual-stages is for --pipeline-schedule interleaved");
 }
 
+/* The k-th name of "none,full,…", the last one for all behind it; -1: not one of them. */
+int
+recompute_of_stage(const char *list, int stage)
+{
+    static const char *const names[] = {"none", "selective", "full"};
+    const char *at = list;
+
+    for (int i = 0; i < stage && strchr(at, ','); i++)
+        at = strchr(at, ',') + 1;
+    size_t n = strcspn(at, ",");
+    for (int i = 0; i < 3; i++)
+        if (strlen(names[i]) == n && memcmp(names[i], at, n) == 0)
+            return i;
+    return -1;
+}
+
+static void
+check_recompute(void)
+{
+    int names = 1;
+
+    for (const char *s = options.recompute; (s = strchr(s, ',')); s++)
+        names++;
+    for (int i = 0; i < names; i++)
+        if (recompute_of_stage(options.recompute, i) < 0)
+            die(STATUS_USAGE, "--recompute %s: expected none, selective or full, one for each stage or for all", options.recompute);
+    if (names > 1 && names != options.pipeline_parallel)
+        die(STATUS_USAGE, "--recompute %s: %d names for %lld pipeline stages", options.recompute, names,
+            (long long)options.pipeline_parallel);
+}
+
 void
 options_check(int operands)
 {
     refuse_unsupported();
     check_schedule_name();
+    check_recompute();
     check_skip(options.skip);
     check_precision();
     check_lengths();

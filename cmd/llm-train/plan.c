@@ -24,7 +24,7 @@ trainer_decoder_options(const struct trainer *t, const struct layout *l)
         .pool = t->pool,
         .micro_batch = t->micro_batch,
         .seq_length = t->seq_length,
-        .recompute = (enum recompute)options.recompute,
+        .recompute = l->recompute[l->coordinate[AXIS_PIPELINE]],
         .training = true,
         .router_aux_loss = options.moe_aux_loss_coeff < 0 ? t->config.router_aux_loss_coef : options.moe_aux_loss_coeff,
         .router_z_loss = options.moe_z_loss_coeff,
@@ -131,7 +131,7 @@ plan_log(const struct memory_plan *m, const struct trainer *t)
 {
     struct flops f;
 
-    decoder_flops(&t->config, t->seq_length, (enum recompute)options.recompute, &f);
+    layout_flops(&t->layout, &t->config, t->seq_length, &f);
     log_begin("plan");
     log_int("parameters", t->whole.parameters);
     log_real("flops_per_token", (f.forward + f.backward) / (double)t->seq_length);
@@ -177,7 +177,7 @@ plan_print(const struct trainer *t, int ranks)
     struct flops f;
 
     plan_of_all(t, ranks, &m);
-    decoder_flops(&t->config, t->seq_length, (enum recompute)options.recompute, &f);
+    layout_flops(&t->layout, &t->config, t->seq_length, &f);
     printf("parameters              %lld\n", (long long)t->whole.parameters);
     printf("precision               %s\n", options.precision);
     printf("flops per token         %.6g (forward %.6g, backward %.6g)\n",

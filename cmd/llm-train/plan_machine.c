@@ -154,7 +154,7 @@ print_machine(const struct trainer *t, const struct machine_file *f, int ranks, 
     if (nodes < 1)
         nodes = 1;
     need *= share;
-    decoder_flops(&t->config, t->seq_length, (enum recompute)options.recompute, &flops);
+    layout_flops(&t->layout, &t->config, t->seq_length, &flops);
     seconds = (flops.forward + flops.backward) * (double)t->global_batch / (nodes * share * (double)f->peak);
     printf("machine                 %s, %.0f node%s × %llu ranks\n", f->name ? f->name : "(no name)", nodes,
            nodes == 1 ? "" : "s", (unsigned long long)f->domains);

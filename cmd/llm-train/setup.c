@@ -249,7 +249,7 @@ start_report(struct trainer *t)
     struct memory_plan plan;
     struct flops f;
 
-    decoder_flops(&t->config, t->seq_length, (enum recompute)options.recompute, &f);
+    layout_flops(&t->layout, &t->config, t->seq_length, &f);
     t->report = (struct report){
         .steps = t->length.steps,
         .flops_per_token = (f.forward + f.backward) / (double)t->seq_length,

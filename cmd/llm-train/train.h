@@ -32,7 +32,8 @@ struct train_options {
     bool sequence_parallel;
     const char *pipeline_schedule, *rank_order;
     int64_t reduce_groups;
-    int recompute;
+    const char *recompute;
+    bool grad_reduce_in_bf16;
     bool document_mask;
     const char *skip;
     int on_spike;
@@ -61,6 +62,9 @@ int parse_length(const char *text, double *value, bool *in_tokens);
 
 /* "90", "90s", "15m", "2h", "1d", "HH:MM:SS" in seconds. 0 or -1. */
 int parse_duration(const char *text, double *seconds);
+
+/* What stage `stage` recomputes (enum recompute) by --recompute's list; -1: not a name. */
+int recompute_of_stage(const char *list, int stage);
 
 /* Is `step` inside one of the ranges of "A-B[,…]"? A bad list dies at options_check. */
 bool step_is_skipped(const char *ranges, uint64_t step);
