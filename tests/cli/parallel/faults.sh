@@ -22,7 +22,7 @@ under_mpiexec() { # DIR OPTIONS…
 # Waits until the log has this many step events.
 await_steps() { # DIR COUNT
     for _ in $(seq 400); do
-        [ "$(grep -c '"event":"step"' "$1.jsonl" 2>noise)" -ge "$2" ] && return 0
+        [ -f "$1.jsonl" ] && [ "$(grep -c '"event":"step"' "$1.jsonl")" -ge "$2" ] && return 0
         sleep 0.02
     done
     return 1
