@@ -26,6 +26,7 @@ struct gathered_cut {
     int share, unit;       /* in share.slices */
     int64_t begin, end;    /* elements of the flat array */
     size_t at, own;        /* bytes: in the buffer, and the own run among the own runs */
+    bool stays;            /* norms and biases alone: nothing to gather */
     struct comm_request *request;
 };
 

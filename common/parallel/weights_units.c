@@ -46,13 +46,15 @@ add_cuts(struct weights *w, int k, const int *ranks)
             const struct param *last = &w->params->param[slice->param_end - 1];
             const struct reduced_run *own = slices_run(w->share[s].slices, i, ranks[s]);
             struct gathered_cut cut = {.share = s, .unit = i, .at = unit->bytes};
-            if (slot_of(u, weights_unit_of(w->params, slice->param)) != k || !has_matrix(w->params, slice))
+            if (slot_of(u, weights_unit_of(w->params, slice->param)) != k)
                 continue;
             cut.begin = w->params->param[slice->param].offset;
             cut.end = last->offset + last->size;
             cut.own = u->own_bytes;
+            cut.stays = !has_matrix(w->params, slice);
             u->cut[u->cuts++] = cut;
-            unit->bytes += align_up((size_t)(cut.end - cut.begin) * w->act_size);
+            if (!cut.stays)
+                unit->bytes += align_up((size_t)(cut.end - cut.begin) * w->act_size);
             u->own_bytes += align_up((size_t)(own->end - own->begin) * w->act_size);
         }
     unit->cut_end = u->cuts;
@@ -116,7 +118,7 @@ units_take_memory(struct weights *w)
             (struct gather_buffer){.base = arena_take(&w->arena, u->buffer_bytes[b]), .unit = -1};
 }
 
-/* The part of a unit that element e lies in, or NULL: only vectors are there. */
+/* The part of a unit that element e lies in. */
 static struct gathered_cut *
 cut_with(const struct units *u, const struct gathered_unit *unit, int64_t e)
 {
@@ -192,7 +194,7 @@ start(struct weights *w, int unit, int buffer)
     b->used = u->calls;
     u->unit[unit].buffer = buffer;
     for (int i = u->unit[unit].cut; i < u->unit[unit].cut_end; i++)
-        if (start_cut(w, &u->cut[i], b->base) != 0)
+        if (!u->cut[i].stays && start_cut(w, &u->cut[i], b->base) != 0)
             return -1;
     return 0;
 }

@@ -64,7 +64,7 @@ write_runs(const struct world_case *c, struct weights *w, const struct reducer *
                 if (p->param[k].vector >= 0)
                     weights_vectors(w)[p->param[k].vector + e - p->param[k].offset] =
                         pattern(c, k, e);
-                else
+                if (c->o.act_size == sizeof(float) || p->param[k].vector < 0) /* the master itself */
                     put(c, act + (size_t)(e - run[i].begin) * c->o.act_size, pattern(c, k, e));
             }
     }

@@ -55,6 +55,14 @@ if [ "$hosts" -ge 4 ]; then
     is "the same state" "$(state_hash four_stages.jsonl)" "$want"
 fi
 
+# Every stage of ZeRO between hosts: sums, weights and units come by messages; groups of one micro-batch.
+short=(--micro-batch 2 --steps 12)
+ok "groups of one micro-batch in one process" run short "${short[@]}"
+for zero in 0 1 2 3; do
+    ok "ZeRO-$zero on two hosts" trained 2 2 zero$zero --zero $zero "${short[@]}"
+    is "the same state" "$(state_hash zero$zero.jsonl)" "$(state_hash short.jsonl)"
+done
+
 # A link is cut: both sides find out, the job ends with 1, and goes on behind it.
 trained 2 2 cut --timeout 2 --steps 100000 --epochs 1000 >out 2>err &
 job=$!
