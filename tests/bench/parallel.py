@@ -229,14 +229,14 @@ def train_and(folder, row, ranks, *options):
 
 
 def our_checkpoint(folder, row, ranks):
-    """Seconds of a save, of a whole run that only loads, and of one that only starts."""
+    """Seconds of a save, those for which one between steps stops training, and of a whole run that only loads."""
     saved = folder / "saved"
     shutil.rmtree(saved, ignore_errors=True)
     model = ["--model", f"{row['model']}.json", "--tokenizer", "tok.json"]
-    _, events = train_and(folder, row, ranks, *model, "--steps", "1", "--save", "saved")
-    save = next(e["seconds"] for e in events if e["event"] == "save")
-    load, _ = train_and(folder, row, ranks, "--tokenizer", "tok.json", "--steps", "1", "--resume", "saved")
-    return save, load, saved
+    _, events = train_and(folder, row, ranks, *model, "--steps", "2", "--save", "saved", "--save-every", "1")
+    saves = [e for e in events if e["event"] == "save"]  # the first while training goes on, the second at its end
+    load, _ = train_and(folder, row, ranks, "--tokenizer", "tok.json", "--steps", "2", "--resume", "saved")
+    return saves[-1]["seconds"], saves[0]["stopped_seconds"], load, saved
 
 
 def checkpoint_row(folder, name, row):
@@ -248,8 +248,9 @@ def checkpoint_row(folder, name, row):
         found.setdefault(what, []).append(seconds)
     for _ in range(ROUNDS):
         for ranks in (1, 2):
-            save, whole, saved = our_checkpoint(folder, row, ranks)
+            save, stopped, whole, saved = our_checkpoint(folder, row, ranks)
             note(f"save, {ranks} rank", save)
+            note(f"training stopped by a save between steps, {ranks} rank", stopped)
             note(f"load, {ranks} rank, whole program", whole)
         bytes_ours = files_bytes(saved)
         note("cp and sync", sync_copy(saved, folder / "copy"))
@@ -261,7 +262,7 @@ def checkpoint_row(folder, name, row):
     peer.end()
     best = {k: min(v) for k, v in found.items()}
     print(f"{name}: {bytes_ours / 1e9:.2f} GB (PyTorch's {bytes_torch / 1e9:.2f} GB); the best of {ROUNDS}: " +
-          ", ".join(f"{k} {v:.2f} s ({bytes_ours / v / 1e9:.2f} GB/s)" for k, v in best.items()) +
+          ", ".join(f"{k} {v:.2f} s" + ("" if "stopped" in k else f" ({bytes_ours / v / 1e9:.2f} GB/s)") for k, v in best.items()) +
           f"; others used {load.others():.2f} CPUs", flush=True)
     return dict(row=name, bytes=bytes_ours, torch_bytes=bytes_torch, seconds=found, others=load.others(),
                 save_ratio=best["torch save, 2 ranks"] / best["save, 2 rank"],
