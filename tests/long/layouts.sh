@@ -52,7 +52,7 @@ whole_table() { # MODEL PRECISION
     ok "$model $precision: one process" run_layout "$model-$precision" --model "$model.json" --precision "$precision" \
         --steps "$steps"
     bits_of "$model-$precision" >"$model-$precision.want"
-    is "$model $precision: its steps and state" "$(wc -l <"$model-$precision.want")" $((steps + 1))
+    is "$model $precision: its steps, validations and state" "$(wc -l <"$model-$precision.want")" $((steps + 3))
     row "$model" "$precision" 'one process' 0 yes "$(state_hash "$model-$precision.jsonl")"
     for each in "${exact_layouts[@]}"; do
         names+=("${each%%|*}")

@@ -12,7 +12,7 @@ steps=8
 one_process() { # MODEL
     ok "$1: one process" run_layout "$1-one" --model "$1.json" --precision fp32 --steps $steps
     bits_of "$1-one" >"$1.want"
-    is "$1: its steps and state" "$(wc -l <"$1.want")" $((steps + 1))
+    is "$1: its steps, validations and state" "$(wc -l <"$1.want")" $((steps + 3))
 }
 
 # Each layout from scratch, then the next one from its checkpoint.

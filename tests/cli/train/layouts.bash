@@ -74,21 +74,22 @@ layout_options() {
 }
 
 # One run, equal for all layouts but for its options: run_layout OUT OPTIONS…, with $steps steps in all.
+# shellcheck disable=SC2154 # the test sets steps
 run_layout() {
     local out=$1
     shift
     llm-train -q --tokenizer tok.json --save "$out" --log "$out.jsonl" --seq-length 64 --global-batch "${batch:-8}" \
         --micro-batch "${micro_batch:-1}" --reduce-groups 4 --lr 3e-3 --warmup 2 --schedule constant --save-every 0 \
-        --threads 1 "$@" train.shard
+        --valid valid.shard --valid-every $((steps / 2)) --threads 1 "$@" train.shard
 }
 
 # The first half of a run on one layout, the second on another: run_halves OUT "OPTIONS" "OPTIONS" MORE…
 run_halves() {
     local out=$1 first=$2 second=$3
     shift 3
-    # shellcheck disable=SC2086,SC2154 # several words; the test sets steps
+    # shellcheck disable=SC2086 # several words
     run_layout "$out" $first "$@" --steps $((steps / 2)) &&
-        llm-train -q --resume "$out" --log "$out.jsonl" --threads 1 --steps "$steps" $second train.shard
+        llm-train -q --resume "$out" --log "$out.jsonl" --threads 1 --valid valid.shard --steps "$steps" $second train.shard
 }
 
 # 4 ranks, then 3, 1, and 4 again, in one run: run_elastic OUT OPTIONS…
@@ -98,14 +99,16 @@ run_elastic() {
     run_layout "$out" --ranks 4 "$@" --steps $((steps / 4)) || return
     for ranks in 3 1 4; do
         part=$((part + 1))
-        llm-train -q --resume "$out" --log "$out.jsonl" --threads 1 --ranks $ranks \
+        llm-train -q --resume "$out" --log "$out.jsonl" --threads 1 --valid valid.shard --ranks $ranks \
             --steps $((steps / 4 + part * (steps - steps / 4) / 3)) train.shard || return
     done
 }
 
-# Whatever must be the same bits: losses and gradient norms of all steps, the hash of the state.
+# Whatever must be the same bits: losses and gradient norms of all steps, validation halfway and at the
+# end, the hash of the state.
 bits_of() { # OUT
     losses "$1.jsonl"
+    jq -r "select(.event == \"valid\" and .step % $((steps / 2)) == 0) | [\"valid\", .step, .loss] | @tsv" "$1.jsonl"
     state_hash "$1.jsonl"
 }
 
