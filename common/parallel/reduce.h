@@ -126,17 +126,4 @@ double reducer_overlap(const struct reducer *r);
 /* Does the reduction go through shared memory alone? */
 bool reducer_shared(const struct reducer *r);
 
-/*
- * Every rank has filled sums[block] for the blocks of its own runs; afterwards all have all, and
- * flags is the OR of all ranks' flags, in the same message. 0 or -1.
- */
-int reducer_gather_sums(struct reducer *r, double *sums, uint64_t *flags);
-
-/*
- * The losses of a step's B sequences. mine: this rank's, in order (those of its
- * groups, B/G each); all [B] gets every rank's; total adds them in ascending order. 0 or -1.
- */
-int reduce_losses(struct reducer *r, int64_t sequences, const struct sequence_loss *mine,
-                  struct sequence_loss *all, struct sequence_loss *total);
-
 #endif

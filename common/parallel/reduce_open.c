@@ -66,7 +66,6 @@ static struct reducer *
 with_options(const struct reducer_options *o, struct comm *comm)
 {
     struct reducer *r = mem_zalloc(sizeof *r);
-    size_t ranks = (size_t)comm->size;
 
     r->comm = comm;
     r->params = o->params;
@@ -77,10 +76,6 @@ with_options(const struct reducer_options *o, struct comm *comm)
     r->ringed = reduce_has_ring(o, comm->size);
     if (o->mine)
         r->mine = mem_dup(o->mine, (size_t)o->params->count * sizeof *o->mine);
-    r->sum_sizes = mem_array(ranks, sizeof *r->sum_sizes);
-    r->sum_offsets = mem_array(ranks, sizeof *r->sum_offsets);
-    r->loss_sizes = mem_array(ranks, sizeof *r->loss_sizes);
-    r->loss_offsets = mem_array(ranks, sizeof *r->loss_offsets);
     return r;
 }
 
@@ -100,10 +95,6 @@ start_again(struct reducer *r)
         .rounded = kept.rounded,
         .ringed = kept.ringed,
         .mine = kept.mine,
-        .sum_sizes = kept.sum_sizes,
-        .sum_offsets = kept.sum_offsets,
-        .loss_sizes = kept.loss_sizes,
-        .loss_offsets = kept.loss_offsets,
     };
 }
 
@@ -150,10 +141,5 @@ reducer_free(struct reducer *r)
     unprepare(r);
     comm_release(r->comm);
     free(r->mine);
-    free(r->block_sums);
-    free(r->sum_sizes);
-    free(r->sum_offsets);
-    free(r->loss_sizes);
-    free(r->loss_offsets);
     free(r);
 }

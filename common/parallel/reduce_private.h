@@ -137,9 +137,6 @@ struct reducer {
     struct window *window;
     struct messages *messages;
     struct tied *tied; /* NULL: no other stage has the other use */
-    double *block_sums; /* reducer_gather_sums: flags and block sums of each rank */
-    size_t *sum_sizes, *sum_offsets;
-    size_t *loss_sizes, *loss_offsets; /* of each rank's losses */
 };
 
 /*

@@ -455,43 +455,6 @@ test_refusal(void)
     reducer_free(r);
 }
 
-static void
-test_losses(int groups)
-{
-    enum { EACH = 3 };
-    struct sequence_loss mine[9 * EACH], all[9 * EACH], total;
-    struct tree_run run = tree_share(groups, world->size, world->rank);
-    int64_t n = 0, scored = 0;
-    double loss = 0, z_loss = 0;
-
-    for (int64_t i = (int64_t)run.begin * EACH; i < (int64_t)run.end * EACH; i++)
-        mine[n++] = (struct sequence_loss){.loss = (double)value(0, 0, 0, i),
-                                           .z_loss = (double)value(1, 0, 0, i),
-                                           .scored = i};
-    for (int64_t i = 0; i < (int64_t)groups * EACH; i++) {
-        loss += (double)value(0, 0, 0, i);
-        z_loss += (double)value(1, 0, 0, i);
-        scored += i;
-    }
-    struct test_table t;
-
-    test_table_make(&t, false);
-    struct reducer_options o = {.comm = world, .params = &t.params, .groups = groups};
-    struct reducer *r = reducer_new(&o);
-    if (!r)
-        die_err();
-    int result = reduce_losses(r, (int64_t)groups * EACH, mine, all, &total);
-    ok_all(world,
-           result == 0 && total.loss == loss && total.z_loss == z_loss && total.scored == scored &&
-               all[groups * EACH - 1].scored == groups * EACH - 1,
-           "losses of %d groups, added in order", groups);
-    ok_all(world,
-           reduce_losses(r, (int64_t)groups * EACH + 1, mine, all, &total) ==
-               (groups == 1 ? 0 : -1),
-           "sequences that groups do not divide: refused");
-    reducer_free(r);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -502,10 +465,8 @@ main(int argc, char **argv)
         die_err();
     pool = threads_new(2);
     for (int i = 0; i < 4; i++)
-        if (counts[i] >= world->size) {
+        if (counts[i] >= world->size)
             test_stages(counts[i], pool);
-            test_losses(counts[i]);
-        }
     test_ring();
     if (world->size > 2)
         test_hosts();
