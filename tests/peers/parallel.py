@@ -37,6 +37,7 @@ LAYOUTS = {
         "EP2 × PP2": ["--ranks", 4, "--expert-parallel", 2, "--pipeline-parallel", 2],
         "EP2 × DP2": ["--ranks", 4, "--expert-parallel", 2],
         "EP2 × CP2": ["--ranks", 4, "--expert-parallel", 2, "--context-parallel", 2],
+        "TP2 × EP2": ["--ranks", 4, "--tensor-parallel", 2, "--expert-parallel", 2],
     },
 }
 
