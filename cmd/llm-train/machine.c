@@ -49,6 +49,8 @@ machine_setup(struct trainer *t)
 
     pick_kernels(t);
     trainer_set_precisions(t);
+    if (sched_getaffinity(0, sizeof t->cpus, &t->cpus) < 0)
+        CPU_ZERO(&t->cpus);
     if (place_share(t->world, &share, &place) < 0)
         die_err();
     t->threads = common.threads ? (int)common.threads : threads_default(share);

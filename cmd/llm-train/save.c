@@ -71,7 +71,8 @@ trainer_make_writer(struct trainer *t)
     arrays_list_held(t, &held);
     layout.held = held.data;
     layout.count = held.len;
-    t->writer = checkpoint_writer_new(t->world, &layout, &(struct checkpoint_writer_options){0});
+    /* Where any thread of the process might have run: not on the core of this one alone. */
+    t->writer = checkpoint_writer_new(t->world, &layout, &(struct checkpoint_writer_options){.cpus = CPU_COUNT(&t->cpus) ? &t->cpus : NULL});
     vec_release(&held);
     return t->writer ? 0 : -1;
 }

@@ -1,6 +1,7 @@
 #ifndef LLM_TRAIN_TRAINER_H
 #define LLM_TRAIN_TRAINER_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -54,6 +55,7 @@ struct state {
 struct trainer {
     struct comm *world;
     bool pinned;
+    cpu_set_t cpus;                /* that the process had before it was pinned */
     struct threads *pool;
     int threads;
     const struct kernels *kernels;
