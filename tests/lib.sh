@@ -23,6 +23,7 @@
 
 set -u
 export PATH="$LLM_BIN:$PATH" LC_ALL=C.UTF-8
+export UCX_NET_DEVICES=lo # ranks over TCP: not by interfaces that another test makes and removes
 
 tap_count=0
 tap_failed=0

@@ -5,18 +5,18 @@
 fixture
 
 llm-train -q --ranks 3 --reduce-groups 3 --model llama.json --seq-length 64 --global-batch 48 --lr 1e-3 --precision fp32 \
-    --threads 1 --epochs 50 --log slow.jsonl --steps 2000 \
+    --threads 1 --epochs 50 --log-every 10 --log slow.jsonl --steps 2000 \
     --tokenizer tok.json --save run --save-every 0 train.shard 2>err &
 job=$!
 for _ in $(seq 200); do grep -q '"event":"step"' slow.jsonl 2>noise && break; sleep 0.05; done
 victim=$(jq -r 'select(.event == "start") | .ranks[1].pid' slow.jsonl)
 
-# Stopped and let go in turn: a rank that computes at a third of its speed.
+# Stopped and let go in turn: a rank that computes at a quarter of its speed.
 for _ in $(seq 400); do
     kill -STOP "$victim"
-    sleep 0.04
+    sleep 0.1
     kill -CONT "$victim"
-    sleep 0.02
+    sleep 0.03
     grep -q '"event":"slow"' slow.jsonl && break
 done
 kill -CONT "$victim"
