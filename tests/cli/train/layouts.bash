@@ -79,7 +79,7 @@ run_layout() {
     local out=$1
     shift
     llm-train -q --tokenizer tok.json --save "$out" --log "$out.jsonl" --seq-length 64 --global-batch "${batch:-8}" \
-        --micro-batch "${micro_batch:-1}" --reduce-groups 4 --lr 3e-3 --warmup 2 --schedule constant --save-every 0 \
+        --micro-batch "${micro_batch:-1}" --reduce-groups 4 --lr "${lr:-3e-3}" --warmup 2 --schedule constant --save-every 0 \
         --valid valid.shard --valid-every $((steps / 2)) --threads 1 "$@" train.shard
 }
 
