@@ -89,6 +89,10 @@ arrays_plan(const struct trainer *t, const struct layout *l, const struct params
     m->master = s.flat || !s.fp32 ? (uint64_t)elements * sizeof(float) : 0;
     m->total = a.used + m->act;
     m->act += a.used - m->moments - m->master;
+    if (!s.flat && s.fp32) { /* what is computed with is the master weights themselves */
+        m->master = m->act;
+        m->act = 0;
+    }
 }
 
 /* The runs of what this rank updates: its own, or everybody's. */
