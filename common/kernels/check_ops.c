@@ -425,9 +425,11 @@ check_attention(struct checker *c, int round, bool part)
     want.d_out = d_out->want, want.d_q = dq->want, want.d_k = dk->want, want.d_v = dv->want;
     c->ops->attention_backward(&got);
     c->exact.attention_backward(&want);
-    checker_compare(c, "attention_backward d_q", dq, 2 * (allowed + rounded));
-    checker_compare(c, "attention_backward d_k", dk, 2 * (allowed + rounded));
-    checker_compare(c, "attention_backward d_v", dv, 2 * (allowed + rounded));
+    /* Of a part, rows with one or two keys have no sum in which rounded terms even out. */
+    const double backward = 2 * allowed + (part ? 3 : 2) * rounded;
+    checker_compare(c, "attention_backward d_q", dq, backward);
+    checker_compare(c, "attention_backward d_k", dk, backward);
+    checker_compare(c, "attention_backward d_v", dv, backward);
     checker_clear(c, "attention");
 }
 

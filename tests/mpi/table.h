@@ -80,6 +80,7 @@ test_table_make(struct test_table *t, bool tied)
         p->head = 7;
         test_table_add(t, PARAM_MATRIX, -1, 20000, 3);
     }
+    params_number_blocks(p);
     p->grad_elements = p->elements;
     if (tied) {
         p->tied_offset = p->elements;
@@ -107,6 +108,7 @@ test_table_make_stage(struct test_table *t, int stage)
         p->final_norm = p->count;
         test_table_add(t, PARAM_NORM, -1, 1, 100);
     }
+    params_number_blocks(p);
     p->grad_elements = p->elements;
 }
 

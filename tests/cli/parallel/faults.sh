@@ -8,7 +8,7 @@ sed -i 's/"num_hidden_layers": 2/"num_hidden_layers": 4/' llama.json # stages fo
 
 ranks=3
 options=(--reduce-groups 3 --model llama.json --tokenizer tok.json --seq-length 32 --global-batch 6 --lr 3e-3 --warmup 5
-    --precision fp32 --threads 1 --epochs 20 --steps 160 --save-every 8)
+    --precision fp32 --threads 1 --epochs 20 --steps 240 --save-every 8)
 run() { # DIR OPTIONS…: one command that starts or goes on
     local dir=$1
     shift
@@ -63,7 +63,8 @@ for chain in $(seq $chains); do
         kills=$((kills + 1))
     done
     ok "killed again and again: goes on" run "killed$chain"
-    is "and reaches the same state" "$(state_hash "killed$chain.jsonl")" "$want"
+    # Not from the log: what was killed last may have been complete already.
+    is "and reaches the same state" "$(llm-convert --info --json "killed$chain" | jq -r .state_hash)" "$want"
 done
 ok "$kills ranks were killed" test $kills -ge $((chains * 2))
 is "each time the status was 1" $failed 0
