@@ -1,4 +1,5 @@
 /* A world of one process: collectives copy, messages to oneself wait in a list. */
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -208,10 +209,16 @@ single_wait(struct comm *c, struct comm_request **q)
 static int
 single_share(struct comm *c, size_t bytes, void ***base, void **window)
 {
+    size_t size = bytes > 0 ? bytes : 1;
+    /* As shared memory is: zero, and there only where it has been touched. */
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
     (void)c;
-    *base = mem_array(1, sizeof **base);
-    **base = mem_aligned(bytes > 0 ? bytes : 1);
-    memset(**base, 0, bytes);
+    if (memory == MAP_FAILED)
+        return err_sys("%zu bytes of memory", size);
+    *base = mem_array(2, sizeof **base);
+    (*base)[0] = memory;
+    (*base)[1] = (char *)memory + size;
     *window = *base;
     return 0;
 }
@@ -223,7 +230,7 @@ single_unshare(struct comm *c, void *window)
 
     (void)c;
     if (base)
-        free(base[0]);
+        munmap(base[0], (size_t)((char *)base[1] - (char *)base[0]));
     free(base);
 }
 
