@@ -17,18 +17,6 @@ most(int64_t a, int64_t b)
 
 /* ---- memory: one carving for counting and for taking ---- */
 
-static void *
-take_act(struct decoder *d, int64_t rows, int64_t columns)
-{
-    return arena_take_array(&d->arena, (size_t)(rows * columns), d->ops->act_size);
-}
-
-static void *
-take_wide(struct decoder *d, int64_t rows, int64_t columns)
-{
-    return arena_take_array(&d->arena, (size_t)(rows * columns), d->ops->wide_size);
-}
-
 static void
 carve_tables(struct decoder *d)
 {

@@ -206,6 +206,19 @@ void unit_done(const struct decoder *d, int unit);
 void run_cells(const struct decoder *d, int64_t n, int64_t each,
                int (*fn)(void *arg, size_t cell, int worker), void *arg);
 
+/* Arrays [rows][columns] from the decoder's arena, which may only count. */
+static inline void *
+take_act(struct decoder *d, int64_t rows, int64_t columns)
+{
+    return arena_take_array(&d->arena, (size_t)(rows * columns), d->ops->act_size);
+}
+
+static inline void *
+take_wide(struct decoder *d, int64_t rows, int64_t columns)
+{
+    return arena_take_array(&d->arena, (size_t)(rows * columns), d->ops->wide_size);
+}
+
 static inline int64_t
 rows_of_cell(size_t cell, int64_t each, int64_t n)
 {
@@ -221,9 +234,12 @@ int64_t reduce_blocks(int64_t tokens);
 /*
  * linear.c: y [T][out] = x [T][in] W^T + b. Backward: dW += dy^T x, db += sums of dy, and then
  * dx = dy W; dx may be x. The two parts can be had apart, then that of the input comes first.
+ * forward_wide: y is wide, without bias and never in FP8: logits of head, routers and gates.
  */
 void linear_forward(const struct decoder *d, void *y, const void *x, int weight, int bias,
                     int64_t tokens);
+void linear_forward_wide(const struct decoder *d, void *y, const void *x, int weight,
+                         int64_t tokens);
 void linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x, int weight,
                      int bias, int64_t tokens);
 void linear_backward_weight(const struct decoder *d, const void *dy, const void *x, int weight,
@@ -415,7 +431,6 @@ void embedding_backward(const struct decoder *d, const void *dx, const uint32_t 
  */
 void loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *targets,
               int64_t tokens, double scale, double z, bool backward);
-void logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits);
 
 /*
  * layer.c: attention and MLP of layer i, whose state is s. forward: x is the stream before the

@@ -167,7 +167,8 @@ extend_chunk(struct decoder *d, struct kv_cache *c, const uint32_t *ids, int64_t
     if (want == 0)
         return;
     norm_forward(d, &final, d->h_final, s->x_final, s->layer[layers - 1].x_mid, d->delta, n);
-    logits_of(d, act_at(d, d->h_final, (n - want) * d->hidden), want, logits);
+    linear_forward_wide(d, logits, act_at(d, d->h_final, (n - want) * d->hidden), d->params->head,
+                        want);
 }
 
 static int

@@ -31,6 +31,29 @@ linear_forward(const struct decoder *d, void *y, const void *x, int weight, int 
     gemm_run(d->pool, d->ops, &g);
 }
 
+void
+linear_forward_wide(const struct decoder *d, void *y, const void *x, int weight, int64_t tokens)
+{
+    const struct param *w = &d->params->param[weight];
+    struct gemm g = {
+        .tb = true,
+        .m = tokens,
+        .n = w->rows,
+        .k = w->columns,
+        .a = x,
+        .lda = w->columns,
+        .b = weight_act(d, weight),
+        .ldb = w->columns,
+        .b_packed = packed_weight(d, weight, true, tokens),
+        .b_arranged = is_arranged(d, weight),
+        .c = y,
+        .ldc = w->rows,
+        .c_wide = true,
+    };
+
+    gemm_run(d->pool, d->ops, &g);
+}
+
 struct bias_job {
     const struct decoder *d;
     const void *dy;

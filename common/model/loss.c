@@ -32,30 +32,6 @@ loss_rows(void *arg, size_t cell, int worker)
     return 0;
 }
 
-/* logits wide [T][vocab] = h W^T. */
-void
-logits_of(const struct decoder *d, const void *h, int64_t tokens, void *logits)
-{
-    int head = d->params->head;
-    struct gemm g = {
-        .tb = true,
-        .m = tokens,
-        .n = d->vocab,
-        .k = d->hidden,
-        .a = h,
-        .lda = d->hidden,
-        .b = weight_act(d, head),
-        .ldb = d->hidden,
-        .b_packed = packed_weight(d, head, true, tokens),
-        .b_arranged = is_arranged(d, head),
-        .c = logits,
-        .ldc = d->vocab,
-        .c_wide = true,
-    };
-
-    gemm_run(d->pool, d->ops, &g);
-}
-
 /* The gradient of cross-entropy for this rank's part of the vocabulary. */
 static int
 part_gradient_rows(void *arg, size_t cell, int worker)
@@ -133,7 +109,7 @@ loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *targets, in
             skip_chunk(d, backward ? d_h : NULL, begin, rows);
             continue;
         }
-        logits_of(d, h_chunk, rows, d->logits);
+        linear_forward_wide(d, d->logits, h_chunk, d->params->head, rows);
         if (d->tensor_size > 1)
             run_parts(d, &job);
         else

@@ -104,7 +104,7 @@ static void
 shared_gate(const struct decoder *d, const struct moe_state *s, int layer, const void *h,
             int64_t tokens)
 {
-    router_product(d, s->gate, h, d->params->layer[layer].shared_gate, tokens);
+    linear_forward_wide(d, s->gate, h, d->params->layer[layer].shared_gate, tokens);
     for (int64_t t = 0; t < tokens; t++)
         wide_put(d, s->gate, t, sigmoid(wide_get(d, s->gate, t)));
 }

@@ -77,9 +77,6 @@ void router_choose(const struct decoder *d, const struct moe_state *s, int64_t t
 void router_count(const struct decoder *d, const struct moe_state *s, int64_t tokens, double *sums);
 void router_backward(const struct decoder *d, const struct moe_state *s, int64_t tokens);
 
-/* y wide [T][out] = x W^T. */
-void router_product(const struct decoder *d, void *y, const void *x, int weight, int64_t tokens);
-
 /*
  * moe_rows.c: sorted[row] = x[token of the row]. inner = weight * swiglu(up), row by row; and
  * back: d_inner (in inner) and up become the weighed inner rows and up's gradient. The sums: y[t] =

@@ -41,18 +41,6 @@ moe_free(struct moe *m)
 }
 
 static void *
-take_act(struct decoder *d, int64_t rows, int64_t columns)
-{
-    return arena_take_array(&d->arena, (size_t)(rows * columns), d->ops->act_size);
-}
-
-static void *
-take_wide(struct decoder *d, int64_t rows, int64_t columns)
-{
-    return arena_take_array(&d->arena, (size_t)(rows * columns), d->ops->wide_size);
-}
-
-static void *
 take_words(struct decoder *d, int64_t n, size_t size)
 {
     return arena_take_array(&d->arena, (size_t)n, size);

@@ -15,29 +15,6 @@
  * The counts are constants for the gradient.
  */
 
-void
-router_product(const struct decoder *d, void *y, const void *x, int weight, int64_t tokens)
-{
-    const struct param *w = &d->params->param[weight];
-    struct gemm g = {
-        .tb = true,
-        .m = tokens,
-        .n = w->rows,
-        .k = w->columns,
-        .a = x,
-        .lda = w->columns,
-        .b = weight_act(d, weight),
-        .ldb = w->columns,
-        .b_packed = packed_weight(d, weight, true, tokens),
-        .b_arranged = is_arranged(d, weight),
-        .c = y,
-        .ldc = w->rows,
-        .c_wide = true,
-    };
-
-    gemm_run(d->pool, d->ops, &g);
-}
-
 struct router_job {
     const struct decoder *d;
     const struct moe_state *s;
@@ -88,7 +65,7 @@ router_forward(const struct decoder *d, const struct moe_state *s, int weight, c
 {
     struct router_job job = {.d = d, .s = s, .tokens = tokens};
 
-    router_product(d, s->probs, h, weight, tokens);
+    linear_forward_wide(d, s->probs, h, weight, tokens);
     run_cells(d, tokens, ROW_CELL, softmax_rows, &job);
 }
 

@@ -5,24 +5,6 @@
 /* Blocks of the flat array, the sums of squares a gradient norm is made of, and AdamW over blocks.
  */
 
-int64_t
-optimizer_blocks(const struct params *p)
-{
-    return params_blocks(p);
-}
-
-void
-optimizer_block(const struct params *p, int64_t block, int64_t *offset, int64_t *size, int *param)
-{
-    struct param_block b;
-
-    params_block(p, block, &b);
-    *offset = b.offset;
-    *size = b.size;
-    if (param)
-        *param = b.param;
-}
-
 struct sums_job {
     const struct ops *ops;
     const struct block_sum *blocks;

@@ -19,11 +19,6 @@ struct optimizer_run {
     const float *grads; /* of this step */
 };
 
-/* Number of norm blocks of the table, and the element range of a block (param may be NULL). */
-int64_t optimizer_blocks(const struct params *p);
-void optimizer_block(const struct params *p, int64_t block, int64_t *offset, int64_t *size,
-                     int *param);
-
 /* Sum of squares of one block's gradient (FP64, element order). */
 struct block_sum {
     const float *grads;

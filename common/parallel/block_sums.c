@@ -156,12 +156,6 @@ block_sums_free(struct block_sums *b)
     free(b);
 }
 
-uint64_t
-block_sums_bytes(const struct block_sums *b)
-{
-    return (uint64_t)(2 * b->count + b->total) * 8 + (uint64_t)(b->total + b->world->size) * 8;
-}
-
 int64_t
 block_sums_count(const struct block_sums *b)
 {

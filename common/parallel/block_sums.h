@@ -23,7 +23,6 @@ struct block_sums;
 struct block_sums *block_sums_new(struct comm *world, const struct params *p,
                                   const struct block_range *own, int n);
 void block_sums_free(struct block_sums *b);
-uint64_t block_sums_bytes(const struct block_sums *b);
 
 /* This rank's blocks, ascending, without those left out: block number of entry i < count. */
 int64_t block_sums_count(const struct block_sums *b);

@@ -71,21 +71,20 @@ test_blocks(const struct kernels *k)
     struct params p;
 
     table_init(&p, &c);
-    int64_t blocks = optimizer_blocks(&p), covered = 0, want = 0, behind = 0;
+    int64_t blocks = params_blocks(&p), covered = 0, want = 0, behind = 0;
     bool ordered = true;
     for (int i = 0; i < p.count; i++)
         want += (p.param[i].size + 16383) / 16384;
     is_int(blocks, want, "blocks end with their tensor");
     for (int64_t b = 0; b < blocks; b++) {
-        int64_t offset, size;
-        int param;
+        struct param_block at;
 
-        optimizer_block(&p, b, &offset, &size, &param);
-        ordered = ordered && offset >= behind && size > 0 && size <= NORM_BLOCK &&
-                  offset >= p.param[param].offset &&
-                  offset + size <= p.param[param].offset + p.param[param].size;
-        behind = offset + size;
-        covered += size;
+        params_block(&p, b, &at);
+        ordered = ordered && at.offset >= behind && at.size > 0 && at.size <= NORM_BLOCK &&
+                  at.offset >= p.param[at.param].offset &&
+                  at.offset + at.size <= p.param[at.param].offset + p.param[at.param].size;
+        behind = at.offset + at.size;
+        covered += at.size;
     }
     ok(ordered, "blocks are in order, each within a tensor");
     is_int(covered, p.parameters, "and cover all parameters");
@@ -100,9 +99,9 @@ test_blocks(const struct kernels *k)
         fill(grads + p.param[i].offset, p.param[i].size, p.param[i].name, 1);
     struct block_sum *list = mem_array((size_t)blocks, sizeof *list);
     for (int64_t b = 0; b < blocks; b++) {
-        int64_t offset, size;
-        optimizer_block(&p, b, &offset, &size, NULL);
-        list[b] = (struct block_sum){grads + offset, size};
+        struct param_block at;
+        params_block(&p, b, &at);
+        list[b] = (struct block_sum){grads + at.offset, at.size};
     }
     optimizer_block_sums(NULL, &k->ops[PRECISION_FP32], list, blocks, sums);
     optimizer_block_sums(pool, &k->ops[PRECISION_FP32], list, 2, parts);
@@ -145,7 +144,7 @@ test_adamw(const struct kernels *k, enum precision precision)
 
     table_init(&p, &c);
     size_t n = (size_t)p.elements;
-    int64_t blocks = optimizer_blocks(&p);
+    int64_t blocks = params_blocks(&p);
     const struct ops *ops = &k->ops[precision];
     struct optimizer_run s = {.last = blocks,
                               .master = mem_zarray(n, 4),
@@ -181,8 +180,9 @@ test_adamw(const struct kernels *k, enum precision precision)
                 textbook(&w[j], &m[j], &v[j], 0.5 * (double)grads[j], step, &h, t->decay ? 0.1 : 0);
         }
         /* In two runs, as owners of slices do. */
-        int64_t third, size;
-        optimizer_block(&p, 3, &third, &size, NULL);
+        struct param_block at;
+        params_block(&p, 3, &at);
+        int64_t third = at.offset;
         struct optimizer_run first = s, rest = s;
         first.grads = grads;
         first.last = 3;
