@@ -13,6 +13,12 @@ struct rank_figures {
     double busy, waiting;                             /* seconds */
 };
 
+static uint64_t
+larger(uint64_t most, double bytes)
+{
+    return bytes > (double)most ? (uint64_t)bytes : most;
+}
+
 /* One figure of all ranks as a JSON list. */
 static void
 log_list(const char *key, const struct rank_figures *all, int ranks, size_t offset)
@@ -25,6 +31,23 @@ log_list(const char *key, const struct rank_figures *all, int ranks, size_t offs
     str_addf(&text, "]");
     log_json(key, text.data);
     str_release(&text);
+}
+
+/* The largest of each, and what the steps allocated. */
+static int
+say_memory(const struct trainer *t, const struct rank_figures *all)
+{
+    struct memory_figures f = {
+        .step_allocations = t->later.allocations,
+        .heap_growth = t->later.started ? (int64_t)(sys_heap_used() - t->later.heap) : 0,
+    };
+
+    for (int r = 0; r < t->world->size; r++) {
+        f.arenas = larger(f.arenas, all[r].arenas);
+        f.planned = larger(f.planned, all[r].planned);
+        f.measured = larger(f.measured, all[r].measured);
+    }
+    return report_memory(&f);
 }
 
 static int
@@ -79,10 +102,12 @@ trainer_report_ranks(const struct trainer *t)
         .measured = (double)sys_memory_peak() - (double)t->memory_before,
     };
 
-    pipeline_all_seconds(t->pipeline, &mine.busy, &mine.waiting);
+    pipeline_seconds(t->pipeline, &mine.busy, &mine.waiting);
     result = comm_all_gather(t->world, &mine, all, sizeof mine);
     if (result == 0 && t->world->rank == 0) {
-        result = log_memory(all, ranks);
+        result = say_memory(t, all);
+        if (result == 0)
+            result = log_memory(all, ranks);
         if (result == 0 && t->layout.size[AXIS_PIPELINE] > 1 && mine.busy > 0)
             result = log_pipeline(t, all);
     }

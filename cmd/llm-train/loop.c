@@ -27,24 +27,6 @@ after_step(struct trainer *t, bool last)
     return save ? trainer_save(t, last) : 0;
 }
 
-/* Of all ranks the largest of each. Collective. 0 or -1. */
-static int
-report_memory_of(const struct trainer *t)
-{
-    uint64_t most[3] = {memory_taken(t), t->predicted_memory, sys_memory_peak() - t->memory_before};
-    struct memory_figures f = {
-        .step_allocations = t->later.allocations,
-        .heap_growth = t->later.started ? (int64_t)(sys_heap_used() - t->later.heap) : 0,
-    };
-
-    if (comm_all_reduce(t->world, most, 3, COMM_U64, COMM_MAX) < 0)
-        return -1;
-    f.arenas = most[0];
-    f.planned = most[1];
-    f.measured = most[2];
-    return t->world->rank == 0 ? report_memory(&f) : 0;
-}
-
 static int
 end(struct trainer *t, int status, const char *why)
 {
@@ -52,9 +34,8 @@ end(struct trainer *t, int status, const char *why)
         return -1;
     if (options.profile && t->world->rank == 0 && profile_report(t) < 0)
         return -1;
-    if ((t->world->rank == 0 && axes_end(t) < 0) || report_memory_of(t) < 0)
-        return -1;
-    if (t->world->rank == 0 && report_end(&t->report, status, t->step, why) < 0)
+    if (t->world->rank == 0 &&
+        (axes_end(t) < 0 || report_end(&t->report, status, t->step, why) < 0))
         return -1;
     return status;
 }

@@ -129,12 +129,6 @@ checkpoint_writer_new(struct comm *comm, const struct checkpoint_layout *layout,
     return NULL;
 }
 
-uint64_t
-checkpoint_writer_memory(const struct checkpoint_writer *w)
-{
-    return w->memory;
-}
-
 /* ---- waiting for the thread ---- */
 
 /* Lets go of the lock for a millisecond, or until the thread tells something. */

@@ -50,9 +50,6 @@ struct checkpoint_writer *checkpoint_writer_new(struct comm *comm,
                                                 const struct checkpoint_writer_options *options);
 void checkpoint_writer_free(struct checkpoint_writer *w); /* finishes first; NULL is fine */
 
-/* Bytes that it took, the pool included. */
-uint64_t checkpoint_writer_memory(const struct checkpoint_writer *w);
-
 enum checkpoint_phase {
     CHECKPOINT_IDLE,    /* nothing was begun, or its end has been told already */
     CHECKPOINT_WRITING, /* under way */

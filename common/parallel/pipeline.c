@@ -29,8 +29,8 @@ struct pipeline {
     char *memory;
     size_t bytes, stride;   /* of a micro-batch; from one buffer to the next */
     unsigned losses;        /* pipeline_loss's calls */
-    double seconds, waited; /* of the last run */
-    double all_seconds, all_waited;
+    double waited;                  /* in the run at hand */
+    double all_seconds, all_waited; /* in all but the first */
     bool ran;
     bool failed;
 };
@@ -346,8 +346,7 @@ pipeline_run(struct pipeline *p, double scale, double z)
     p->o.z = z;
     for (int i = 0; i < t->count[p->stage] && result == 0; i++)
         result = run_task(p, &t->task[p->stage][i]);
-    p->seconds = sys_seconds() - start;
-    p->all_seconds += p->ran ? p->seconds : 0;
+    p->all_seconds += p->ran ? sys_seconds() - start : 0;
     p->all_waited += p->ran ? p->waited : 0;
     p->ran = true;
     p->failed = result < 0;
@@ -356,13 +355,6 @@ pipeline_run(struct pipeline *p, double scale, double z)
 
 void
 pipeline_seconds(const struct pipeline *p, double *busy, double *waiting)
-{
-    *busy = p->seconds - p->waited;
-    *waiting = p->waited;
-}
-
-void
-pipeline_all_seconds(const struct pipeline *p, double *busy, double *waiting)
 {
     *busy = p->all_seconds - p->all_waited;
     *waiting = p->all_waited;

@@ -57,9 +57,10 @@ int pipeline_run(struct pipeline *p, double scale, double z);
 int pipeline_loss(struct pipeline *p, const struct batch *b, struct sequence_loss *out,
                   double *token_loss);
 
-/* Of the last pipeline_run: seconds computing and waiting for neighbours, on this rank. */
+/*
+ * Seconds computing and waiting for neighbours on this rank, of all runs but the first, which
+ * touches memory for the first time.
+ */
 void pipeline_seconds(const struct pipeline *p, double *busy, double *waiting);
-/* The same of all runs but the first, which touches memory for the first time. */
-void pipeline_all_seconds(const struct pipeline *p, double *busy, double *waiting);
 
 #endif
