@@ -3,8 +3,8 @@ _llm_convert() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
     COMPREPLY=()
     case $prev in
-    --to) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds" -- "$cur"); return ;;
-    --from) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds" -- "$cur"); return ;;
+    --to) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c" -- "$cur"); return ;;
+    --from) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c" -- "$cur"); return ;;
     --dtype) mapfile -t COMPREPLY < <(compgen -W "fp32 bf16 fp16" -- "$cur"); return ;;
     --tokenizer) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;

@@ -14,14 +14,15 @@ _llm_eval() {
     --make-requests) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --requests) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --results) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+    --markdown) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --log) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --on-error) mapfile -t COMPREPLY < <(compgen -W "stop skip" -- "$cur"); return ;;
     --tmpdir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-    --seq-length|--stride|--generate|--max-new|--temperature|--top-p|--top-k|--stop|--ranks|--shots|--limit|--words-command|--min-score|--threads|--seed|--memory) return ;;
+    --seq-length|--stride|--generate|--max-new|--temperature|--top-p|--top-k|--stop|--repetition-penalty|--batch|--system|--ranks|--tensor-parallel|--shots|--limit|--words-command|--compare|--min-score|--threads|--seed|--memory) return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--seq-length --document-mask --rolling --stride --json --generate --prompts --max-new --temperature --top-p --top-k --stop --chat --precision --ranks --hosts --task --info --data --shots --limit --log-samples --make-requests --requests --results --words-command --min-score --help -h --version --quiet -q --verbose -v --threads --seed --config --log --progress --no-progress --on-error --memory --tmpdir" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "--seq-length --document-mask --rolling --stride --json --generate --prompts --max-new --temperature --top-p --top-k --stop --repetition-penalty --batch --chat --system --interactive --precision --ranks --tensor-parallel --hosts --task --info --data --shots --limit --log-samples --make-requests --requests --results --words-command --markdown --compare --min-score --help -h --version --quiet -q --verbose -v --threads --seed --config --log --progress --no-progress --on-error --memory --tmpdir" -- "$cur")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     fi

@@ -36,7 +36,8 @@ enum kind {
     KIND_MEGATRON,
     KIND_LLM_C,
     KIND_NANOGPT,
-    KIND_DS
+    KIND_DS,
+    KIND_LLAMA2_C
 };
 
 /* Dies with a usage error on what does not go together or is not there yet. */
@@ -83,6 +84,15 @@ int hf_write(const struct model_source *m, const char *output);
  * STATUS_DIFFERS names the first difference.
  */
 int verify(const struct model_source *m, const char *output);
+
+/* Any model as a GGUF file, with its tokenizer and metadata (gguf_write.c). 0 or -1. */
+int gguf_write(const struct model_source *m, const char *output);
+
+/*
+ * Token data of other programs into a shard and back (data*.c): from or to is KIND_SHARD, the other
+ * one of KIND_MEGATRON, KIND_LLM_C, KIND_NANOGPT, KIND_DS. 0 or -1.
+ */
+int data_convert(enum kind from, enum kind to, const char *input, const char *output);
 
 /*
  * A checkpoint into the directory of a run, cut into files of --max-shard-size; compares the two, as

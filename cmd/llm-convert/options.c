@@ -12,7 +12,7 @@
 struct convert_options options;
 
 #define O &options.
-#define KINDS "hf|checkpoint|gguf|shard|megatron|llm.c|nanogpt|ds"
+#define KINDS "hf|checkpoint|gguf|shard|megatron|llm.c|nanogpt|ds|llama2.c"
 
 static const struct opt table[] = {
     {.type = OPT_GROUP, .help = "Conversion"},
@@ -98,8 +98,8 @@ options_dtype(void)
 static const char *
 kind_name(int kind)
 {
-    static const char *const names[] = {"hf",       "checkpoint", "gguf",    "shard",
-                                        "megatron", "llm.c",      "nanogpt", "ds"};
+    static const char *const names[] = {"hf",    "checkpoint", "gguf", "shard",   "megatron",
+                                        "llm.c", "nanogpt",    "ds",   "llama2.c"};
     return names[kind];
 }
 

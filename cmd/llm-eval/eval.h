@@ -11,6 +11,7 @@
 #include "checkpoint/model_source.h"
 #include "cmd/validate.h"
 #include "comm/comm.h"
+#include "eval/request.h"
 #include "kernels/kernels.h"
 #include "model/decoder.h"
 #include "tokenizer/tokenizer.h"
@@ -27,17 +28,19 @@ struct eval_options {
     const char *json;
     const char *generate, *prompts;
     int64_t max_new;
-    double temperature, top_p;
-    int64_t top_k;
+    double temperature, top_p, repetition_penalty;
+    int64_t top_k, batch; /* texts decoded together */
+    bool chat, interactive;
+    const char *system; /* the system message of --chat */
     struct opt_list stop;
     int precision; /* enum precision, when given */
     bool precision_given;
-    int64_t ranks;
+    int64_t ranks, tensor_parallel;
     const char *hosts;
-    /* promised by the manual for later: refused */
-    bool info, chat;
+    bool info;
     struct opt_list task, min_score;
-    const char *data, *log_samples, *make_requests, *requests, *results, *words_command;
+    const char *data, *log_samples, *make_requests, *requests, *results, *words_command, *markdown;
+    struct opt_list compare; /* further models */
     int64_t shots, limit;
     bool shots_given, limit_given;
 };
@@ -80,5 +83,20 @@ int model_fits(const struct model *m, const struct shard_head *head, const char 
 int score_shards(struct model *m, char **paths, int count, struct comm *comm);
 int score_rolling(struct token_stream *s, const struct model *m, struct validate_result *out);
 int generate(struct model *m);
+
+/*
+ * Answers requests: results in their order. Collective over comm, whose ranks share the requests by length and
+ * all get all results; the same bits whatever their number, the threads and the batch. Requests
+ * with shared beginnings are computed as a tree (engine_score.c); generation is batched (engine_generate.c).
+ */
+int engine_run(struct model *m, const struct request *r, size_t n, struct comm *comm,
+               struct result *out);
+int engine_score(struct model *m, const struct request *r, const size_t *which, size_t n,
+                 struct result *out);
+int engine_generate(struct model *m, const struct request *r, const size_t *which, size_t n,
+                    struct result *out);
+
+/* --task, --make-requests, --requests, --results: m is NULL where no model is needed. 0 or -1. */
+int run_tasks(struct model *m, struct comm *comm);
 
 #endif

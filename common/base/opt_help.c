@@ -59,6 +59,24 @@ description(const struct opt *o)
     return str_take(&text);
 }
 
+/* Bytes of the next word; of a list of choices too long for a line, those that fit one. */
+static size_t
+next_word(const char *text)
+{
+    size_t length = strcspn(text, " "), fits = length;
+
+    while (utf8_count(text, fits) > COLUMNS - TEXT_COLUMN) {
+        size_t shorter = fits - 1;
+
+        while (shorter > 0 && text[shorter - 1] != '|')
+            shorter--;
+        if (shorter == 0)
+            return length;
+        fits = shorter;
+    }
+    return fits;
+}
+
 /* Words up to the last column, further lines indented to TEXT_COLUMN. */
 static void
 add_wrapped(struct str *out, size_t column, const char *text)
@@ -66,7 +84,7 @@ add_wrapped(struct str *out, size_t column, const char *text)
     bool first = true;
 
     while (*text) {
-        size_t length = strcspn(text, " "), columns = utf8_count(text, length);
+        size_t length = next_word(text), columns = utf8_count(text, length);
 
         if (!first && column + 1 + columns > COLUMNS) {
             str_addc(out, '\n');

@@ -234,23 +234,36 @@ open_checkpoint(struct model_source *m)
     return 0;
 }
 
+static int
+open_file(struct model_source *m, const char *path, const char *kind)
+{
+    m->path = mem_strdup(path);
+    if (kind && strcmp(kind, "llama2.c") == 0)
+        return llama2c_source_open(m);
+    return gguf_source_open(m);
+}
+
 int
-model_source_open(struct model_source *m, const char *path)
+model_source_open_as(struct model_source *m, const char *path, const char *kind)
 {
     *m = (struct model_source){0};
     char *config = file_join(path, "config.json");
     bool directory = !checkpoint_is(path) && file_exists(config);
     free(config);
+    int result = -1;
     if (file_exists(path) && !file_is_dir(path))
-        return err_set(STATUS_INPUT,
-                       "%s: not a directory: a model is a Hugging Face directory or "
-                       "a checkpoint",
-                       path);
-    m->path = directory ? mem_strdup(path) : checkpoint_find_newest(path);
-    if (m->path && (directory ? open_directory(m) : open_checkpoint(m)) == 0)
-        return 0;
-    model_source_close(m);
-    return -1;
+        result = open_file(m, path, kind);
+    else if ((m->path = directory ? mem_strdup(path) : checkpoint_find_newest(path)))
+        result = directory ? open_directory(m) : open_checkpoint(m);
+    if (result < 0)
+        model_source_close(m);
+    return result;
+}
+
+int
+model_source_open(struct model_source *m, const char *path)
+{
+    return model_source_open_as(m, path, NULL);
 }
 
 void
@@ -262,6 +275,8 @@ model_source_close(struct model_source *m)
         params_release(&m->params);
         config_release(&m->config);
     }
+    if (m->reader)
+        m->reader->close(m->state);
     for (size_t i = 0; i < m->files; i++)
         safetensors_close(&m->file[i]);
     free(m->file);
@@ -310,6 +325,8 @@ model_source_read(const struct model_source *m, int param, int64_t offset, int64
 {
     if (m->checkpoint)
         return checkpoint_read_range(m->checkpoint, CHECKPOINT_MASTER, param, offset, n, out);
+    if (m->reader)
+        return m->reader->read(m->state, param, offset, n, out);
     struct name_part part[NAME_PARTS];
     int parts = names_parts(&m->config, &m->params.param[param], part);
     int result = 0;

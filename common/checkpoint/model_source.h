@@ -7,14 +7,31 @@
 #include "checkpoint/safetensors.h"
 #include "model/config.h"
 #include "model/params.h"
+#include "tokenizer/tokenizer.h"
+
+struct model_source;
+
+/* A format other than those two: what reads it. */
+struct model_reader {
+    const char *kind; /* "gguf", "llama2.c" */
+    /* As model_source_read, from any thread. */
+    int (*read)(void *state, int param, int64_t offset, int64_t n, float *out);
+    struct tokenizer *(*tokenizer)(void *state); /* NULL with a record: none */
+    int (*files)(void *state, int (*take)(void *arg, const char *name, const char *data, size_t n),
+                 void *arg); /* as model_source_files */
+    void (*close)(void *state);
+};
 
 /*
  * A MODEL of the command line: a Hugging Face directory (model.safetensors, or
  * model.safetensors.index.json with its shards; F32, BF16, F16, F64), a checkpoint, or a directory of
- * several checkpoints (the newest complete one).
+ * several checkpoints (the newest complete one), a GGUF file; or a file of a format without a mark
+ * (llama2.c) whose name is said.
  */
 struct model_source {
-    char *path; /* of the directory that is read; tokenizer_load(path) works when it has one */
+    char *path; /* of the directory or file that is read */
+    const struct model_reader *reader; /* NULL: a Hugging Face directory or a checkpoint */
+    void *state;                       /* the reader's */
     struct config config;
     struct params params;
     struct checkpoint *checkpoint; /* NULL: a Hugging Face directory */
@@ -29,6 +46,25 @@ struct model_source {
  */
 int model_source_open(struct model_source *m, const char *path);
 void model_source_close(struct model_source *m); /* also of {0} */
+
+/* The same for a path said to be of a kind: "hf", "checkpoint", "gguf", "llama2.c"; NULL: as it looks. */
+int model_source_open_as(struct model_source *m, const char *path, const char *kind);
+
+/* Fill a model_source whose path is set: config, params, reader, state, dtype. 0 or -1. */
+int gguf_source_open(struct model_source *m);
+int llama2c_source_open(struct model_source *m);
+
+/* Its tokenizer; NULL with a record: it has none that can be read. */
+struct tokenizer *model_source_tokenizer(const struct model_source *m);
+
+/*
+ * Hands over the files that stand beside config.json and the weights in a Hugging Face directory of
+ * this model: the tokenizer's, generation_config.json, chat templates; made where the source has them
+ * in another form. take returns 0, or -1 to stop. 0 or -1.
+ */
+int model_source_files(const struct model_source *m,
+                       int (*take)(void *arg, const char *name, const char *data, size_t n),
+                       void *arg);
 
 /* Reads all weights into flat [params.elements], gaps zero; a checkpoint's checksums are verified. 0 or -1. */
 int model_source_load(const struct model_source *m, float *flat);

@@ -219,6 +219,42 @@ void kv_cache_free(struct kv_cache *c);
 int decoder_extend(struct decoder *d, struct kv_cache *c, const uint32_t *ids, int64_t n,
                    int64_t want, void *logits);
 
+/* Makes dst's first `length` tokens those of src (same decoder, length <= src's and dst's capacity). */
+void kv_cache_copy(struct kv_cache *dst, const struct kv_cache *src, int64_t length);
+
+/*
+ * Inference over trees of sequences. An item puts n ids at position `at` of its cache: they
+ * attend to the cache's tokens [0, at), as they stand when the item's turn comes, and to each other; what
+ * was at `at` and behind is replaced. Items are worked on in order within a cache, so that a tree of
+ * sequences with shared beginnings is a list of items in depth-first order on one cache: each shared
+ * part is computed once, siblings overwrite one another. All items of a call go through the matrix
+ * products together, in runs of the decoder's capacity (an item may be cut anywhere); caches
+ * are independent of each other. The bits of an item's results depend on the tokens of its path alone.
+ */
+struct walk_score {
+    int64_t token;    /* of the item: the target is what comes behind it */
+    uint32_t target;
+    double log_p;     /* out: log softmax at target, natural logarithm */
+    bool is_greedy;   /* out: no logit is greater, none of a lower id is equal */
+};
+
+struct walk_item {
+    struct kv_cache *cache;
+    int64_t at; /* <= the cache's length when its turn comes */
+    const uint32_t *ids;
+    int64_t n; /* >= 1 */
+    struct walk_score *score; /* [scores], tokens ascending (several targets a token are one row of logits) */
+    size_t scores;
+    float *logits; /* NULL, or [vocab_size]: of the last token */
+};
+
+/*
+ * Every cache's length is then the end of its last item. Collective over the tensor group, whose ranks
+ * give the same items and get the same results. The head is computed for scored tokens only, in
+ * pieces: no [tokens][vocabulary] array. 0 or -1 (no room, an id out of range).
+ */
+int decoder_walk(struct decoder *d, const struct walk_item *items, size_t count);
+
 /*
  * Exact FLOPs of one sequence: matrix products 2mnk, attention over the keys that a query
  * really meets, the sequence taken as one document.

@@ -13,7 +13,7 @@ LAYERS = [
     ["base"],
     ["json", "archive", "text", "kernels", "comm"],
     ["shard", "tokenizer", "model"],
-    ["optim", "checkpoint"],
+    ["optim", "checkpoint", "eval"],
     ["parallel"],
     ["cmd"],
 ]
