@@ -5,7 +5,7 @@ _llm_convert() {
     case $prev in
     --to) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c" -- "$cur"); return ;;
     --from) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c" -- "$cur"); return ;;
-    --dtype) mapfile -t COMPREPLY < <(compgen -W "fp32 bf16 fp16" -- "$cur"); return ;;
+    --dtype) mapfile -t COMPREPLY < <(compgen -W "fp32 bf16 fp16 q8_0" -- "$cur"); return ;;
     --tokenizer) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --log) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;

@@ -1,7 +1,7 @@
 # Made by completions/generate from llm-convert --dump-options.
 complete -c llm-convert -l to -x -a 'hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c' -d 'what OUTPUT becomes (so far: hf, checkpoint)'
-complete -c llm-convert -l from -x -a 'hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c' -d 'what INPUT is (so far: checkpoint)'
-complete -c llm-convert -l dtype -x -a 'fp32 bf16 fp16' -d 'type of the weights written'
+complete -c llm-convert -l from -x -a 'hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c' -d 'what INPUT is (so far: hf, checkpoint)'
+complete -c llm-convert -l dtype -x -a 'fp32 bf16 fp16 q8_0' -d 'type of the weights written'
 complete -c llm-convert -l max-shard-size -x -d 'most bytes of weights in a file'
 complete -c llm-convert -l verify -d 'compare both: tensors, and a probe\'s logits'
 complete -c llm-convert -l force -d 'write into a directory that is not empty'

@@ -16,18 +16,7 @@
 
 extern const struct opt_tool llm_convert;
 
-struct convert_options {
-    int to, from; /* enum kind, when given */
-    bool to_given, from_given;
-    int dtype; /* index into "fp32|bf16|fp16" */
-    bool dtype_given;
-    uint64_t max_shard_size;
-    bool max_shard_size_given;
-    bool verify, force, info, json;
-    const char *tokenizer, *eos;
-};
-extern struct convert_options options;
-
+/* The names of --to and --from, in this order. */
 enum kind {
     KIND_HF,
     KIND_CHECKPOINT,
@@ -39,10 +28,44 @@ enum kind {
     KIND_DS,
     KIND_LLAMA2_C
 };
+#define KINDS "hf|checkpoint|gguf|shard|megatron|llm.c|nanogpt|ds|llama2.c"
 
-/* Dies with a usage error on what does not go together or is not there yet. */
-void options_check(char **operands, int count);
-enum dtype options_dtype(void);
+/* The names of --dtype, in this order. */
+enum output_type { TYPE_FP32, TYPE_BF16, TYPE_FP16, TYPE_Q8_0 };
+#define OUTPUT_TYPES "fp32|bf16|fp16|q8_0"
+
+struct convert_options {
+    int to, from; /* enum kind, when given */
+    bool to_given, from_given;
+    int dtype; /* enum output_type, when given */
+    bool dtype_given;
+    uint64_t max_shard_size;
+    bool max_shard_size_given;
+    bool verify, force, info, json;
+    const char *tokenizer, *eos;
+};
+extern struct convert_options options;
+
+/* What the command line asks for. */
+struct route {
+    enum kind from, to;
+    char **input;
+    size_t inputs; /* >= 1 */
+    const char *output;
+};
+
+/* Fills r, or dies with a usage error on what does not go together or is not there yet. */
+void options_check(char **operands, int count, struct route *r);
+const char *output_type_name(int type); /* "bf16" */
+enum dtype options_dtype(void); /* of a Hugging Face directory's tensors */
+
+/* route.c: as options.from and .to say, or guessed; dies when neither says it. */
+void route_find(char **operands, int count, struct route *r);
+const char *kind_name(enum kind kind);
+bool kind_is_model(enum kind kind); /* else token data */
+
+/* models.c: any model of r->input into r->output, or with --verify the two compared. 0 or -1. */
+int models_convert(const struct route *r);
 
 /* A tensor of the output: which rows of which of ours, in which file. */
 struct hf_tensor {
@@ -89,10 +112,10 @@ int verify(const struct model_source *m, const char *output);
 int gguf_write(const struct model_source *m, const char *output);
 
 /*
- * Token data of other programs into a shard and back (data*.c): from or to is KIND_SHARD, the other
- * one of KIND_MEGATRON, KIND_LLM_C, KIND_NANOGPT, KIND_DS. 0 or -1.
+ * Token data of other programs into a shard and back (data*.c): r->from or r->to is KIND_SHARD, the
+ * other one of KIND_MEGATRON, KIND_LLM_C, KIND_NANOGPT, KIND_DS. 0 or -1.
  */
-int data_convert(enum kind from, enum kind to, const char *input, const char *output);
+int data_convert(const struct route *r);
 
 /*
  * A checkpoint into the directory of a run, cut into files of --max-shard-size; compares the two, as

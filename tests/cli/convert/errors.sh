@@ -13,14 +13,28 @@ refused() { # DESC STATUS REGEX ARGUMENTS
 
 refused 'no output' 2 'expected INPUT and OUTPUT' run
 refused 'a missing input' 1 'none: No such file or directory' none made
-for kind in gguf shard megatron llm.c nanogpt ds; do
+for kind in gguf; do
     refused "--to $kind" 2 "--to $kind is not supported in this version" --to $kind run made
 done
-for kind in hf gguf shard megatron llm.c nanogpt ds; do
-    refused "--from $kind" 2 "--from $kind is not supported in this version" --from $kind run made
+for kind in gguf llama2.c hf; do
+    refused "--from $kind" 2 "--from $kind is not supported in this version" --from $kind --to hf run made
 done
+for kind in megatron llm.c nanogpt ds; do
+    refused "--to $kind" 2 "--to $kind is not supported in this version" --from shard --to $kind run made
+    refused "--from $kind" 2 "--from $kind is not supported in this version" --from $kind --to shard run made
+    refused "$kind of a model" 2 "checkpoint does not become $kind" --to $kind run made
+done
+refused 'a shard of a model' 2 'checkpoint does not become shard' run made.shard
+refused 'a model of a shard' 2 'shard does not become hf' --to hf run.shard made
+refused 'a shard of a shard' 2 'shard does not become shard' run.shard made.shard
+refused 'to llama2.c' 2 '--to llama2.c: is read, not written' --to llama2.c run made
+mkdir some && echo '{}' >some/config.json
+refused 'an unsaid directory' 2 'some: looks like a Hugging Face directory: say --from hf' some made
+refused 'an unsaid file' 2 'config.json: say what it is with --from' config.json made
+refused 'an unsaid output' 2 'made: say what it becomes with --to' --from hf some made
 refused 'a kind that is none' 2 '' --to onnx run made
-refused 'a .gguf output' 2 'GGUF is not supported' run made.gguf
+refused 'a .gguf output' 2 '--to gguf is not supported' run made.gguf
+refused '--dtype q8_0 of hf' 2 '--dtype q8_0: is a type of gguf alone' --dtype q8_0 run made
 refused '--tokenizer' 2 '--tokenizer is for token formats' --tokenizer tok run made
 refused '--eos' 2 '--eos is for token formats' --eos x run made
 refused '--dtype of a checkpoint' 2 '--dtype: a checkpoint is in fp32' --to checkpoint --dtype bf16 run made
@@ -28,7 +42,6 @@ refused '--json alone' 2 '--json needs --info' --json run made
 refused 'no size' 2 '--max-shard-size' --max-shard-size 0 run made
 refused 'skip' 2 '--on-error skip' --on-error skip run made
 llm-convert -q run hf
-refused 'a Hugging Face directory' 2 'hf: --from hf is not supported' hf made
 refused 'a file in the way' 2 'config.json: is not empty' run config.json
 refused 'a file as directory' 1 'config.json' run config.json/out
 ok 'nothing was written' [ ! -e made ]

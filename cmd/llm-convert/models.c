@@ -1,0 +1,57 @@
+/* A model from one format into another, or compared with what is there. */
+#include "cmd/llm-convert/convert.h"
+
+#include <dirent.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/file.h"
+
+/* Is there a file, or a directory with something in it? */
+static bool
+is_in_use(const char *path)
+{
+    DIR *d = opendir(path);
+    struct dirent *e;
+    bool found = false;
+    if (!d)
+        return file_exists(path);
+    while (!found && (e = readdir(d)))
+        found = strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(d);
+    return found;
+}
+
+/* A checkpoint keeps its training state on the way into another; other models begin one. */
+static int
+write_model(const struct model_source *m, const struct route *r)
+{
+    switch (r->to) {
+    case KIND_CHECKPOINT: return rewrite(m, r->output);
+    default: return hf_write(m, r->output);
+    }
+}
+
+static int
+verify_model(const struct model_source *m, const struct route *r)
+{
+    return r->to == KIND_CHECKPOINT ? rewrite_verify(m, r->output) : verify(m, r->output);
+}
+
+int
+models_convert(const struct route *r)
+{
+    struct model_source m;
+    if (model_source_open_as(&m, r->input[0], kind_name(r->from)) < 0)
+        return -1;
+    bool used = is_in_use(r->output), compare_only = options.verify && !options.force && used;
+    int result = 0;
+    if (used && !compare_only && !options.force)
+        result = err_set(STATUS_USAGE, "%s: is not empty: --force writes into it", r->output);
+    else if (!compare_only)
+        result = write_model(&m, r);
+    if (result == 0 && options.verify)
+        result = verify_model(&m, r);
+    model_source_close(&m);
+    return result;
+}
