@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "model/decoder_impl.h"
+#include "model/walk.h"
 
 /*
  * Causal attention within a document's piece: a cell is one sequence's group of query
@@ -79,11 +79,14 @@ backward_group(void *arg, size_t cell, int worker)
 
 /* context from qkv (rotated), for every sequence and key/value head. */
 void
-attention_all_forward(struct decoder *d, const struct layer_state *s, const struct tokens *t)
+attention_all_forward(struct decoder *d, const struct layer_state *s, int layer,
+                      const struct tokens *t)
 {
     struct attention_job job = {.d = d, .s = s, .t = t};
 
-    if (d->ring)
+    if (walking(d))
+        walk_attention(d, s, layer);
+    else if (d->ring)
         ring_forward(d, s, t);
     else
         run_cells(d, t->sequences * d->kv_heads, 1, forward_group, &job);

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "model/decoder_impl.h"
+#include "model/walk.h"
 
 /* The decoder's memory, its weights, and the pass through all layers. Training and evaluation:
  * train.c. */
@@ -223,6 +223,7 @@ carve(struct decoder *d)
     d->memory.activations = d->arena.used - at;
     at = d->arena.used;
     carve_logits(d);
+    walk_carve(d);
     d->memory.logits = d->arena.used - at;
     at = d->arena.used;
     carve_scratch(d);
@@ -358,6 +359,8 @@ prepare(const struct config *c, const struct params *p, const struct decoder_opt
     prepare_sizes(d);
     prepare_pieces(d);
     d->moe = moe_new(d);
+    if (!o->training)
+        d->walk = mem_zalloc(sizeof *d->walk);
     if (o->arrange && !o->training && o->kernels->ops[o->precision].gemm_arrange)
         d->arranged = mem_zarray((size_t)p->count, sizeof *d->arranged);
     d->written = mem_zarray((size_t)p->count, sizeof *d->written);
@@ -475,6 +478,7 @@ decoder_free(struct decoder *d)
     free(d->written);
     free(d->ring);
     moe_free(d->moe);
+    free(d->walk);
     release_pieces(d);
     free((void *)(uintptr_t)d->options.slots);
     free(d);

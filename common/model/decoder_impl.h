@@ -105,6 +105,7 @@ struct decoder {
 
     /* tables */
     void *cos_sin;                       /* wide [seq_length][rotary_dim] */
+    struct walk *walk;                   /* inference (walk.h); NULL: training */
     int32_t *positions, *first;          /* [T] */
     struct ring *ring;                   /* NULL: no context ranks */
     struct place *places, *places_other; /* [T] */
@@ -333,11 +334,12 @@ void join_losses(struct decoder *d, const int32_t *targets, int64_t rows, double
  * sequence parallelism, those of keys and values that several ranks hold. */
 void tensor_sum_gradients(struct decoder *d, int begin, int end);
 
-/* rotary.c: table [positions][rotary_dim]; both directions in place on the queries and keys of qkv.
+/*
+ * rotary.c: table [positions][rotary_dim]; both directions in place on the queries and keys of qkv,
+ * at the positions of the tokens in hand.
  */
 void rotary_table(const struct config *c, const struct ops *ops, int64_t positions, void *cos_sin);
-void rotary_apply(const struct decoder *d, void *qkv, const void *cos_sin, bool inverse,
-                  int64_t tokens);
+void rotary_apply(const struct decoder *d, void *qkv, bool inverse, int64_t tokens);
 
 /* qk_norm.c: queries and keys of s->qkv in place; their gradients in d_qkv. Nothing without it. */
 void qk_norm_carve(struct decoder *d);
@@ -351,7 +353,8 @@ void qk_norm_backward(const struct decoder *d, const struct layer_state *s, int 
 struct attention attention_group(const struct decoder *d, const struct layer_state *s,
                                  const struct tokens *t, int64_t sequence, int64_t head,
                                  int worker);
-void attention_all_forward(struct decoder *d, const struct layer_state *s, const struct tokens *t);
+void attention_all_forward(struct decoder *d, const struct layer_state *s, int layer,
+                           const struct tokens *t);
 void attention_all_backward(struct decoder *d, const struct layer_state *s, const struct tokens *t,
                             const void *d_context, void *d_qkv);
 

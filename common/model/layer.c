@@ -57,8 +57,8 @@ attention_forward(struct decoder *d, const struct layer_state *s, int i,
 
     linear_forward(d, s->qkv, d->h, p->qkv, p->qkv_bias, t->count);
     qk_norm_forward(d, s, i, t->count);
-    rotary_apply(d, s->qkv, d->cos_sin, false, t->count);
-    attention_all_forward(d, s, t);
+    rotary_apply(d, s->qkv, false, t->count);
+    attention_all_forward(d, s, i, t);
     linear_forward_sum(d, d->delta, s->context, p->output, p->output_bias, t);
 }
 
@@ -187,7 +187,7 @@ attention_backward(struct decoder *d, const struct layer_state *s, int i, const 
         linear_backward(d, d->d_narrow, dy, s->context, p->output, p->output_bias, n);
     }
     attention_all_backward(d, s, t, d->d_narrow, d_qkv);
-    rotary_apply(d, d_qkv, d->cos_sin, true, n);
+    rotary_apply(d, d_qkv, true, n);
     qk_norm_backward(d, s, i, d_qkv, n);
     if (w) {
         linear_backward_input(d, d->d_h, d_qkv, p->qkv, n);

@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "model/decoder_impl.h"
+#include "model/walk.h"
 
 /*
  * Rotary positions (Su et al., 2021). Frequencies and angles are computed in
@@ -94,9 +94,9 @@ rotate_rows(void *arg, size_t cell, int worker)
 
 /* Rotation is orthogonal: backward is the inverse rotation of the gradient. */
 void
-rotary_apply(const struct decoder *d, void *qkv, const void *cos_sin, bool inverse, int64_t tokens)
+rotary_apply(const struct decoder *d, void *qkv, bool inverse, int64_t tokens)
 {
-    struct rotary_job job = {d, qkv, cos_sin, inverse, tokens};
+    struct rotary_job job = {d, qkv, walking(d) ? d->walk->cos_sin : d->cos_sin, inverse, tokens};
 
     if (d->config->position == POSITION_ROTARY)
         run_cells(d, tokens, ROW_CELL, rotate_rows, &job);
