@@ -111,10 +111,7 @@ int verify(const struct model_source *m, const char *output);
 /* Any model as a GGUF file, with its tokenizer and metadata (gguf_write.c). 0 or -1. */
 int gguf_write(const struct model_source *m, const char *output);
 
-/*
- * Token data of other programs into a shard and back (data*.c): r->from or r->to is KIND_SHARD, the
- * other one of KIND_MEGATRON, KIND_LLM_C, KIND_NANOGPT, KIND_DS. 0 or -1.
- */
+/* data.c: token data of another program into a shard, or back. 0 or -1. */
 int data_convert(const struct route *r);
 
 /*

@@ -25,6 +25,8 @@ run(const struct route *r)
 {
     if (options.info)
         return info(r->input[0]);
+    if (!kind_is_model(r->to))
+        return data_convert(r);
     return models_convert(r);
 }
 

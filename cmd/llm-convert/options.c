@@ -55,12 +55,12 @@ static const struct opt table[] = {
      .name = "tokenizer",
      .placeholder = "FILE|DIR",
      .target = O tokenizer,
-     .help = "for token formats (not supported yet)"},
+     .help = "the tokenizer that token data was made with"},
     {.type = OPT_STRING,
      .name = "eos",
      .placeholder = "TOKEN|ID|none",
      .target = O eos,
-     .help = "for token formats (not supported yet)"},
+     .help = "the token that ends a document in it"},
 
     {.type = OPT_GROUP, .help = "Description"},
     {.type = OPT_FLAG,
@@ -113,8 +113,6 @@ refuse_unsupported(const struct route *r)
         {r->from == KIND_GGUF, "from", r->from},
         {r->from == KIND_LLAMA2_C, "from", r->from},
         {r->to == KIND_GGUF, "to", r->to},
-        {!kind_is_model(r->from) && r->from != KIND_SHARD, "from", r->from},
-        {!kind_is_model(r->to) && r->to != KIND_SHARD, "to", r->to},
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i].asked)
@@ -136,13 +134,22 @@ check_model_options(const struct route *r)
 }
 
 static void
-check_data_options(void)
+check_data_options(const struct route *r)
 {
     const char *option = options.dtype_given            ? "--dtype"
                          : options.max_shard_size_given ? "--max-shard-size"
+                         : options.verify               ? "--verify"
                                                         : NULL;
     if (option)
         die(STATUS_USAGE, "%s is for models", option);
+    if (r->to == KIND_SHARD && !options.tokenizer)
+        die(STATUS_USAGE, "a shard knows its tokenizer: give --tokenizer");
+    if (r->to == KIND_SHARD && !options.eos)
+        die(STATUS_USAGE, "what ends a document is not in the data: give --eos (or none)");
+    if (r->to != KIND_SHARD && options.eos)
+        die(STATUS_USAGE, "--eos is for data that becomes a shard");
+    if (r->to != KIND_SHARD && r->to != KIND_DS && options.tokenizer)
+        die(STATUS_USAGE, "--tokenizer is for data that becomes a shard, and named in --to ds");
 }
 
 void
@@ -166,5 +173,5 @@ options_check(char **operands, int count, struct route *r)
     if (kind_is_model(r->to))
         check_model_options(r);
     else
-        check_data_options();
+        check_data_options(r);
 }

@@ -14,14 +14,10 @@ refused() { # DESC STATUS REGEX ARGUMENTS
 refused 'no output' 2 'expected INPUT and OUTPUT' run
 refused 'a missing input' 1 'none: No such file or directory' none made
 for kind in gguf; do
-    refused "--to $kind" 2 "--to $kind is not supported in this version" --to $kind run made
 done
 for kind in gguf llama2.c hf; do
-    refused "--from $kind" 2 "--from $kind is not supported in this version" --from $kind --to hf run made
 done
 for kind in megatron llm.c nanogpt ds; do
-    refused "--to $kind" 2 "--to $kind is not supported in this version" --from shard --to $kind run made
-    refused "--from $kind" 2 "--from $kind is not supported in this version" --from $kind --to shard run made
     refused "$kind of a model" 2 "checkpoint does not become $kind" --to $kind run made
 done
 refused 'a shard of a model' 2 'checkpoint does not become shard' run made.shard
