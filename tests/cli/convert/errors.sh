@@ -16,8 +16,10 @@ refused 'a missing input' 1 'none: No such file or directory' none made
 for kind in gguf; do
 done
 for kind in gguf llama2.c hf; do
+    refused "--from $kind" 2 "--from $kind is not supported in this version" --from $kind --to hf run made
 done
 for kind in megatron llm.c nanogpt ds; do
+    refused "--from $kind" 2 'a shard knows its tokenizer' --from $kind --to shard run made
     refused "$kind of a model" 2 "checkpoint does not become $kind" --to $kind run made
 done
 refused 'a shard of a model' 2 'checkpoint does not become shard' run made.shard
