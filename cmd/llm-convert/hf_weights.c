@@ -105,8 +105,14 @@ put_part(struct writer *w, const struct hf_tensor *t, const struct manifest_slic
     if (enter(w, t->file) < 0)
         return -1;
     const float *data = values + (from - s->offset);
-    return t->part.transposed ? put_transposed(w, t, from - begin, data, to - from)
-                              : put(w, t, from - begin, data, to - from);
+    if (t->part.transposed)
+        return put_transposed(w, t, from - begin, data, to - from);
+    for (int64_t run, at; from < to; from += run, data += run) {
+        run = names_run(&t->part, from - begin, to - from, &at);
+        if (put(w, t, at, data, run) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int

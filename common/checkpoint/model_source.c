@@ -317,7 +317,12 @@ read_part(const struct model_source *m, const struct name_part *part, int64_t fi
         return err_set(STATUS_INPUT, "%s: tensor %s is missing", m->path, part->name);
     if (part->transposed)
         return read_transposed(&where, part, first, n, out);
-    return safetensors_read_float(where.file, where.tensor, (uint64_t)first, (size_t)n, out);
+    for (int64_t run, at; n > 0; first += run, out += run, n -= run) {
+        run = names_run(part, first, n, &at);
+        if (safetensors_read_float(where.file, where.tensor, (uint64_t)at, (size_t)run, out) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int

@@ -8,6 +8,7 @@
 /* Which rows of our tensor a tensor of theirs holds. */
 enum rows {
     ROWS_ALL,
+    ROWS_HEADS, /* all, head by head (struct name_part) */
     ROWS_QUERY,
     ROWS_KEY,
     ROWS_VALUE,
@@ -108,19 +109,46 @@ static const struct name_row gpt2[] = {
     {NULL, NULL, ROWS_ALL, false},
 };
 
+static const struct name_row neox[] = {
+    {"embedding.weight", "gpt_neox.embed_in.weight", ROWS_ALL, false},
+    {"layers.*.attention_norm.weight", "gpt_neox.layers.*.input_layernorm.weight", ROWS_ALL, false},
+    {"layers.*.attention_norm.bias", "gpt_neox.layers.*.input_layernorm.bias", ROWS_ALL, false},
+    {"layers.*.attention.qkv.weight", "gpt_neox.layers.*.attention.query_key_value.weight",
+     ROWS_HEADS, false},
+    {"layers.*.attention.qkv.bias", "gpt_neox.layers.*.attention.query_key_value.bias", ROWS_HEADS,
+     false},
+    {"layers.*.attention.output.weight", "gpt_neox.layers.*.attention.dense.weight", ROWS_ALL,
+     false},
+    {"layers.*.attention.output.bias", "gpt_neox.layers.*.attention.dense.bias", ROWS_ALL, false},
+    {"layers.*.mlp_norm.weight", "gpt_neox.layers.*.post_attention_layernorm.weight", ROWS_ALL,
+     false},
+    {"layers.*.mlp_norm.bias", "gpt_neox.layers.*.post_attention_layernorm.bias", ROWS_ALL, false},
+    {"layers.*.mlp.up.weight", "gpt_neox.layers.*.mlp.dense_h_to_4h.weight", ROWS_ALL, false},
+    {"layers.*.mlp.up.bias", "gpt_neox.layers.*.mlp.dense_h_to_4h.bias", ROWS_ALL, false},
+    {"layers.*.mlp.down.weight", "gpt_neox.layers.*.mlp.dense_4h_to_h.weight", ROWS_ALL, false},
+    {"layers.*.mlp.down.bias", "gpt_neox.layers.*.mlp.dense_4h_to_h.bias", ROWS_ALL, false},
+    {"final_norm.weight", "gpt_neox.final_layer_norm.weight", ROWS_ALL, false},
+    {"final_norm.bias", "gpt_neox.final_layer_norm.bias", ROWS_ALL, false},
+    {"head.weight", "embed_out.weight", ROWS_ALL, false},
+    {NULL, NULL, ROWS_ALL, false},
+};
+
 /* Buffers that a state dictionary carried once. */
 static const char *const llama_buffers[] = {"*.rotary_emb.inv_freq", NULL};
 static const char *const gpt2_buffers[] = {"*.attn.bias", "*.attn.masked_bias", NULL};
+static const char *const neox_buffers[] = {"*.attention.bias", "*.attention.masked_bias",
+                                           "*.rotary_emb.inv_freq", NULL};
 
 static const struct {
     const struct name_row *rows, *more; /* more: NULL, or a second table */
     const char *const *buffers;
-    const char *optional_prefix;
+    const char *optional_prefix, *head;
 } families[FAMILIES] = {
-    [FAMILY_LLAMA] = {llama, NULL, llama_buffers, ""},
-    [FAMILY_GPT2] = {gpt2, NULL, gpt2_buffers, "transformer."},
-    [FAMILY_MIXTRAL] = {llama, mixtral, llama_buffers, ""},
-    [FAMILY_QWEN] = {llama, qwen, llama_buffers, ""},
+    [FAMILY_LLAMA] = {llama, NULL, llama_buffers, "", "lm_head.weight"},
+    [FAMILY_GPT2] = {gpt2, NULL, gpt2_buffers, "transformer.", "lm_head.weight"},
+    [FAMILY_MIXTRAL] = {llama, mixtral, llama_buffers, "", "lm_head.weight"},
+    [FAMILY_QWEN] = {llama, qwen, llama_buffers, "", "lm_head.weight"},
+    [FAMILY_NEOX] = {neox, NULL, neox_buffers, "gpt_neox.", "embed_out.weight"},
 };
 
 /* Writes the pattern with the layer's and the expert's number for its stars. */
@@ -164,6 +192,7 @@ set_rows(struct name_part *part, const struct config *c, const struct param *p, 
         int64_t first, rows;
     } range[] = {
         [ROWS_ALL] = {0, part->vector ? p->size : p->rows},
+        [ROWS_HEADS] = {0, part->vector ? p->size : p->rows},
         [ROWS_QUERY] = {0, query},
         [ROWS_KEY] = {query, key},
         [ROWS_VALUE] = {query + key, key},
@@ -190,6 +219,7 @@ add_parts(const struct name_row *rows, const struct config *c, const struct para
         part->vector = p->kind == PARAM_NORM || p->kind == PARAM_BIAS;
         part->columns = part->vector ? 1 : p->columns;
         put_name(part->name, sizeof part->name, r->theirs, p);
+        part->heads = r->rows == ROWS_HEADS ? c->num_attention_heads : 0;
         set_rows(part, c, p, r->rows);
     }
     return n;
@@ -203,10 +233,24 @@ names_parts(const struct config *c, const struct param *p, struct name_part out[
     return add_parts(families[c->family].more, c, p, n, out);
 }
 
+int64_t
+names_run(const struct name_part *part, int64_t first, int64_t n, int64_t *theirs)
+{
+    *theirs = first;
+    if (part->heads == 0)
+        return n;
+    int64_t block = part->rows / (3 * part->heads) * part->columns; /* of one head's queries, say */
+    int64_t at = first / block, in = first % block;
+    int64_t kind = at / part->heads, head = at % part->heads;
+
+    *theirs = (head * 3 + kind) * block + in;
+    return n < block - in ? n : block - in;
+}
+
 bool
 names_ignored(const struct config *c, const char *name)
 {
-    if (c->tie_word_embeddings && strcmp(name, "lm_head.weight") == 0)
+    if (c->tie_word_embeddings && strcmp(name, families[c->family].head) == 0)
         return true;
     for (const char *const *b = families[c->family].buffers; *b; b++)
         if (glob_match(*b, name))

@@ -20,6 +20,7 @@ static const struct {
     {"llama", "LlamaForCausalLM", FAMILY_LLAMA, config_read_llama},
     {"mistral", "MistralForCausalLM", FAMILY_LLAMA, config_read_llama},
     {"gpt2", "GPT2LMHeadModel", FAMILY_GPT2, config_read_gpt2},
+    {"gpt_neox", "GPTNeoXForCausalLM", FAMILY_NEOX, config_read_neox},
     {"mixtral", "MixtralForCausalLM", FAMILY_MIXTRAL, config_read_llama},
     {"qwen2", "Qwen2ForCausalLM", FAMILY_QWEN, config_read_llama},
     {"qwen2_moe", "Qwen2MoeForCausalLM", FAMILY_QWEN, config_read_llama},
@@ -28,7 +29,7 @@ static const struct {
 };
 enum { MODELS = sizeof models / sizeof models[0] };
 static const char known_types[] =
-    "llama, mistral, gpt2, mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe";
+    "llama, mistral, gpt2, gpt_neox, mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe";
 
 /* Features whose presence, with a value other than the neutral one, changes the model. */
 static const char *const features[] = {
@@ -235,8 +236,10 @@ config_parse(struct config *c, const char *name, const char *json, size_t n)
 
     int result = read_document(c, &doc);
     json_doc_release(&doc);
-    if (result < 0)
+    if (result < 0) {
+        config_release(c);
         return -1;
+    }
     c->json = mem_strndup(json, n);
     return 0;
 }
@@ -286,7 +289,30 @@ void
 config_release(struct config *c)
 {
     free(c->json);
+    free(c->rope_divisors);
     c->json = NULL;
+    c->rope_divisors = NULL;
+}
+
+int
+config_check_length(const struct config *c, int64_t length)
+{
+    if (c->position == POSITION_LEARNED && length > c->max_position_embeddings)
+        return err_set(STATUS_INPUT,
+                       "%lld tokens are beyond the model's max_position_embeddings (%lld)",
+                       (long long)length, (long long)c->max_position_embeddings);
+    if (c->rope_scaling == ROPE_DYNAMIC && length > c->max_position_embeddings)
+        return err_set(STATUS_INPUT,
+                       "%lld tokens: beyond max_position_embeddings (%lld) the frequencies of "
+                       "rope_type dynamic depend on the text's length so far, which is not supported",
+                       (long long)length, (long long)c->max_position_embeddings);
+    if (c->rope_scaling == ROPE_LONGROPE && length > c->rope_original_max_position)
+        return err_set(STATUS_INPUT,
+                       "%lld tokens: beyond original_max_position_embeddings (%lld) the frequencies "
+                       "of rope_type longrope depend on the text's length so far, which is not "
+                       "supported",
+                       (long long)length, (long long)c->rope_original_max_position);
+    return 0;
 }
 
 /* Appends "key A instead of B" when the two differ. */
@@ -323,6 +349,7 @@ config_same_shape(const struct config *a, const struct config *b, struct str *wh
     all &= same(why, "mlp_bias", a->mlp_bias, b->mlp_bias);
     all &= same(why, "norm_bias", a->norm_bias, b->norm_bias);
     all &= same(why, "qk_norm", a->qk_norm, b->qk_norm);
+    all &= same(why, "use_parallel_residual", a->parallel_residual, b->parallel_residual);
     all &= same(why, "num_experts", a->num_experts, b->num_experts);
     all &= same(why, "moe_intermediate_size", a->moe_intermediate_size, b->moe_intermediate_size);
     all &= same(why, "shared_expert_intermediate_size", a->shared_intermediate_size,

@@ -15,11 +15,19 @@
  * keys have the defaults of transformers 5. Dropout is not done (its keys are for training
  * there); of a list of eos_token_id the first counts.
  */
-enum family { FAMILY_LLAMA, FAMILY_GPT2, FAMILY_MIXTRAL, FAMILY_QWEN, FAMILIES };
+enum family { FAMILY_LLAMA, FAMILY_GPT2, FAMILY_MIXTRAL, FAMILY_QWEN, FAMILY_NEOX, FAMILIES };
 enum norm { NORM_RMS, NORM_LAYER };
 enum position { POSITION_ROTARY, POSITION_LEARNED };
 enum mlp { MLP_SWIGLU, MLP_GELU };
-enum rope_scaling { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3 };
+enum rope_scaling {
+    ROPE_DEFAULT,
+    ROPE_LINEAR,
+    ROPE_LLAMA3,
+    ROPE_DYNAMIC,
+    ROPE_YARN,
+    ROPE_LONGROPE,
+    ROPE_PROPORTIONAL
+};
 
 /* Bounds that keep every product of sizes within 63 bits. */
 enum {
@@ -35,7 +43,7 @@ enum {
 
 struct config {
     enum family family;
-    char model_type[32]; /* "llama", "mistral", "gpt2", "mixtral", "qwen2", "qwen3_moe", ... */
+    char model_type[32]; /* "llama", "mistral", "gpt2", "gpt_neox", "mixtral", "qwen2", ... */
     int64_t vocab_size, hidden_size, intermediate_size, num_hidden_layers;
     int64_t num_attention_heads, num_key_value_heads, head_dim, max_position_embeddings;
     enum norm norm;
@@ -43,13 +51,19 @@ struct config {
     enum position position;
     double rope_theta;
     int64_t rotary_dim; /* <= head_dim, even */
+    double rope_partial; /* partial_rotary_factor: of head_dim; 1 but in GPT-NeoX and proportional scaling */
     enum rope_scaling rope_scaling;
     double rope_factor, rope_low_freq_factor, rope_high_freq_factor;
+    double rope_beta_fast, rope_beta_slow; /* yarn */
+    bool rope_truncate;
+    double rope_attention_factor;       /* of cosines and sines; 0 is 1 */
+    double *rope_divisors;              /* longrope, owned: [2][rotary_dim / 2], short, then long */
     int64_t rope_original_max_position;
     enum mlp mlp;
     enum gelu gelu;
     bool attention_bias, output_bias, mlp_bias, norm_bias, tie_word_embeddings;
     bool qk_norm;           /* an RMS norm of each query and key head, before rotary */
+    bool parallel_residual; /* the MLP reads the stream that enters the layer, not attention's sum */
     int64_t sliding_window; /* 0: none */
     /*
      * Layers of experts (config_sparse says which) have, instead of the MLP of
@@ -76,6 +90,14 @@ struct config {
 int config_load(struct config *c, const char *path);
 int config_parse(struct config *c, const char *name, const char *json, size_t n);
 void config_release(struct config *c);
+
+/*
+ * Can the model be computed at positions [0, length)? Not beyond learned ones; nor, as inference here
+ * does not turn keys again, where the frequencies depend on how long the text has become: with
+ * dynamic scaling beyond max_position_embeddings, with longrope beyond
+ * original_max_position_embeddings. 0, or -1 (STATUS_INPUT says which).
+ */
+int config_check_length(const struct config *c, int64_t length);
 
 /* Does layer i have experts? How many such layers there are. */
 bool config_sparse(const struct config *c, int64_t i);

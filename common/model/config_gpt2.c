@@ -18,13 +18,13 @@ read_either(const struct json_doc *doc, const json_t *root, const char *key, con
     return config_read_size(doc, root, key, max, out);
 }
 
-static int
-read_activation(struct config *c, const struct json_doc *doc, const json_t *root)
+int
+config_read_gelu(struct config *c, const struct json_doc *doc, const json_t *root, const char *key,
+                 const char *act)
 {
-    const char *act = "gelu_new";
     static const char *const tanh_names[] = {"gelu_new", "gelu_pytorch_tanh", "gelu_fast"};
 
-    if (json_get_string(doc, root, "activation_function", JSON_MAY, &act) < 0)
+    if (json_get_string(doc, root, key, JSON_MAY, &act) < 0)
         return -1;
     if (strcmp(act, "gelu") == 0) {
         c->gelu = GELU_ERF;
@@ -35,7 +35,7 @@ read_activation(struct config *c, const struct json_doc *doc, const json_t *root
         if (strcmp(act, tanh_names[i]) == 0)
             return 0;
     return json_fail(
-        doc, root, "activation_function",
+        doc, root, key,
         "\"%s\" is not supported (known: gelu_new, gelu_pytorch_tanh, gelu_fast, gelu)", act);
 }
 
@@ -85,7 +85,7 @@ config_read_gpt2(struct config *c, const struct json_doc *doc, const json_t *roo
         config_read_token_id(doc, root, "pad_token_id", c->vocab_size, &c->pad_token_id) < 0 ||
         json_get_bool(doc, root, "tie_word_embeddings", JSON_MAY, &c->tie_word_embeddings) < 0)
         return -1;
-    if (read_activation(c, doc, root) < 0 || require(doc, root, "scale_attn_weights", true) < 0 ||
+    if (config_read_gelu(c, doc, root, "activation_function", "gelu_new") < 0 || require(doc, root, "scale_attn_weights", true) < 0 ||
         require(doc, root, "scale_attn_by_inverse_layer_idx", false) < 0 ||
         require(doc, root, "add_cross_attention", false) < 0)
         return -1;

@@ -6,7 +6,7 @@
 /*
  * Llama 1 to 3, and what was made like it: Mistral and Mixtral, Qwen 2 and 3. RMS norm, rotary
  * positions over the whole head, SwiGLU, grouped-query attention, biases where the file asks for
- * them. Rotary scaling: none, linear (Chen et al., 2023) and that of Llama 3.1.
+ * them. pretraining_tp only says how products were cut once.
  */
 
 /* What a missing key stands for; 0 key/value heads: as many as heads; 0 head_dim: hidden / heads. */
@@ -36,109 +36,85 @@ defaults_of(const struct config *c)
     return f;
 }
 
-static int
-read_rope_type(struct config *c, const struct json_doc *doc, const json_t *rope)
+/* Does layer i of a Qwen model that uses its window have it, where layer_types does not say? */
+static bool
+has_window(const struct config *c, int64_t i, int64_t max_window_layers)
 {
-    const char *type = NULL;
+    if (strcmp(c->model_type, "qwen3_moe") == 0)
+        return true;
+    if (strcmp(c->model_type, "qwen2_moe") == 0)
+        return i % 2 == 0 && i < max_window_layers;
+    return i >= max_window_layers;
+}
 
-    if (json_get_string(doc, rope, "rope_type", JSON_MAY, &type) < 0)
+/* How many layers have a window by layer_types; -1: it says something impossible. */
+static int64_t
+count_types(const struct config *c, const struct json_doc *doc, const json_t *root,
+            const json_t *list)
+{
+    int64_t n = 0;
+
+    if ((int64_t)json_array_size(list) != c->num_hidden_layers)
+        return json_fail(doc, root, "layer_types", "%zu layers instead of num_hidden_layers (%lld)",
+                         json_array_size(list), (long long)c->num_hidden_layers);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *type;
+
+        if (json_at_string(doc, list, i, &type) < 0)
+            return -1;
+        bool sliding = strcmp(type, "sliding_attention") == 0;
+        if (!sliding && strcmp(type, "full_attention") != 0)
+            return json_fail_at(doc, list, i, "\"%s\" is not supported", type);
+        n += sliding;
+    }
+    return n;
+}
+
+/* All layers of a Qwen model have the window or none has. */
+static int
+read_qwen_window(struct config *c, const struct json_doc *doc, const json_t *root)
+{
+    bool wanted = false;
+    int64_t window = 4096, layers = 28, n = 0;
+    const json_t *list = NULL;
+    const json_t *said = json_object_get(root, "sliding_window");
+
+    if (json_get_bool(doc, root, "use_sliding_window", JSON_MAY, &wanted) < 0 ||
+        config_read_size(doc, root, "sliding_window", CONFIG_MAX_POSITIONS, &window) < 0 ||
+        json_get_int(doc, root, "max_window_layers", JSON_MAY, 0, INT32_MAX, &layers) < 0 ||
+        json_get_array(doc, root, "layer_types", JSON_MAY, &list) < 0)
         return -1;
-    if (!type && json_get_string(doc, rope, "type", JSON_MAY, &type) < 0)
+    wanted = wanted && !(said && json_is_null(said));
+    for (int64_t i = 0; wanted && i < c->num_hidden_layers; i++)
+        n += has_window(c, i, layers);
+    if (list && (n = count_types(c, doc, root, list)) < 0)
         return -1;
-    if (!type || strcmp(type, "default") == 0)
-        c->rope_scaling = ROPE_DEFAULT;
-    else if (strcmp(type, "linear") == 0)
-        c->rope_scaling = ROPE_LINEAR;
-    else if (strcmp(type, "llama3") == 0)
-        c->rope_scaling = ROPE_LLAMA3;
-    else
-        return json_fail(doc, rope, "rope_type",
-                         "\"%s\" is not supported (known: default, linear, llama3)", type);
+    const char *key = list ? "layer_types" : "max_window_layers";
+    if (n > 0 && !wanted)
+        return json_fail(doc, root, key, "layers with a sliding window, but no use_sliding_window "
+                                         "with a sliding_window");
+    if (n > 0 && n < c->num_hidden_layers)
+        return json_fail(doc, root, key, "%lld of %lld layers with a sliding window are not "
+                                         "supported (only all or none)",
+                         (long long)n, (long long)c->num_hidden_layers);
+    c->sliding_window = n > 0 ? window : 0;
     return 0;
-}
-
-static int
-need(const struct json_doc *doc, const json_t *rope, const char *key, double *out)
-{
-    if (!config_has(rope, key))
-        return json_fail(doc, rope, key, "missing");
-    return config_read_positive(doc, rope, key, out);
-}
-
-/* Llama 3.1: long waves are stretched, short ones kept, those between blended. */
-static int
-read_llama3(struct config *c, const struct json_doc *doc, const json_t *rope)
-{
-    if (need(doc, rope, "factor", &c->rope_factor) < 0 ||
-        need(doc, rope, "low_freq_factor", &c->rope_low_freq_factor) < 0 ||
-        need(doc, rope, "high_freq_factor", &c->rope_high_freq_factor) < 0)
-        return -1;
-    c->rope_original_max_position = c->max_position_embeddings;
-    if (config_read_size(doc, rope, "original_max_position_embeddings", CONFIG_MAX_POSITIONS,
-                         &c->rope_original_max_position) < 0)
-        return -1;
-    if (c->rope_low_freq_factor >= c->rope_high_freq_factor)
-        return json_fail(doc, rope, "high_freq_factor", "%g is not above low_freq_factor (%g)",
-                         c->rope_high_freq_factor, c->rope_low_freq_factor);
-    return 0;
-}
-
-/*
- * transformers 5 writes rope_parameters, which holds rope_theta; before, rope_theta stood
- * at the top and rope_scaling, when not null, beside it. Where both stand, the old one counts
- * there.
- */
-static int
-read_rope(struct config *c, const struct json_doc *doc, const json_t *root)
-{
-    const json_t *rope = NULL, *scaling = NULL;
-    double partial = 1;
-
-    if (config_read_positive(doc, root, "rope_theta", &c->rope_theta) < 0 ||
-        json_get_object(doc, root, "rope_parameters", JSON_MAY, &rope) < 0 ||
-        json_get_object(doc, root, "rope_scaling", JSON_MAY, &scaling) < 0)
-        return -1;
-    if (scaling && json_object_size(scaling) > 0)
-        rope = scaling;
-    if (json_get_real(doc, root, "partial_rotary_factor", JSON_MAY, &partial) < 0)
-        return -1;
-    if (partial != 1)
-        return json_fail(doc, root, "partial_rotary_factor", "%g is not supported (only 1)",
-                         partial);
-    if (!rope)
-        return 0;
-
-    if (json_get_real(doc, rope, "partial_rotary_factor", JSON_MAY, &partial) < 0)
-        return -1;
-    if (partial != 1)
-        return json_fail(doc, rope, "partial_rotary_factor", "%g is not supported (only 1)",
-                         partial);
-    if (config_has(rope, "full_attention") || config_has(rope, "sliding_attention"))
-        return json_fail(doc, rope, NULL, "parameters per layer type are not supported");
-    if (config_read_positive(doc, rope, "rope_theta", &c->rope_theta) < 0 ||
-        read_rope_type(c, doc, rope) < 0)
-        return -1;
-    if (c->rope_scaling == ROPE_LINEAR)
-        return need(doc, rope, "factor", &c->rope_factor);
-    return c->rope_scaling == ROPE_LLAMA3 ? read_llama3(c, doc, rope) : 0;
 }
 
 /* Llama has no window, whatever the file says; null is none; Mistral's default is 4096. */
 static int
 read_window(struct config *c, const struct json_doc *doc, const json_t *root)
 {
-    bool mistral = strcmp(c->model_type, "mistral") == 0, wanted = false;
+    bool mistral = strcmp(c->model_type, "mistral") == 0;
 
+    if (c->family == FAMILY_QWEN)
+        return read_qwen_window(c, doc, root);
     if (mistral && !json_object_get(root, "sliding_window"))
         c->sliding_window = 4096;
     if (mistral || c->family == FAMILY_MIXTRAL)
         return config_read_size(doc, root, "sliding_window", CONFIG_MAX_POSITIONS,
                                 &c->sliding_window);
-    if (c->family != FAMILY_QWEN)
-        return 0;
-    if (json_get_bool(doc, root, "use_sliding_window", JSON_MAY, &wanted) < 0)
-        return -1;
-    return wanted ? json_fail(doc, root, "use_sliding_window", "is not supported") : 0;
+    return 0;
 }
 
 static int
@@ -165,7 +141,6 @@ read_attention(struct config *c, const struct json_doc *doc, const json_t *root,
     c->head_dim = f->head_dim ? f->head_dim : c->hidden_size / c->num_attention_heads;
     if (config_read_size(doc, root, "head_dim", CONFIG_MAX_HEAD_DIM, &c->head_dim) < 0)
         return -1;
-    c->rotary_dim = c->head_dim;
     return read_window(c, doc, root);
 }
 
@@ -210,10 +185,13 @@ read_switches(struct config *c, const struct json_doc *doc, const json_t *root)
 
 /* Layers of different kinds in one model. */
 static int
-refuse_layer_types(const struct json_doc *doc, const json_t *root, const char *allowed)
+refuse_layer_types(const struct config *c, const struct json_doc *doc, const json_t *root)
 {
+    const char *allowed = c->sliding_window ? "sliding_attention" : "full_attention";
     const json_t *list = NULL;
 
+    if (c->family == FAMILY_QWEN) /* read_qwen_window */
+        return 0;
     if (json_get_array(doc, root, "layer_types", JSON_MAY, &list) < 0)
         return -1;
     for (size_t i = 0; list && i < json_array_size(list); i++) {
@@ -242,6 +220,7 @@ config_read_llama(struct config *c, const struct json_doc *doc, const json_t *ro
     c->max_position_embeddings = f->positions;
     c->norm_eps = f->eps;
     c->rope_theta = f->theta;
+    c->rope_partial = 1;
     c->bos_token_id = f->bos;
     c->eos_token_id = f->eos;
     if (config_read_size(doc, root, "vocab_size", CONFIG_MAX_VOCAB, &c->vocab_size) < 0 ||
@@ -260,10 +239,9 @@ config_read_llama(struct config *c, const struct json_doc *doc, const json_t *ro
         config_read_token_id(doc, root, "pad_token_id", c->vocab_size, &c->pad_token_id) < 0)
         return -1;
     if (read_attention(c, doc, root, f) < 0 || read_switches(c, doc, root) < 0 ||
-        refuse_layer_types(doc, root, c->sliding_window ? "sliding_attention" : "full_attention") <
-            0)
+        refuse_layer_types(c, doc, root) < 0)
         return -1;
     if (config_type_has_experts(c->model_type) && config_read_experts(c, doc, root) < 0)
         return -1;
-    return read_rope(c, doc, root);
+    return config_read_rope(c, doc, root, "rope_theta", "partial_rotary_factor");
 }

@@ -2,6 +2,7 @@
 #define MODEL_CONFIG_READ_H
 
 #include "json/json.h"
+#include "json/write.h"
 #include "model/config.h"
 
 /*
@@ -14,6 +15,19 @@ int config_read_llama(struct config *c, const struct json_doc *doc, const json_t
 int config_read_experts(struct config *c, const struct json_doc *doc, const json_t *root);
 bool config_type_has_experts(const char *model_type);
 int config_read_gpt2(struct config *c, const struct json_doc *doc, const json_t *root);
+int config_read_neox(struct config *c, const struct json_doc *doc, const json_t *root);
+
+/*
+ * Rotary positions: theta_key and partial_key stand at the top in older files; rope_theta,
+ * rope_partial, head_dim and max_position_embeddings are set before. And its keys written.
+ */
+int config_read_rope(struct config *c, const struct json_doc *doc, const json_t *root,
+                     const char *theta_key, const char *partial_key);
+void config_write_rope(struct json_writer *w, const struct config *c);
+
+/* The activation under `key` (missing: `act`), which must be one of the GELUs. */
+int config_read_gelu(struct config *c, const struct json_doc *doc, const json_t *root,
+                     const char *key, const char *act);
 
 /* "LlamaForCausalLM": of the config's model_type. */
 const char *config_architecture(const struct config *c);

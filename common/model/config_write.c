@@ -25,24 +25,6 @@ write_token_ids(struct json_writer *w, const struct config *c)
 }
 
 static void
-write_rope(struct json_writer *w, const struct config *c)
-{
-    static const char *const names[] = {"default", "linear", "llama3"};
-
-    json_begin_object(w, "rope_parameters");
-    json_put_real(w, "rope_theta", c->rope_theta);
-    json_put_string(w, "rope_type", names[c->rope_scaling]);
-    if (c->rope_scaling != ROPE_DEFAULT)
-        json_put_real(w, "factor", c->rope_factor);
-    if (c->rope_scaling == ROPE_LLAMA3) {
-        json_put_real(w, "low_freq_factor", c->rope_low_freq_factor);
-        json_put_real(w, "high_freq_factor", c->rope_high_freq_factor);
-        json_put_int(w, "original_max_position_embeddings", c->rope_original_max_position);
-    }
-    json_end_object(w);
-}
-
-static void
 write_mlp_only(struct json_writer *w, const struct config *c)
 {
     json_begin_array(w, "mlp_only_layers");
@@ -73,11 +55,26 @@ write_experts(struct json_writer *w, const struct config *c)
     write_mlp_only(w, c);
 }
 
+/* Every layer of a Qwen model has the window: in each of the ways of saying so. */
+static void
+write_qwen_window(struct json_writer *w, const struct config *c)
+{
+    json_put_bool(w, "use_sliding_window", c->sliding_window > 0);
+    if (c->sliding_window == 0)
+        return;
+    json_put_int(w, "sliding_window", c->sliding_window);
+    json_put_int(w, "max_window_layers", 0);
+    json_begin_array(w, "layer_types");
+    for (int64_t i = 0; i < c->num_hidden_layers; i++)
+        json_put_string(w, NULL, "sliding_attention");
+    json_end_array(w);
+}
+
 static void
 write_window(struct json_writer *w, const struct config *c)
 {
     if (c->family == FAMILY_QWEN)
-        json_put_bool(w, "use_sliding_window", false);
+        write_qwen_window(w, c);
     else if (c->sliding_window > 0)
         json_put_int(w, "sliding_window", c->sliding_window);
     else if (strcmp(c->model_type, "llama") != 0)
@@ -99,7 +96,7 @@ write_llama(struct json_writer *w, const struct config *c)
     json_put_int(w, "max_position_embeddings", c->max_position_embeddings);
     json_put_real(w, "rms_norm_eps", c->norm_eps);
     json_put_real(w, "attention_dropout", 0);
-    write_rope(w, c);
+    config_write_rope(w, c);
     if (strcmp(c->model_type, "qwen2_moe") == 0)
         json_put_bool(w, "qkv_bias", c->attention_bias);
     if (llama || c->qk_norm)
@@ -127,6 +124,23 @@ write_gpt2(struct json_writer *w, const struct config *c)
     json_put_real(w, "resid_pdrop", 0);
 }
 
+static void
+write_neox(struct json_writer *w, const struct config *c)
+{
+    json_put_string(w, "hidden_act", c->gelu == GELU_TANH ? "gelu_new" : "gelu");
+    json_put_int(w, "hidden_size", c->hidden_size);
+    json_put_int(w, "intermediate_size", c->intermediate_size);
+    json_put_int(w, "num_hidden_layers", c->num_hidden_layers);
+    json_put_int(w, "num_attention_heads", c->num_attention_heads);
+    json_put_int(w, "max_position_embeddings", c->max_position_embeddings);
+    json_put_real(w, "layer_norm_eps", c->norm_eps);
+    json_put_bool(w, "use_parallel_residual", c->parallel_residual);
+    json_put_bool(w, "attention_bias", c->attention_bias);
+    json_put_real(w, "attention_dropout", 0);
+    json_put_real(w, "hidden_dropout", 0);
+    config_write_rope(w, c);
+}
+
 void
 config_write(const struct config *c, const char *dtype, struct str *out)
 {
@@ -138,9 +152,12 @@ config_write(const struct config *c, const char *dtype, struct str *out)
     json_end_array(&w);
     json_put_string(&w, "model_type", c->model_type);
     json_put_string(&w, "dtype", dtype);
+    json_put_string(&w, "torch_dtype", dtype); /* its name before transformers 5 */
     json_put_int(&w, "vocab_size", c->vocab_size);
     if (c->family == FAMILY_GPT2)
         write_gpt2(&w, c);
+    else if (c->family == FAMILY_NEOX)
+        write_neox(&w, c);
     else
         write_llama(&w, c);
     json_put_real(&w, "initializer_range", c->initializer_range);

@@ -385,10 +385,8 @@ check_options(const struct config *c, const struct decoder_options *o)
         return err_set(STATUS_FAILED,
                        "micro-batch of %lld sequences of %lld tokens is out of range",
                        (long long)o->micro_batch, (long long)o->seq_length);
-    if (c->position == POSITION_LEARNED && o->seq_length > c->max_position_embeddings)
-        return err_set(STATUS_INPUT,
-                       "sequence length %lld is beyond the model's max_position_embeddings (%lld)",
-                       (long long)o->seq_length, (long long)c->max_position_embeddings);
+    if (config_check_length(c, o->seq_length) < 0)
+        return -1;
     if (context_check_length(size_of(o->context), o->seq_length) < 0)
         return -1;
     if (o->fp8 && size_of(o->context) > 1)

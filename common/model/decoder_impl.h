@@ -439,9 +439,11 @@ void loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *target
  * layer.c: attention and MLP of layer i, whose state is s. forward: x is the stream before the
  * layer ahead's delta, which is added (NULL: s->x is set); leaves d->delta. backward turns d->d_x
  * into the gradient of s->x, after it has redone what was not kept; w NULL: with the gradients of
- * its products' weights, else these are left to layer_backward_weight. mlp_forward: from d->h to
+ * its products' weights, else these are left to layer_backward_weight. middle: from attention's
+ * output in d->delta to x_mid and the second norm's output in d->h; mlp_forward: from d->h to
  * d->delta.
  */
+void layer_middle(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t);
 void mlp_forward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t);
 void layer_forward(struct decoder *d, const struct layer_state *s, int i, const void *x,
                    const struct tokens *t);

@@ -83,16 +83,10 @@ check_inference(const struct decoder *d)
 int
 check_room(const struct kv_cache *c, int64_t at, int64_t n)
 {
-    const struct config *config = c->d->config;
-
     if (n > c->capacity - at)
         return err_set(STATUS_FAILED, "%lld tokens do not fit into a context of %lld",
                        (long long)(at + n), (long long)c->capacity);
-    if (config->position == POSITION_LEARNED && at + n > config->max_position_embeddings)
-        return err_set(STATUS_INPUT,
-                       "%lld tokens are beyond the model's max_position_embeddings (%lld)",
-                       (long long)(at + n), (long long)config->max_position_embeddings);
-    return 0;
+    return config_check_length(c->d->config, at + n);
 }
 
 int

@@ -2,7 +2,10 @@
 
 #include "model/decoder_impl.h"
 
-/* One layer: x_mid = x + attention(norm(x)); the next x = x_mid + mlp(norm(x_mid)). */
+/*
+ * One layer: x_mid = x + attention(norm(x)); the next x = x_mid + mlp(norm(x_mid)). With a parallel
+ * residual (Black et al., 2022, section 2.1.2) the MLP reads norm(x) of its own norm instead.
+ */
 
 struct norm_at
 layer_norm1(const struct decoder *d, const struct layer_state *s, int i)
@@ -35,6 +38,47 @@ norm_all(struct decoder *d, const struct norm_at *at, void *y, void *x_out, cons
 {
     norm_forward(d, at, own_rows(d, y, t), x_out, x, delta, t->rows);
     gather_rows(d, y, t);
+}
+
+/* What the norm before the MLP reads. */
+static const void *
+norm2_input(const struct decoder *d, const struct layer_state *s, const void *x_mid)
+{
+    return d->config->parallel_residual ? s->x : x_mid;
+}
+
+struct add_job {
+    const struct decoder *d;
+    void *out;
+    const void *a, *b;
+    int64_t rows;
+};
+
+static int
+add_cell(void *arg, size_t cell, int worker)
+{
+    const struct add_job *j = arg;
+    const struct decoder *d = j->d;
+    int64_t n = d->hidden, at = (int64_t)cell * ROW_CELL * n;
+
+    (void)worker;
+    d->ops->add(act_at(d, j->out, at), act_at_const(d, j->a, at), act_at_const(d, j->b, at),
+                rows_of_cell(cell, ROW_CELL, j->rows) * n);
+    return 0;
+}
+
+void
+layer_middle(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t)
+{
+    struct norm_at norm2 = layer_norm2(d, s, i);
+    struct add_job job = {d, s->x_mid, s->x, d->delta, t->rows};
+
+    if (!d->config->parallel_residual) {
+        norm_all(d, &norm2, d->h, s->x_mid, s->x, d->delta, t);
+        return;
+    }
+    run_cells(d, t->rows, ROW_CELL, add_cell, &job);
+    norm_all(d, &norm2, d->h, NULL, s->x, NULL, t);
 }
 
 /* dx = the gradient through the norm + d_x; dy [T][hidden] is this rank's part of all tokens'. */
@@ -84,11 +128,11 @@ void
 layer_forward(struct decoder *d, const struct layer_state *s, int i, const void *x,
               const struct tokens *t)
 {
-    struct norm_at norm1 = layer_norm1(d, s, i), norm2 = layer_norm2(d, s, i);
+    struct norm_at norm1 = layer_norm1(d, s, i);
 
     norm_all(d, &norm1, d->h, s->x, x ? x : s->x, x ? d->delta : NULL, t);
     attention_forward(d, s, i, t);
-    norm_all(d, &norm2, d->h, s->x_mid, s->x, d->delta, t);
+    layer_middle(d, s, i, t);
     mlp_forward(d, s, i, t);
 }
 
@@ -107,7 +151,10 @@ layer_again(struct decoder *d, const struct layer_state *s, int i, const struct 
         norm_all(d, &norm1, d->h, NULL, s->x, NULL, t);
         attention_forward(d, s, i, t);
     }
-    norm_all(d, &norm2, d->h, s->x_mid, full ? s->x : s->x_mid, full ? d->delta : NULL, t);
+    if (full)
+        layer_middle(d, s, i, t);
+    else
+        norm_all(d, &norm2, d->h, NULL, norm2_input(d, s, s->x_mid), NULL, t);
     if (p->router >= 0)
         moe_again(d, &s->moe, i, d->h, t->count);
     else if (d->options.recompute != RECOMPUTE_NONE)
@@ -139,7 +186,7 @@ experts_backward(struct decoder *d, const struct layer_state *s, int i, const st
 
     moe_backward(d, &s->moe, i, gathered(d, d->d_x, t), d->d_h,
                  t->rows < t->count ? d->gathered : d->d_x_other, t->count);
-    norm_all_backward(d, &norm2, d->d_x_other, d->d_h, d->d_x, s->x_mid, t);
+    norm_all_backward(d, &norm2, d->d_x_other, d->d_h, d->d_x, norm2_input(d, s, s->x_mid), t);
     swap_d_x(d);
 }
 
@@ -165,9 +212,11 @@ mlp_backward(struct decoder *d, const struct layer_state *s, int i, const struct
         linear_backward_weight(d, dy, inner, p->down, p->down_bias, n);
         linear_backward(d, d->d_h, d_up, d->d_h, p->up, p->up_bias, n);
     }
-    norm_all_backward(d, &norm2, d->d_x_other, d->d_h, d->d_x, s->x_mid, t);
+    norm_all_backward(d, &norm2, d->d_x_other, d->d_h, d->d_x, norm2_input(d, s, s->x_mid), t);
     swap_d_x(d);
 }
+
+/* The gradient of attention's output: that of x_mid, or with a parallel residual that of the layer's. */
 
 static void
 attention_backward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t,
@@ -176,11 +225,12 @@ attention_backward(struct decoder *d, const struct layer_state *s, int i, const 
     const struct layer_params *p = &d->params->layer[i];
     struct norm_at norm1 = layer_norm1(d, s, i);
     void *d_qkv = w ? w->d_qkv : d->d_qkv;
-    const void *dy = gathered(d, d->d_x, t);
+    const void *d_out = d->config->parallel_residual ? d->d_x_other : d->d_x;
+    const void *dy = gathered(d, d_out, t);
     int64_t n = t->count;
 
     if (w) {
-        set_aside(d, w->d_out, d->d_x, t->rows, d->hidden);
+        set_aside(d, w->d_out, d_out, t->rows, d->hidden);
         set_aside(d, w->context, s->context, n, d->query);
         linear_backward_input(d, d->d_narrow, dy, p->output, n);
     } else {
@@ -222,7 +272,7 @@ layer_backward_weight(struct decoder *d, const struct layer_state *s, int i,
 
     if (p->router < 0) {
         linear_backward_weight(d, gathered(d, w->d_down, t), w->inner, p->down, p->down_bias, n);
-        norm_all(d, &norm2, d->d_h, NULL, w->x_mid ? w->x_mid : s->x_mid, NULL, t);
+        norm_all(d, &norm2, d->d_h, NULL, norm2_input(d, s, w->x_mid ? w->x_mid : s->x_mid), NULL, t);
         linear_backward_weight(d, w->d_up ? w->d_up : s->up, d->d_h, p->up, p->up_bias, n);
     }
     linear_backward_weight(d, gathered(d, w->d_out, t), w->context ? w->context : s->context,

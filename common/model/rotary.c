@@ -25,17 +25,64 @@ scale_llama3(const struct config *c, float frequency)
     return (1 - smooth) * frequency / factor + smooth * frequency;
 }
 
+/* Peng et al., 2023, equation 17: the pair that turns `rotations` times within the original context. */
+static double
+yarn_pair(const struct config *c, double rotations)
+{
+    double turns = (double)c->rope_original_max_position / (rotations * 2 * M_PI);
+
+    return (double)c->rotary_dim * log(turns) / (2 * log(c->rope_theta));
+}
+
+/*
+ * YaRN: pairs that turn less than beta_slow times in the original context are stretched by factor,
+ * those that turn more than beta_fast times are kept, those between are blended by their number.
+ */
+static float
+scale_yarn(const struct config *c, int64_t pair, float power)
+{
+    double low = yarn_pair(c, c->rope_beta_fast), high = yarn_pair(c, c->rope_beta_slow);
+
+    if (c->rope_truncate) {
+        low = floor(low);
+        high = ceil(high);
+    }
+    low = fmax(low, 0);
+    high = fmin(high, (double)(c->rotary_dim - 1));
+    if (low == high)
+        high += 0.001; /* as transformers does against a division by zero */
+    float ramp = ((float)pair - (float)low) / (float)(high - low);
+    float keep = 1 - fminf(fmaxf(ramp, 0), 1);
+    return 1 / ((float)c->rope_factor * power) * (1 - keep) + 1 / power * keep;
+}
+
+/* Only the first part of the pairs turns, by the frequencies of the whole head. */
+static float
+scale_proportional(const struct config *c, int64_t pair, float frequency)
+{
+    int64_t pairs = (int64_t)floor(c->rope_partial * (double)c->head_dim / 2);
+
+    return pair < pairs ? frequency / (float)c->rope_factor : 0;
+}
+
 static float
 frequency_of(const struct config *c, int64_t pair)
 {
     float exponent = (float)(2 * pair) / (float)c->rotary_dim;
-    float frequency = 1.0f / powf((float)c->rope_theta, exponent);
+    float power = powf((float)c->rope_theta, exponent), frequency = 1 / power;
 
     switch (c->rope_scaling) {
     case ROPE_LINEAR:
         return frequency / (float)c->rope_factor;
     case ROPE_LLAMA3:
         return scale_llama3(c, frequency);
+    case ROPE_YARN:
+        return scale_yarn(c, pair, power);
+    case ROPE_LONGROPE: /* the short ones: see config_check_length */
+        return 1 / ((float)c->rope_divisors[pair] * power);
+    case ROPE_PROPORTIONAL:
+        return scale_proportional(c, pair, frequency);
+    case ROPE_DYNAMIC: /* the same as without it up to max_position_embeddings */
     case ROPE_DEFAULT:
         break;
     }
@@ -55,6 +102,7 @@ void
 rotary_table(const struct config *c, const struct ops *ops, int64_t positions, void *cos_sin)
 {
     int64_t half = c->rotary_dim / 2;
+    double scale = c->rope_attention_factor > 0 ? c->rope_attention_factor : 1;
 
     for (int64_t i = 0; i < half; i++) {
         float frequency = frequency_of(c, i);
@@ -62,8 +110,8 @@ rotary_table(const struct config *c, const struct ops *ops, int64_t positions, v
         for (int64_t p = 0; p < positions; p++) {
             float angle = (float)p * frequency;
 
-            put_wide(ops, cos_sin, p * c->rotary_dim + i, cos((double)angle));
-            put_wide(ops, cos_sin, p * c->rotary_dim + half + i, sin((double)angle));
+            put_wide(ops, cos_sin, p * c->rotary_dim + i, scale * cos((double)angle));
+            put_wide(ops, cos_sin, p * c->rotary_dim + half + i, scale * sin((double)angle));
         }
     }
 }
@@ -92,7 +140,7 @@ rotate_rows(void *arg, size_t cell, int worker)
     return 0;
 }
 
-/* Rotation is orthogonal: backward is the inverse rotation of the gradient. */
+/* Rotation is orthogonal, times a factor: backward is the inverse rotation of the gradient, times it. */
 void
 rotary_apply(const struct decoder *d, void *qkv, bool inverse, int64_t tokens)
 {

@@ -84,7 +84,27 @@ def gpt2_tensor(t, name):
     return tensor.T if tensor.dim() == 2 else tensor
 
 
+def neox_tensor(t, name, heads):
+    """GPT-NeoX's queries, keys and values stand together head by head."""
+    parts = name.split(".")
+    if parts[0] == "head":
+        return t["lm_head.weight"]
+    if parts[0] != "layers":
+        return t["gpt_neox." + {"embedding": "embed_in", "final_norm": "final_layer_norm"}[parts[0]]
+                 + "." + parts[-1]]
+    what, kind = ".".join(parts[2:-1]), parts[-1]
+    names = {"attention_norm": "input_layernorm", "attention.qkv": "attention.query_key_value",
+             "attention.output": "attention.dense", "mlp_norm": "post_attention_layernorm",
+             "mlp.up": "mlp.dense_h_to_4h", "mlp.down": "mlp.dense_4h_to_h"}
+    tensor = t[f"gpt_neox.layers.{parts[1]}.{names[what]}.{kind}"]
+    if what != "attention.qkv":
+        return tensor
+    return tensor.reshape(heads, 3, -1, *tensor.shape[1:]).transpose(0, 1).reshape(tensor.shape)
+
+
 def tensor_of(model, tensors, name):
+    if model.config.model_type == "gpt_neox":
+        return neox_tensor(tensors, name, model.config.num_attention_heads)
     return (gpt2_tensor if model.config.model_type == "gpt2" else llama_tensor)(tensors, name)
 
 
@@ -176,10 +196,10 @@ def compare_gradients(name, model, table, z, aux, router_z):
         ours = got[offset:offset + size].astype(np.float64)
         # The gradient of GPT-2's key bias is 0 but for rounding: softmax does not see it.
         if tensor.endswith("qkv.bias"):
-            kv = model.config.num_attention_heads if model.config.model_type == "gpt2" \
-                else model.config.num_key_value_heads
-            dim = getattr(model.config, "head_dim", None) or 16
-            begin = model.config.num_attention_heads * dim
+            heads = model.config.num_attention_heads
+            kv = getattr(model.config, "num_key_value_heads", heads)
+            dim = getattr(model.config, "head_dim", None) or model.config.hidden_size // heads
+            begin = heads * dim
             if model.config.model_type == "gpt2":
                 want[begin:begin + kv * dim] = ours[begin:begin + kv * dim] = 0
         difference = np.linalg.norm(ours - want) / np.linalg.norm(want)

@@ -191,11 +191,11 @@ test_rope(void)
 static void
 test_refusals(void)
 {
-    refused("{}", "config.json: model_type: missing (known: llama, mistral, gpt2, mixtral, "
-                  "qwen2, qwen2_moe, qwen3, qwen3_moe)");
+    refused("{}", "config.json: model_type: missing (known: llama, mistral, gpt2, gpt_neox, "
+                  "mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe)");
     refused("{\"model_type\":\"mamba\"}",
             "config.json: model_type: \"mamba\" is not supported (known: llama, mistral, gpt2, "
-            "mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe)");
+            "gpt_neox, mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe)");
     refused("{\"model_type\":\"llama\",\"architectures\":[\"GPT2LMHeadModel\"]}",
             "config.json: architectures: \"GPT2LMHeadModel\" contradicts model_type \"llama\"");
     refused("{\"model_type\":\"llama\",\"num_attention_heads\":12,\"hidden_size\":1536,\"num_key_"
@@ -215,9 +215,34 @@ test_refusals(void)
             "gelu_fast, gelu)");
     refused("{\"model_type\":\"gpt2\",\"scale_attn_by_inverse_layer_idx\":true}",
             "config.json: scale_attn_by_inverse_layer_idx: true is not supported");
-    refused("{\"model_type\":\"llama\",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4}}",
-            "config.json: rope_scaling.rope_type: \"yarn\" is not supported (known: default, "
-            "linear, llama3)");
+    refused("{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"mrope\",\"factor\":4}}",
+            "config.json: rope_scaling.rope_type: \"mrope\" is not supported (known: default, "
+            "linear, llama3, dynamic, yarn, longrope, proportional)");
+    refused("{\"model_type\":\"llama\",\"rope_scaling\":{\"rope_type\":\"yarn\"}}",
+            "config.json: rope_scaling.factor: missing");
+    refused("{\"model_type\":\"llama\",\"rope_scaling\":{\"rope_type\":\"dynamic\"}}",
+            "config.json: rope_scaling.factor: missing");
+    refused("{\"model_type\":\"llama\",\"rope_parameters\":{\"rope_type\":\"yarn\",\"factor\":2,"
+            "\"rope_theta\":1}}",
+            "config.json: rope_parameters.rope_theta: expected a number above 1 for yarn, found 1");
+    refused("{\"model_type\":\"llama\",\"rope_scaling\":{\"rope_type\":\"longrope\",\"factor\":4,"
+            "\"short_factor\":[1,2]}}",
+            "config.json: rope_scaling.short_factor: 2 numbers instead of 64, half of the rotary "
+            "dimension");
+    refused("{\"model_type\":\"llama\",\"rope_scaling\":{\"rope_type\":\"longrope\",\"factor\":4}}",
+            "config.json: rope_scaling.short_factor: missing, expected an array");
+    refused("{\"model_type\":\"llama\",\"hidden_size\":8,\"num_attention_heads\":2,"
+            "\"rope_scaling\":{\"rope_type\":\"longrope\",\"factor\":4,\"short_factor\":[1,2],"
+            "\"long_factor\":[1,0]}}",
+            "config.json: rope_scaling.long_factor[1]: expected a number above 0, found 0");
+    refused("{\"model_type\":\"llama\",\"rope_parameters\":{\"rope_type\":\"proportional\","
+            "\"partial_rotary_factor\":1.5}}",
+            "config.json: rope_parameters.partial_rotary_factor: expected a number in (0, 1], "
+            "found 1.5");
+    refused("{\"model_type\":\"mistral\",\"rope_parameters\":{\"partial_rotary_factor\":0.5}}",
+            "config.json: rope_parameters.partial_rotary_factor: 0.5 is not supported (only 1)");
+    refused("{\"model_type\":\"llama\",\"rope_parameters\":{\"full_attention\":{}}}",
+            "config.json: rope_parameters: parameters per layer type are not supported");
     refused("{\"model_type\":\"llama\",\"rope_scaling\":{\"rope_type\":\"linear\"}}",
             "config.json: rope_scaling.factor: missing");
     refused("{\"model_type\":\"llama\",\"partial_rotary_factor\":0.5}",
@@ -226,8 +251,43 @@ test_refusals(void)
             "config.json: router_jitter_noise: 0.1 is not supported (only 0)");
     refused("{\"model_type\":\"mixtral\",\"num_experts_per_tok\":9}",
             "config.json: num_experts_per_tok: 9 is above the number of experts (8)");
-    refused("{\"model_type\":\"qwen3_moe\",\"use_sliding_window\":true}",
-            "config.json: use_sliding_window: is not supported");
+    refused("{\"model_type\":\"qwen2\",\"use_sliding_window\":true}",
+            "config.json: max_window_layers: 4 of 32 layers with a sliding window are not "
+            "supported (only all or none)");
+    refused("{\"model_type\":\"qwen2_moe\",\"use_sliding_window\":true}",
+            "config.json: max_window_layers: 12 of 24 layers with a sliding window are not "
+            "supported (only all or none)");
+    refused("{\"model_type\":\"qwen3\",\"num_hidden_layers\":2,\"use_sliding_window\":true,"
+            "\"layer_types\":[\"full_attention\",\"sliding_attention\"]}",
+            "config.json: layer_types: 1 of 2 layers with a sliding window are not "
+            "supported (only all or none)");
+    refused("{\"model_type\":\"qwen3\",\"num_hidden_layers\":1,"
+            "\"layer_types\":[\"sliding_attention\"]}",
+            "config.json: layer_types: layers with a sliding window, but no use_sliding_window "
+            "with a sliding_window");
+    refused("{\"model_type\":\"qwen3\",\"num_hidden_layers\":1,"
+            "\"layer_types\":[\"linear_attention\"]}",
+            "config.json: layer_types[0]: \"linear_attention\" is not supported");
+    refused("{\"model_type\":\"qwen3\",\"num_hidden_layers\":2,"
+            "\"layer_types\":[\"full_attention\"]}",
+            "config.json: layer_types: 1 layers instead of num_hidden_layers (2)");
+    refused("{\"model_type\":\"gpt_neox\",\"hidden_act\":\"relu\"}",
+            "config.json: hidden_act: \"relu\" is not supported (known: gelu_new, "
+            "gelu_pytorch_tanh, gelu_fast, gelu)");
+    refused("{\"model_type\":\"gpt_neox\",\"rotary_pct\":0.27}",
+            "config.json: rotary_pct: 0.27 of head_dim 96 is 25 elements, not an even number of "
+            "them in it");
+    refused("{\"model_type\":\"gpt_neox\",\"rotary_pct\":1.5}",
+            "config.json: rotary_pct: 1.5 of head_dim 96 is 144 elements, not an even number of "
+            "them in it");
+    refused("{\"model_type\":\"gpt_neox\",\"rotary_emb_base\":10000,\"rope_theta\":500}",
+            "config.json: rope_theta: 500 is not what the model has otherwise (10000)");
+    refused("{\"model_type\":\"gpt_neox\",\"num_attention_heads\":7}",
+            "config.json: hidden_size (6144) is not a multiple of num_attention_heads (7)");
+    refused("{\"model_type\":\"mistral\",\"attention_bias\":true}",
+            "config.json: attention_bias: is not supported for mistral");
+    refused("{\"model_type\":\"qwen3\",\"mlp_bias\":true}",
+            "config.json: mlp_bias: is not supported for qwen3");
     refused("{\"model_type\":\"qwen2_moe\",\"mlp_only_layers\":[24]}",
             "config.json: mlp_only_layers[0]: expected an integer from 0 to 23");
     refused("{\"model_type\":\"llama\",\"num_local_experts\":8}",
@@ -258,6 +318,79 @@ test_refusals(void)
     ok(config_load(&c, "missing.json") < 0 && err_status() == STATUS_FAILED, "a missing file");
 }
 
+static bool
+same_divisors(const struct config *a, const struct config *b)
+{
+    if (!a->rope_divisors || !b->rope_divisors)
+        return a->rope_divisors == b->rope_divisors;
+    return memcmp(a->rope_divisors, b->rope_divisors,
+                  (size_t)a->rotary_dim * sizeof *a->rope_divisors) == 0;
+}
+
+/* GPTNeoXConfig of nothing but its type, and with the keys of older files. */
+static void
+test_neox(void)
+{
+    struct config c;
+
+    if (ok(parse(&c, "{\"model_type\":\"gpt_neox\"}") == 0, "gpt_neox")) {
+        is_int(c.vocab_size, 50432, "vocab_size");
+        is_int(c.hidden_size, 6144, "hidden_size");
+        is_int(c.intermediate_size, 24576, "intermediate_size");
+        is_int(c.num_hidden_layers, 44, "num_hidden_layers");
+        is_int(c.num_key_value_heads, 64, "as many key/value heads as heads");
+        is_int(c.head_dim, 96, "head_dim");
+        is_int(c.rotary_dim, 24, "a quarter of it turns");
+        is_int(c.eos_token_id, 2, "eos_token_id");
+        ok(c.parallel_residual && c.attention_bias && c.output_bias && c.mlp_bias && c.norm_bias &&
+               !c.tie_word_embeddings && c.gelu == GELU_ERF && c.norm == NORM_LAYER &&
+               c.position == POSITION_ROTARY && c.mlp == MLP_GELU,
+           "switches");
+        config_release(&c);
+    }
+    if (ok(parse(&c, "{\"architectures\":[\"GPTNeoXForCausalLM\"],\"rotary_pct\":1.0,"
+                     "\"partial_rotary_factor\":1,\"rotary_emb_base\":25000,"
+                     "\"rope_theta\":25000,\"use_parallel_residual\":false,"
+                     "\"torch_dtype\":\"float16\",\"hidden_act\":\"gelu_fast\"}") == 0,
+           "old keys")) {
+        is_int(c.rotary_dim, 96, "rotary_pct");
+        is_near(c.rope_theta, 25000, 0, "rotary_emb_base");
+        ok(!c.parallel_residual && c.gelu == GELU_TANH, "switches");
+        config_release(&c);
+    }
+}
+
+/* Where the frequencies would depend on the length. */
+static void
+test_lengths(void)
+{
+    struct config c;
+
+    if (ok(parse(&c, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"dynamic\","
+                     "\"factor\":2}}") == 0, "dynamic")) {
+        is_int(config_check_length(&c, 2048), 0, "up to max_position_embeddings");
+        is_int(config_check_length(&c, 2049), -1, "not beyond");
+        is_str(err_text(),
+               "2049 tokens: beyond max_position_embeddings (2048) the frequencies of rope_type "
+               "dynamic depend on the text's length so far, which is not supported", "says why");
+        config_release(&c);
+    }
+    if (ok(parse(&c, "{\"model_type\":\"llama\",\"hidden_size\":8,\"num_attention_heads\":2,"
+                     "\"original_max_position_embeddings\":100,"
+                     "\"rope_scaling\":{\"rope_type\":\"longrope\",\"short_factor\":[1,2.5],"
+                     "\"long_factor\":[3,4]}}") == 0, "longrope")) {
+        is_near(c.rope_factor, 20.48, 1e-15, "its factor is the ratio of the lengths");
+        is_near(c.rope_attention_factor, 1.2867265, 1e-7, "sqrt(1 + ln 20.48 / ln 100)");
+        is_int(config_check_length(&c, 100), 0, "up to original_max_position_embeddings");
+        is_int(config_check_length(&c, 101), -1, "not beyond");
+        config_release(&c);
+    }
+    if (ok(parse(&c, "{\"model_type\":\"llama\"}") == 0, "no scaling")) {
+        is_int(config_check_length(&c, 1 << 20), 0, "any length");
+        config_release(&c);
+    }
+}
+
 /* What is written reads back the same. */
 static void
 test_write(void)
@@ -286,6 +419,24 @@ test_write(void)
         "{\"model_type\":\"gpt2\",\"n_embd\":96,\"n_head\":4,\"n_inner\":333,\"tie_word_"
         "embeddings\":false,"
         "\"activation_function\":\"gelu\",\"n_positions\":55}",
+        "{\"model_type\":\"gpt_neox\",\"use_parallel_residual\":false,\"hidden_act\":\"gelu_new\","
+        "\"rotary_pct\":0.5,\"rotary_emb_base\":500,\"attention_bias\":false,"
+        "\"tie_word_embeddings\":true,\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}}",
+        "{\"model_type\":\"gpt_neox\"}",
+        "{\"model_type\":\"qwen2\",\"use_sliding_window\":true,\"max_window_layers\":0,"
+        "\"sliding_window\":55}",
+        "{\"model_type\":\"qwen3_moe\",\"use_sliding_window\":true,\"sliding_window\":55}",
+        "{\"model_type\":\"qwen3\",\"use_sliding_window\":true,\"max_window_layers\":40}",
+        "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2.5}}",
+        "{\"model_type\":\"llama\",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,"
+        "\"original_max_position_embeddings\":512,\"beta_fast\":20,\"beta_slow\":2,"
+        "\"truncate\":false,\"mscale\":0.7,\"mscale_all_dim\":0.9}}",
+        "{\"model_type\":\"llama\",\"hidden_size\":8,\"num_attention_heads\":2,"
+        "\"original_max_position_embeddings\":100,"
+        "\"rope_scaling\":{\"rope_type\":\"longrope\",\"short_factor\":[1,2.5],"
+        "\"long_factor\":[3,4]}}",
+        "{\"model_type\":\"llama\",\"rope_parameters\":{\"rope_type\":\"proportional\","
+        "\"factor\":3,\"partial_rotary_factor\":0.25}}",
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -309,7 +460,11 @@ test_write(void)
                a.num_experts_per_tok == b.num_experts_per_tok &&
                a.norm_topk_prob == b.norm_topk_prob &&
                a.router_aux_loss_coef == b.router_aux_loss_coef &&
-               a.decoder_sparse_step == b.decoder_sparse_step,
+               a.decoder_sparse_step == b.decoder_sparse_step &&
+               a.rotary_dim == b.rotary_dim && a.rope_partial == b.rope_partial &&
+               a.rope_attention_factor == b.rope_attention_factor &&
+               a.rope_beta_fast == b.rope_beta_fast && a.rope_beta_slow == b.rope_beta_slow &&
+               a.rope_truncate == b.rope_truncate && same_divisors(&a, &b),
            "config %zu: and in its figures", i);
         str_release(&out);
         str_release(&why);
@@ -420,6 +575,8 @@ main(void)
     test_experts();
     test_gpt2();
     test_rope();
+    test_neox();
+    test_lengths();
     test_refusals();
     test_write();
     test_same_shape();

@@ -144,6 +144,7 @@ main(void)
     test_train("llama", small_llama);
     test_train("tied", small_llama_tied);
     test_train("gpt2", small_gpt2);
+    test_train("gpt_neox", small_neox);
     test_few();
     return done();
 }

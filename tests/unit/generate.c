@@ -202,6 +202,7 @@ main(void)
     test_extend("llama tied", small_llama_tied);
     test_extend("mistral", small_mistral);
     test_extend("gpt2", small_gpt2);
+    test_extend("gpt_neox", small_neox);
     test_chunks();
     test_sampler();
     return done();

@@ -46,6 +46,12 @@ static const char small_qwen3_moe[] =
     "\"moe_intermediate_size\":12,\"norm_topk_prob\":true,\"decoder_sparse_step\":2}";
 static const char small_gpt2[] = "{\"model_type\":\"gpt2\",\"vocab_size\":37,\"n_embd\":24,\"n_"
                                  "layer\":2,\"n_head\":3,\"n_positions\":64}";
+/* Attention and MLP side by side, rotary over a part of the head, longer waves and a factor (YaRN). */
+static const char small_neox[] =
+    "{\"model_type\":\"gpt_neox\",\"vocab_size\":37,\"hidden_size\":32,\"intermediate_size\":40,"
+    "\"num_hidden_layers\":2,\"num_attention_heads\":2,\"max_position_embeddings\":64,"
+    "\"rotary_pct\":0.5,\"rotary_emb_base\":100,\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4,"
+    "\"original_max_position_embeddings\":16}}";
 
 struct small_model {
     struct config config;
