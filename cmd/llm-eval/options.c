@@ -265,8 +265,6 @@ refuse_unsupported(void)
         {options.chat, "--chat"},
         {options.system != NULL, "--system"},
         {options.interactive, "--interactive"},
-        {options.batch != 0, "--batch"},
-        {options.repetition_penalty != 1, "--repetition-penalty"},
         {options.tensor_parallel != 1, "--tensor-parallel"},
         {options.markdown != NULL, "--markdown"},
         {options.compare.len > 0, "--compare"},

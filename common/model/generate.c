@@ -12,15 +12,28 @@ struct candidate {
     uint32_t id;
 };
 
+enum { LANES = 16 }; /* so many maxima at a time: a loop that compilers vectorize */
+
+/* The first of the greatest; 0 when no logit is above -infinity. */
 static uint32_t
 largest(const float *logits, int64_t vocab)
 {
-    uint32_t best = 0;
+    float lane[LANES], most = -INFINITY;
+    int64_t i = 0;
 
-    for (int64_t i = 1; i < vocab; i++)
-        if (logits[i] > logits[best])
-            best = (uint32_t)i;
-    return best;
+    for (int j = 0; j < LANES; j++)
+        lane[j] = -INFINITY;
+    for (; i + LANES <= vocab; i += LANES)
+        for (int j = 0; j < LANES; j++)
+            lane[j] = logits[i + j] > lane[j] ? logits[i + j] : lane[j];
+    for (; i < vocab; i++)
+        most = logits[i] > most ? logits[i] : most;
+    for (int j = 0; j < LANES; j++)
+        most = lane[j] > most ? lane[j] : most;
+    for (i = 0; i < vocab; i++)
+        if (logits[i] == most)
+            return (uint32_t)i;
+    return 0;
 }
 
 /* a is taken before b. */
@@ -122,4 +135,25 @@ sampler_next(const struct sampler *s, const float *logits, int64_t vocab, uint64
         return draw(c, 1, n, total, u);
     kept = keep_best(s, c, n, total, &mass);
     return draw(c + n - 1, -1, kept, mass, u);
+}
+
+void
+sampler_see(uint64_t *seen, int64_t vocab, const uint32_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < (uint64_t)vocab)
+            seen[ids[i] / 64] |= UINT64_C(1) << ids[i] % 64;
+}
+
+void
+sampler_penalize(float *logits, int64_t vocab, const uint64_t *seen, double penalty)
+{
+    float by = (float)penalty;
+
+    for (size_t word = 0; word < sampler_seen_words(vocab); word++)
+        for (uint64_t bits = seen[word]; bits; bits &= bits - 1) {
+            float *logit = logits + word * 64 + (size_t)__builtin_ctzll(bits);
+
+            *logit = *logit < 0 ? *logit * by : *logit / by;
+        }
 }

@@ -63,3 +63,43 @@ jq --argjson eos "$eos" '.eos_token_id = [399, $eos]' several/generation_config.
 mv several/new several/generation_config.json
 ok 'is asked' llm-eval -q --generate 'The name' --max-new 24 --json several.json several
 is 'and ends before the listed one' "$(jq -c .ids several.json)" "$(jq -c .ids eos.json)"
+
+# Several texts at once give what each gives alone, whatever the batch, threads and order; some share
+# their beginning, one of them twice.
+{
+    shared=$(printf 'the name of a file %.0s' 1 2 3 4 5)
+    echo "$shared"
+    echo "${shared}and another"
+    echo "${shared}or none"
+    printf 'The name\n日本\nThe name\nx\nThe file is read and then written\n'
+    echo "${shared}or none at all"
+} >texts
+ok 'texts, one at a time' bash -c 'llm-eval -q --prompts texts --batch 1 --max-new 16 --json one.json run >one'
+for batch in 0 3 8; do
+    ok "$batch at a time" bash -c "llm-eval -q --prompts texts --batch $batch --max-new 16 --json batch.json run >batch"
+    same 'are the same' one batch
+    same 'and so is the JSON' one.json batch.json
+done
+ok 'with one thread' bash -c 'llm-eval -q --prompts texts --threads 1 --max-new 16 --json batch.json run >batch'
+same 'they are the same' one.json batch.json
+tac texts >reversed
+ok 'in another order' llm-eval -q --prompts reversed --batch 4 --max-new 16 --json reversed.json run
+same 'they are the same' <(tac one.json) reversed.json
+ok 'each as it comes' bash -c 'while IFS= read -r line; do llm-eval -q --generate "$line" --max-new 16 run; done <texts >stream'
+same 'is the same' one stream
+ok 'samples, one at a time' bash -c 'llm-eval -q --prompts texts --temperature 1.5 --top-p 0.9 --top-k 50 --batch 1 --max-new 16 --json one.json run >one'
+ok 'samples, many at a time' llm-eval -q --prompts texts --temperature 1.5 --top-p 0.9 --top-k 50 --batch 8 --threads 1 --max-new 16 --json batch.json run
+same 'are the same' one.json batch.json
+not_ok 'the same prompt twice is drawn twice' bash -c '[ "$(sed -n 4p one)" = "$(sed -n 6p one)" ]'
+
+# Little memory means fewer at a time, and too little none.
+ok 'little memory' bash -c 'llm-eval -q --prompts texts --memory 1G --max-new 16 run >batch'
+ok 'too little' expect_code 1 llm-eval -q --prompts texts --memory 1M --max-new 16 run
+
+# The penalty on what has been: a large one allows no token twice, 1 changes nothing.
+is 'no penalty' "$(write --repetition-penalty 1)" "$(cat greedy)"
+ok 'a large penalty' llm-eval -q --generate 'The name' --max-new 24 --repetition-penalty 100 --json penalty.json run
+is 'no token comes twice' "$(jq '(.prompt_ids + .ids) | length - (unique | length)' penalty.json)" 0
+ok 'for several' llm-eval -q --prompts texts --repetition-penalty 1.3 --batch 1 --max-new 16 --json one.json run
+ok 'several at a time' llm-eval -q --prompts texts --repetition-penalty 1.3 --batch 8 --max-new 16 --json batch.json run
+same 'are the same' one.json batch.json
