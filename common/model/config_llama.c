@@ -80,7 +80,8 @@ read_qwen_window(struct config *c, const struct json_doc *doc, const json_t *roo
     const json_t *said = json_object_get(root, "sliding_window");
 
     if (json_get_bool(doc, root, "use_sliding_window", JSON_MAY, &wanted) < 0 ||
-        config_read_size(doc, root, "sliding_window", CONFIG_MAX_POSITIONS, &window) < 0 ||
+        (wanted &&
+         config_read_size(doc, root, "sliding_window", CONFIG_MAX_POSITIONS, &window) < 0) ||
         json_get_int(doc, root, "max_window_layers", JSON_MAY, 0, INT32_MAX, &layers) < 0 ||
         json_get_array(doc, root, "layer_types", JSON_MAY, &list) < 0)
         return -1;

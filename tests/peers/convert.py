@@ -13,7 +13,7 @@ import re
 from _common import *
 from safetensors import safe_open
 from transformers import (AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GPT2Config,
-                          LlamaConfig, MistralConfig, MixtralConfig, Qwen2MoeConfig, Qwen3Config,
+                          GPTNeoXConfig, LlamaConfig, MistralConfig, MixtralConfig, Qwen2MoeConfig, Qwen3Config,
                           Qwen3MoeConfig)
 
 PROMPTS = ["The quick brown fox", "吾輩は猫である。", "def main():\n    return"]
@@ -35,6 +35,7 @@ def configs(vocab):
         "gpt2": GPT2Config(**gpt2),
         "gpt2-untied": GPT2Config(**gpt2, tie_word_embeddings=False, activation_function="gelu",
                                   n_inner=100),
+        "gpt-neox": GPTNeoXConfig(**{**sizes, "num_attention_heads": 4, "bos_token_id": 0}),
         "mixtral": MixtralConfig(**sizes, num_key_value_heads=2, num_local_experts=4),
         "qwen2-moe": Qwen2MoeConfig(**sizes, num_key_value_heads=2, num_experts=4,
                                     moe_intermediate_size=40, shared_expert_intermediate_size=56,
@@ -48,7 +49,7 @@ def configs(vocab):
 
 def class_name(config):
     return {"llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM",
-            "gpt2": "GPT2LMHeadModel", "mixtral": "MixtralForCausalLM",
+            "gpt2": "GPT2LMHeadModel", "gpt_neox": "GPTNeoXForCausalLM", "mixtral": "MixtralForCausalLM",
             "qwen2_moe": "Qwen2MoeForCausalLM", "qwen3": "Qwen3ForCausalLM",
             "qwen3_moe": "Qwen3MoeForCausalLM"}[config.model_type]
 
