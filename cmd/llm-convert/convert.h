@@ -7,6 +7,7 @@
 
 #include "base/opt.h"
 #include "base/str.h"
+#include "base/threads.h"
 #include "base/vec.h"
 #include "checkpoint/model_source.h"
 #include "checkpoint/names.h"
@@ -57,7 +58,6 @@ struct route {
 /* Fills r, or dies with a usage error on what does not go together or is not there yet. */
 void options_check(char **operands, int count, struct route *r);
 const char *output_type_name(int type); /* "bf16" */
-enum dtype options_dtype(void); /* of a Hugging Face directory's tensors */
 
 /* route.c: as options.from and .to say, or guessed; dies when neither says it. */
 void route_find(char **operands, int count, struct route *r);
@@ -67,12 +67,24 @@ bool kind_is_model(enum kind kind); /* else token data */
 /* models.c: any model of r->input into r->output, or with --verify the two compared. 0 or -1. */
 int models_convert(const struct route *r);
 
+/* side.c: the files that model_source_files hands over, held. Pointers are owned. */
+struct side_files VEC_BODY(struct tokenizer_file);
+int side_files_load(struct side_files *s, const struct model_source *m); /* 0 or -1; release anyway */
+void side_files_release(struct side_files *s);
+
+/*
+ * The config.json of m's weights in that type: a Hugging Face directory's own (byte for byte unless
+ * `changed`: type or vocabulary), else written anew, with the members of its own that we do not know.
+ */
+int side_config(const struct model_source *m, enum dtype type, bool changed, struct str *out);
+
 /* A tensor of the output: which rows of which of ours, in which file. */
 struct hf_tensor {
     int param;
     struct name_part part;
     int file;
     size_t plan; /* index among its file's tensors */
+    const struct source_tensor *same; /* its bytes stand there already; NULL: they are made */
 };
 
 struct hf_file {
@@ -83,30 +95,35 @@ struct hf_file {
     uint64_t bytes;
 };
 
-/* How a model is laid out in a Hugging Face directory: a function of the table, dtype and shard size. */
+/* How a model is laid out in a Hugging Face directory: a function of table, types and shard size. */
 struct hf_plan {
     struct hf_tensor *tensor; /* in the order of our table */
     size_t count;
     struct hf_file *file;
     int files;
     uint64_t data_bytes, parameters;
+    enum dtype dtype; /* of the first */
 };
-void
-hf_plan_init(struct hf_plan *p, const struct model_source *m, enum dtype dtype, uint64_t max_file);
+
+/* Types: options.dtype, else those that a Hugging Face directory has, else fp32. */
+void hf_plan_init(struct hf_plan *p, const struct model_source *m, uint64_t max_file);
 void hf_plan_release(struct hf_plan *p);
 void hf_plan_index(const struct hf_plan *p, struct str *out); /* model.safetensors.index.json */
 
-/* Writes the weights of a checkpoint into the files of the plan, which are in dir. 0 or -1. */
+/* Makes the files of the plan in dir and writes the weights into them. 0 or -1. */
 int hf_write_weights(const struct hf_plan *p, const struct model_source *m, const char *dir);
 
 /* Writes the whole directory, visible when complete. 0 or -1. */
 int hf_write(const struct model_source *m, const char *output);
 
+/* As many threads as --threads says, else as there are CPUs; NULL: one. Freed with threads_free. */
+struct threads *options_threads(void);
+
 /*
- * Compares the checkpoint with a directory: shape, every tensor, a probe's logits. 0; or -1:
- * STATUS_DIFFERS names the first difference.
+ * Compares m with r->output: shape, every tensor (as r->output's types round it), the tokenizer, a
+ * probe's logits. 0; or -1: STATUS_DIFFERS names the first difference.
  */
-int verify(const struct model_source *m, const char *output);
+int verify(const struct model_source *m, const struct route *r);
 
 /* Any model as a GGUF file, with its tokenizer and metadata (gguf_write.c). 0 or -1. */
 int gguf_write(const struct model_source *m, const char *output);

@@ -1,4 +1,4 @@
-/* A checkpoint as a Hugging Face directory, which appears when it is whole. */
+/* A model as a Hugging Face directory, which appears when it is whole. */
 #include "cmd/llm-convert/convert.h"
 
 #include <dirent.h>
@@ -13,177 +13,58 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "checkpoint/fp8_file.h"
-#include "checkpoint/spike_file.h"
-#include "json/write.h"
-#include "tokenizer/tokenizer.h"
-
-enum { COPY_LIMIT = 1 << 30 };
 
 struct output {
     const struct model_source *m;
     const struct hf_plan *plan;
+    struct side_files side;
     char *path, *temp;
     VEC(char *) names; /* files to be made, config.json last */
 };
 
-/* ---- the files beside the weights ---- */
-
 static int
-store(struct output *o, const char *name, const struct str *text)
+store(struct output *o, const char *name, const char *data, size_t n)
 {
     char *path = file_join(o->temp, name);
-    int result = file_store(path, text->data ? text->data : "", text->len);
+    int result = file_store(path, data, n);
     free(path);
     return result;
 }
 
-static int
-write_config(struct output *o)
-{
-    static const char *const names[] = {"float32", "bfloat16", "float16"};
-    struct str text = {0};
-    config_write(&o->m->config, names[options.dtype], &text);
-    int result = store(o, "config.json", &text);
-    str_release(&text);
-    return result;
-}
-
-static int
-write_generation_config(struct output *o)
-{
-    const struct config *c = &o->m->config;
-    const struct {
-        const char *key;
-        int64_t id;
-    } ids[] = {{"bos_token_id", c->bos_token_id},
-               {"eos_token_id", c->eos_token_id},
-               {"pad_token_id", c->pad_token_id}};
-    struct str text = {0};
-    struct json_writer w = {.out = &text, .indent = 2};
-    json_begin_object(&w, NULL);
-    json_put_bool(&w, "_from_model_config", true);
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
-        if (ids[i].id >= 0)
-            json_put_int(&w, ids[i].key, ids[i].id);
-    json_end_object(&w);
-    str_addc(&text, '\n');
-    int result = store(o, "generation_config.json", &text);
-    str_release(&text);
-    return result;
-}
-
-/* Is it one of the checkpoint's files that the directory gets as it is? */
-static bool
-is_copied(const struct manifest_file *f)
-{
-    return f->header == 0 && strcmp(f->name, "config.json") != 0 &&
-           strcmp(f->name, FP8_FILE) != 0 && strcmp(f->name, SPIKE_FILE) != 0;
-}
-
-static int
-copy_files(struct output *o)
-{
-    const struct manifest *m = &o->m->checkpoint->manifest;
-    for (size_t i = 0; i < m->files; i++) {
-        if (!is_copied(&m->file[i]))
-            continue;
-        struct str text = {0};
-        char *path = file_join(o->m->path, m->file[i].name);
-        int result = file_load(path, COPY_LIMIT, &text);
-        if (result == 0)
-            result = store(o, m->file[i].name, &text);
-        free(path);
-        str_release(&text);
-        if (result < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static bool
-has_file(const struct model_source *m, const char *name)
-{
-    const struct manifest *list = &m->checkpoint->manifest;
-    for (size_t i = 0; i < list->files; i++)
-        if (strcmp(list->file[i].name, name) == 0)
-            return true;
-    return false;
-}
-
-static void
-put_special(struct json_writer *w, const char *key, const struct tokenizer *t, uint32_t id)
-{
-    size_t n;
-    const char *text = id == TOKEN_NONE ? NULL : tokenizer_text(t, id, &n);
-    if (text)
-        json_put_bytes(w, key, text, n);
-}
-
-/* transformers picks the tokenizer's class from this file: made where training had none. */
-static int
-write_tokenizer_config(struct output *o)
-{
-    struct tokenizer *t = tokenizer_load(o->m->path);
-    if (!t)
-        return -1;
-    const struct tokenizer_specials *s = tokenizer_specials(t);
-    struct str text = {0};
-    struct json_writer w = {.out = &text, .indent = 2};
-    json_begin_object(&w, NULL);
-    put_special(&w, "bos_token", t, s->bos);
-    put_special(&w, "eos_token", t, s->eos);
-    put_special(&w, "pad_token", t, s->pad);
-    put_special(&w, "unk_token", t, s->unk);
-    json_put_bool(&w, "clean_up_tokenization_spaces", false);
-    json_put_int(&w, "model_max_length", o->m->config.max_position_embeddings);
-    json_put_string(&w, "tokenizer_class", "PreTrainedTokenizerFast");
-    json_end_object(&w);
-    str_addc(&text, '\n');
-    int result = store(o, "tokenizer_config.json", &text);
-    str_release(&text);
-    tokenizer_free(t);
-    return result;
-}
-
-static bool
-needs_tokenizer_config(const struct model_source *m)
-{
-    return has_file(m, "tokenizer.json") && !has_file(m, "tokenizer_config.json");
-}
-
-/* ---- the directory ---- */
-
 static void
 list_names(struct output *o)
 {
-    const struct manifest *m = &o->m->checkpoint->manifest;
     for (int i = 0; i < o->plan->files; i++)
         vec_push(&o->names, mem_strdup(o->plan->file[i].name));
     if (o->plan->files > 1)
         vec_push(&o->names, mem_strdup("model.safetensors.index.json"));
-    for (size_t i = 0; i < m->files; i++)
-        if (is_copied(&m->file[i]))
-            vec_push(&o->names, mem_strdup(m->file[i].name));
-    if (needs_tokenizer_config(o->m))
-        vec_push(&o->names, mem_strdup("tokenizer_config.json"));
-    vec_push(&o->names, mem_strdup("generation_config.json"));
+    for (size_t i = 0; i < o->side.len; i++)
+        vec_push(&o->names, mem_strdup(o->side.data[i].name));
     vec_push(&o->names, mem_strdup("config.json"));
+}
+
+static int
+write_texts(struct output *o)
+{
+    struct str index = {0}, config = {0};
+    int result = side_config(o->m, o->plan->dtype, options.dtype_given, &config);
+    if (result == 0 && o->plan->files > 1) {
+        hf_plan_index(o->plan, &index);
+        result = store(o, "model.safetensors.index.json", index.data, index.len);
+    }
+    for (size_t i = 0; i < o->side.len && result == 0; i++)
+        result = store(o, o->side.data[i].name, o->side.data[i].data, o->side.data[i].size);
+    if (result == 0)
+        result = store(o, "config.json", config.data, config.len);
+    str_release(&index);
+    str_release(&config);
+    return result;
 }
 
 static int
 fill(struct output *o)
 {
-    struct str index = {0};
-    int result = hf_write_weights(o->plan, o->m, o->temp);
-    if (result == 0 && o->plan->files > 1) {
-        hf_plan_index(o->plan, &index);
-        result = store(o, "model.safetensors.index.json", &index);
-        str_release(&index);
-    }
-    if (result == 0 && needs_tokenizer_config(o->m))
-        result = write_tokenizer_config(o);
-    if (result < 0 || copy_files(o) < 0 || write_generation_config(o) < 0 || write_config(o) < 0)
+    if (hf_write_weights(o->plan, o->m, o->temp) < 0 || write_texts(o) < 0)
         return -1;
     return file_sync_dir(o->temp);
 }
@@ -276,35 +157,42 @@ make_temp(struct output *o, const char *path)
     return mkdir(o->temp, 0777) < 0 ? err_sys("%s", o->temp) : 0;
 }
 
+static int
+make(struct output *o, const char *path)
+{
+    int result = make_temp(o, path);
+    if (result < 0)
+        return -1;
+    remember(o, true);
+    result = fill(o);
+    if (result == 0)
+        result = commit(o);
+    struct err e;
+    err_take(&e);
+    if (result < 0)
+        file_remove_tree(o->temp);
+    remember(o, false);
+    err_give(&e);
+    return result;
+}
+
 int
 hf_write(const struct model_source *m, const char *path)
 {
     struct hf_plan plan;
-    hf_plan_init(&plan, m, options_dtype(), options.max_shard_size);
+    hf_plan_init(&plan, m, options.max_shard_size);
     struct output o = {.m = m, .plan = &plan};
+    int result = side_files_load(&o.side, m);
+    list_names(&o);
     progress_start("convert", (uint64_t)m->params.parameters * sizeof(float), PROGRESS_BYTES,
                    common.progress_given ? common.progress : -1);
-    list_names(&o);
-    int result = make_temp(&o, path);
-    bool made = result == 0;
-    if (made)
-        remember(&o, true);
     if (result == 0)
-        result = fill(&o);
-    if (result == 0)
-        result = commit(&o);
+        result = make(&o, path);
     progress_end();
-    if (made) {
-        struct err e;
-        err_take(&e);
-        if (result < 0)
-            file_remove_tree(o.temp);
-        remember(&o, false);
-        err_give(&e);
-    }
     for (size_t i = 0; i < o.names.len; i++)
         free(o.names.data[i]);
     vec_release(&o.names);
+    side_files_release(&o.side);
     free(o.path);
     free(o.temp);
     hf_plan_release(&plan);

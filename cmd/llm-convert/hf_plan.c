@@ -17,37 +17,63 @@ plan_tensor(const struct name_part *part, enum dtype dtype)
     return t;
 }
 
-static void
-add_tensor(struct hf_plan *p, struct hf_tensor t, enum dtype dtype, uint64_t max_file)
+/* Where a Hugging Face directory stores that tensor. */
+static const struct source_tensor *
+find_stored(const struct model_source *m, const char *name)
 {
+    const char *prefix = names_optional_prefix(&m->config);
+    const struct source_tensor *t = model_source_stored(m, name);
+    return t || !str_starts(name, prefix) ? t : model_source_stored(m, name + strlen(prefix));
+}
+
+/* What --dtype says, else what the directory has, else FP32. */
+static enum dtype
+choose_type(const struct source_tensor *stored)
+{
+    static const enum dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
+    if (options.dtype_given)
+        return types[options.dtype];
+    return stored ? stored->info->dtype : DTYPE_F32;
+}
+
+static void
+add_tensor(struct hf_plan *p, const struct model_source *m, struct hf_tensor t, uint64_t max_file)
+{
+    const struct source_tensor *stored = find_stored(m, t.part.name);
+    enum dtype type = choose_type(stored);
     uint64_t elements = (uint64_t)(t.part.rows * t.part.columns);
-    uint64_t bytes = elements * (uint64_t)dtype_bits(dtype) / 8;
+    uint64_t bytes = elements * (uint64_t)dtype_bits(type) / 8;
     struct hf_file *f = p->files ? &p->file[p->files - 1] : NULL;
     if (!f || (f->tensors && f->bytes + bytes > max_file)) {
         p->file = mem_grow_array(p->file, (size_t)p->files + 1, sizeof *p->file);
         f = &p->file[p->files++];
         *f = (struct hf_file){0};
     }
+    t.same = stored && stored->info->dtype == type ? stored : NULL;
     t.file = p->files - 1;
     t.plan = f->tensors;
-    f->tensor = mem_grow_array(f->tensor, f->tensors + 1, sizeof *f->tensor);
-    f->tensor[f->tensors++] = plan_tensor(&t.part, dtype);
+    if ((f->tensors & (f->tensors - 1)) == 0) /* grows by doubling */
+        f->tensor = mem_grow_array(f->tensor, f->tensors ? 2 * f->tensors : 1, sizeof *f->tensor);
+    f->tensor[f->tensors++] = plan_tensor(&t.part, type);
     f->bytes += bytes; /* of data, until the headers are made */
-    p->tensor = mem_grow_array(p->tensor, p->count + 1, sizeof *p->tensor);
+    if (p->count == 0)
+        p->dtype = type;
+    if ((p->count & (p->count - 1)) == 0)
+        p->tensor = mem_grow_array(p->tensor, p->count ? 2 * p->count : 1, sizeof *p->tensor);
     p->tensor[p->count++] = t;
     p->data_bytes += bytes;
     p->parameters += elements;
 }
 
 void
-hf_plan_init(struct hf_plan *p, const struct model_source *m, enum dtype dtype, uint64_t max_file)
+hf_plan_init(struct hf_plan *p, const struct model_source *m, uint64_t max_file)
 {
     *p = (struct hf_plan){0};
     for (int i = 0; i < m->params.count; i++) {
         struct name_part part[NAME_PARTS];
         int parts = names_parts(&m->config, &m->params.param[i], part);
         for (int k = 0; k < parts; k++)
-            add_tensor(p, (struct hf_tensor){.param = i, .part = part[k]}, dtype, max_file);
+            add_tensor(p, m, (struct hf_tensor){.param = i, .part = part[k]}, max_file);
     }
     for (int i = 0; i < p->files; i++) {
         struct hf_file *f = &p->file[i];

@@ -1,10 +1,11 @@
 /*
- * The weights of a checkpoint into the files of a Hugging Face directory, slice
- * by slice: each is read once, verified, converted and written to its places. Memory: one slice, twice.
+ * The weights of a model into the files of a Hugging Face directory, piece by piece on all threads:
+ * where a piece goes depends on the plan alone. A checkpoint's slices are read once and verified;
+ * bytes that another directory holds as they are to be are copied; everything else is read as
+ * floats and rounded. Memory: a piece a thread, of transposed matrices a slice.
  */
 #include "cmd/llm-convert/convert.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,107 +13,229 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "cmd/llm-convert/output_file.h"
 
-enum { EARLY = 1 << 20 };
-
-struct writer {
-    const struct hf_plan *plan;
-    const char *dir;
-    int file, fd; /* the one that is open; -1: none */
-    char *path;
-    uint8_t *bytes; /* converted elements, room for a slice */
-    float *line;    /* rows of a slice, gathered from one column */
+enum {
+    PIECE = 1 << 20,       /* elements: 4 MiB of FP32 */
+    COPIED = 4 * PIECE,    /* bytes are not looked at */
+    TRANSPOSED = 16 * PIECE, /* so that runs of a column are not short */
 };
 
-/* Written data is synced before a file is left. */
-static int
-leave(struct writer *w)
-{
-    int result = 0;
-    if (w->fd >= 0 && fsync(w->fd) < 0)
-        result = err_sys("%s", w->path);
-    if (w->fd >= 0 && close(w->fd) < 0 && result == 0)
-        result = err_sys("%s", w->path);
-    free(w->path);
-    w->path = NULL;
-    w->fd = w->file = -1;
-    return result;
-}
+/* A slice of a checkpoint, or elements of one tensor of theirs. */
+struct job {
+    bool is_slice;
+    size_t slice, tensor; /* of a slice: the first tensor that it can belong to */
+    int64_t first, n;     /* elements of the tensor, in our order; of copied bytes, in theirs */
+};
+
+struct worker {
+    struct output_file file;
+    uint8_t *bytes; /* [PIECE] of any type */
+    float *values;  /* [PIECE], or [room] */
+    float *line;    /* the elements of a column */
+    size_t room;
+};
+
+struct work {
+    const struct hf_plan *plan;
+    const struct model_source *m;
+    const char *dir;
+    struct worker *worker;
+    VEC(struct job) job;
+};
 
 static int
-enter(struct writer *w, int file)
+enter(struct work *w, struct worker *k, const struct hf_tensor *t)
 {
-    if (w->file == file)
-        return 0;
-    if (leave(w) < 0)
-        return -1;
-    w->path = file_join(w->dir, w->plan->file[file].name);
-    w->fd = open(w->path, O_WRONLY | O_CLOEXEC);
-    if (w->fd < 0)
-        return err_sys("%s", w->path);
-    w->file = file;
-    return 0;
+    return output_file_enter(&k->file, w->dir, w->plan->file[t->file].name, t->file);
 }
 
+static void
+make_room(struct worker *k, int64_t n)
+{
+    if ((size_t)n <= k->room)
+        return;
+    k->room = (size_t)n;
+    free(k->values);
+    free(k->line);
+    k->values = mem_array(k->room, sizeof *k->values);
+    k->line = mem_array(k->room, sizeof *k->line);
+}
+
+/* Values, at an element of their tensor. */
 static int
-put(struct writer *w, const struct hf_tensor *t, int64_t element, const float *values, int64_t n)
+put(struct work *w, struct worker *k, const struct hf_tensor *t, int64_t element,
+    const float *values, int64_t n)
 {
     const struct tensor_plan *p = &w->plan->file[t->file].tensor[t->plan];
     uint64_t size = (uint64_t)dtype_bits(p->dtype) / 8;
-    const void *data = values;
-    if (p->dtype != DTYPE_F32) {
-        dtype_from_float(p->dtype, values, (size_t)n, w->bytes);
-        data = w->bytes;
+    for (int64_t m; n > 0; n -= m, element += m, values += m) {
+        const void *data = values;
+        m = n < PIECE ? n : PIECE;
+        if (p->dtype != DTYPE_F32) {
+            dtype_from_float(p->dtype, values, (size_t)m, k->bytes);
+            data = k->bytes;
+        }
+        if (output_file_put(&k->file, data, (size_t)m * size,
+                            p->offset + (uint64_t)element * size) < 0)
+            return -1;
     }
-    uint64_t offset = p->offset + (uint64_t)element * size;
-    if (file_pwrite_full(w->fd, data, (size_t)n * size, offset, w->path) < 0)
-        return -1;
-    /* Only a hint: the disk begins while the next slice is read; fsync waits at the end. */
-    if ((uint64_t)n * size >= EARLY)
-        (void)sync_file_range(w->fd, (off_t)offset, (off_t)((uint64_t)n * size),
-                              SYNC_FILE_RANGE_WRITE);
     return 0;
 }
 
 /* Elements [first, first + n) of the part, in our order: to columns of theirs, [columns][rows]. */
 static int
-put_transposed(struct writer *w, const struct hf_tensor *t, int64_t first, const float *values,
-               int64_t n)
+put_transposed(struct work *w, struct worker *k, const struct hf_tensor *t, int64_t first,
+               const float *values, int64_t n)
 {
     int64_t columns = t->part.columns, rows = t->part.rows;
     for (int64_t c = 0; c < columns; c++) {
         int64_t row = first / columns + (first % columns > c);
-        int64_t begin = row * columns + c - first, count = 0;
-        for (int64_t at = begin; at < n; at += columns)
-            w->line[count++] = values[at];
-        if (count && put(w, t, c * rows + row, w->line, count) < 0)
+        int64_t count = 0;
+        for (int64_t at = row * columns + c - first; at < n; at += columns)
+            k->line[count++] = values[at];
+        if (count && put(w, k, t, c * rows + row, k->line, count) < 0)
             return -1;
     }
     return 0;
 }
 
-/* What of a slice belongs to one tensor of theirs. */
 static int
-put_part(struct writer *w, const struct hf_tensor *t, const struct manifest_slice *s,
-         const float *values)
+put_part(struct work *w, struct worker *k, const struct hf_tensor *t, int64_t first,
+         const float *values, int64_t n)
 {
-    int64_t begin = t->part.first * t->part.columns;
-    int64_t end = begin + t->part.rows * t->part.columns;
-    int64_t from = s->offset > begin ? s->offset : begin;
-    int64_t to = s->offset + s->size < end ? s->offset + s->size : end;
-    if (from >= to)
-        return 0;
-    if (enter(w, t->file) < 0)
+    if (enter(w, k, t) < 0)
         return -1;
-    const float *data = values + (from - s->offset);
     if (t->part.transposed)
-        return put_transposed(w, t, from - begin, data, to - from);
-    for (int64_t run, at; from < to; from += run, data += run) {
-        run = names_run(&t->part, from - begin, to - from, &at);
-        if (put(w, t, at, data, run) < 0)
+        return put_transposed(w, k, t, first, values, n);
+    for (int64_t run, at; n > 0; first += run, values += run, n -= run) {
+        run = names_run(&t->part, first, n, &at);
+        if (put(w, k, t, at, values, run) < 0)
             return -1;
     }
     return 0;
+}
+
+/* ---- a slice of a checkpoint ---- */
+
+struct slice_sink {
+    struct work *w;
+    struct worker *k;
+    size_t tensor; /* the first of the slice's parameter */
+    int64_t offset; /* of the slice in it */
+};
+
+/* What of some elements of a parameter belongs to which tensors of theirs. */
+static int
+put_slice(void *arg, int64_t at, const float *values, int64_t n)
+{
+    const struct slice_sink *s = arg;
+    const struct hf_plan *p = s->w->plan;
+    int64_t offset = s->offset + at;
+    int param = p->tensor[s->tensor].param;
+    for (size_t i = s->tensor; i < p->count && p->tensor[i].param == param; i++) {
+        const struct hf_tensor *t = &p->tensor[i];
+        int64_t begin = t->part.first * t->part.columns;
+        int64_t end = begin + t->part.rows * t->part.columns;
+        int64_t from = offset > begin ? offset : begin;
+        int64_t to = offset + n < end ? offset + n : end;
+        if (from < to &&
+            put_part(s->w, s->k, t, from - begin, values + (from - offset), to - from) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int
+convert_slice(struct work *w, struct worker *k, const struct job *j)
+{
+    const struct checkpoint *c = w->m->checkpoint;
+    const struct manifest_slice *s = &c->manifest.slice[j->slice];
+    struct slice_sink sink = {w, k, j->tensor, s->offset};
+    int result;
+    if (w->plan->tensor[j->tensor].part.transposed) {
+        make_room(k, s->size);
+        result = checkpoint_read_slice(c, j->slice, k->values);
+        if (result == 0)
+            result = put_slice(&sink, 0, k->values, s->size);
+    } else {
+        result = checkpoint_stream_slice(c, j->slice, put_slice, &sink);
+    }
+    progress_add(s->end - s->begin);
+    return result;
+}
+
+/* ---- a piece of a tensor ---- */
+
+static int
+copy_piece(struct work *w, struct worker *k, const struct hf_tensor *t, const struct job *j)
+{
+    const struct tensor_plan *p = &w->plan->file[t->file].tensor[t->plan];
+    const struct safetensors *from = t->same->file;
+    uint64_t size = (uint64_t)dtype_bits(p->dtype) / 8, at = (uint64_t)j->first * size;
+    if (enter(w, k, t) < 0)
+        return -1;
+    return output_file_copy(&k->file, from->fd, from->path,
+                            from->header + t->same->info->begin + at, (uint64_t)j->n * size,
+                            p->offset + at);
+}
+
+static int
+convert_piece(struct work *w, struct worker *k, const struct job *j)
+{
+    const struct hf_tensor *t = &w->plan->tensor[j->tensor];
+    int result;
+    if (t->same) {
+        result = copy_piece(w, k, t, j);
+    } else {
+        make_room(k, j->n);
+        result = model_source_read(w->m, t->param, t->part.first * t->part.columns + j->first, j->n,
+                                   k->values);
+        if (result == 0)
+            result = put_part(w, k, t, j->first, k->values, j->n);
+    }
+    progress_add((uint64_t)j->n * sizeof(float));
+    return result;
+}
+
+static int
+convert_job(void *arg, size_t cell, int worker)
+{
+    struct work *w = arg;
+    struct worker *k = &w->worker[worker];
+    const struct job *j = &w->job.data[cell];
+    if (!k->bytes)
+        k->bytes = mem_array(PIECE, sizeof(double));
+    return j->is_slice ? convert_slice(w, k, j) : convert_piece(w, k, j);
+}
+
+/* ---- all of it ---- */
+
+static void
+list_slices(struct work *w)
+{
+    const struct checkpoint *c = w->m->checkpoint;
+    size_t tensor = 0, i = 0;
+    for (int t = 0; t < c->params.count; t++)
+        for (int64_t at = 0; at < c->params.param[t].size; at += c->manifest.slice[i++].size) {
+            while (w->plan->tensor[tensor].param < t)
+                tensor++;
+            vec_push(&w->job, ((struct job){.is_slice = true, .slice = i, .tensor = tensor}));
+        }
+}
+
+static void
+list_pieces(struct work *w)
+{
+    for (size_t i = 0; i < w->plan->count; i++) {
+        const struct hf_tensor *t = &w->plan->tensor[i];
+        int64_t all = t->part.rows * t->part.columns;
+        int64_t most = t->same ? COPIED : t->part.transposed ? TRANSPOSED : PIECE;
+        for (int64_t at = 0, n; at < all; at += n) {
+            n = all - at < most ? all - at : most;
+            vec_push(&w->job, ((struct job){.tensor = i, .first = at, .n = n}));
+        }
+    }
 }
 
 static int
@@ -121,50 +244,51 @@ make_files(const struct hf_plan *p, const char *dir)
     for (int i = 0; i < p->files; i++) {
         char *path = file_join(dir, p->file[i].name);
         int fd = safetensors_create(path, &p->file[i].header, p->file[i].bytes);
-        int result = fd < 0 || close(fd) == 0 ? 0 : err_sys("%s", path);
+        int result = fd < 0 ? -1 : file_close(fd, path);
         free(path);
-        if (fd < 0 || result < 0)
+        if (result < 0)
             return -1;
     }
     return 0;
 }
 
-static size_t
-largest_slice(const struct manifest *m)
+static int
+leave_file(void *arg, size_t cell, int worker)
 {
-    int64_t most = 1;
-    for (size_t i = 0; i < m->slices; i++)
-        most = m->slice[i].size > most ? m->slice[i].size : most;
-    return (size_t)most;
+    struct work *w = arg;
+    (void)worker;
+    return output_file_leave(&w->worker[cell].file);
 }
 
 int
 hf_write_weights(const struct hf_plan *p, const struct model_source *m, const char *dir)
 {
-    const struct manifest *manifest = &m->checkpoint->manifest;
-    struct writer w = {.plan = p, .dir = dir, .file = -1, .fd = -1};
-    size_t room = largest_slice(manifest), first = 0;
+    struct work w = {.plan = p, .m = m, .dir = dir};
     if (make_files(p, dir) < 0)
         return -1;
-    float *values = mem_array(room, sizeof *values);
-    w.bytes = mem_array(room, sizeof(float));
-    w.line = mem_array(room, sizeof *w.line);
-    int result = 0;
-    for (size_t i = 0; i < manifest->slices && result == 0; i++) {
-        const struct manifest_slice *s = &manifest->slice[i];
-        if (s->array != CHECKPOINT_MASTER)
-            continue;
-        result = checkpoint_read_slice(m->checkpoint, i, values);
-        int param = params_find(&m->params, s->tensor);
-        while (first < p->count && p->tensor[first].param < param)
-            first++;
-        for (size_t t = first; t < p->count && p->tensor[t].param == param && result == 0; t++)
-            result = put_part(&w, &p->tensor[t], s, values);
-        progress_add(s->end - s->begin);
+    struct threads *pool = options_threads();
+    size_t threads = pool ? (size_t)threads_count(pool) : 1;
+    w.worker = mem_zarray(threads, sizeof *w.worker);
+    for (size_t i = 0; i < threads; i++)
+        w.worker[i].file.fd = -1;
+    if (m->checkpoint)
+        list_slices(&w);
+    else
+        list_pieces(&w);
+    int result = threads_run(pool, w.job.len, convert_job, &w);
+    struct err e;
+    err_take(&e);
+    if (threads_run(pool, threads, leave_file, &w) < 0 && result == 0)
+        result = -1;
+    else
+        err_give(&e);
+    for (size_t i = 0; i < threads; i++) {
+        free(w.worker[i].bytes);
+        free(w.worker[i].values);
+        free(w.worker[i].line);
     }
-    int left = leave(&w);
-    free(values);
-    free(w.bytes);
-    free(w.line);
-    return result < 0 ? -1 : left;
+    free(w.worker);
+    vec_release(&w.job);
+    threads_free(pool);
+    return result;
 }

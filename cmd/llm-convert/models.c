@@ -35,7 +35,7 @@ write_model(const struct model_source *m, const struct route *r)
 static int
 verify_model(const struct model_source *m, const struct route *r)
 {
-    return r->to == KIND_CHECKPOINT ? rewrite_verify(m, r->output) : verify(m, r->output);
+    return r->to == KIND_CHECKPOINT ? rewrite_verify(m, r->output) : verify(m, r);
 }
 
 int

@@ -86,11 +86,11 @@ const struct opt_tool llm_convert = {
     .version = print_version,
 };
 
-enum dtype
-options_dtype(void)
+struct threads *
+options_threads(void)
 {
-    static const enum dtype types[] = {DTYPE_F32, DTYPE_BF16, DTYPE_F16};
-    return types[options.dtype];
+    int n = common.threads ? (int)common.threads : threads_default(1);
+    return n > 1 ? threads_new(n) : NULL;
 }
 
 const char *
@@ -109,7 +109,6 @@ refuse_unsupported(const struct route *r)
         const char *option;
         enum kind kind;
     } parts[] = {
-        {r->from == KIND_HF, "from", r->from},
         {r->from == KIND_GGUF, "from", r->from},
         {r->from == KIND_LLAMA2_C, "from", r->from},
         {r->to == KIND_GGUF, "to", r->to},

@@ -103,6 +103,14 @@ int checkpoint_read(const struct checkpoint *c, enum checkpoint_array a, float *
 /* Reads one slice (an index of manifest.slice) into out [size] and verifies it. 0 or -1. */
 int checkpoint_read_slice(const struct checkpoint *c, size_t slice, float *out);
 
+/*
+ * The same, handed over in pieces of at most 1 MiB, in order, while it is read: whether it verifies
+ * is known at the end. take returns 0, or -1 to stop. 0 or -1.
+ */
+int checkpoint_stream_slice(const struct checkpoint *c, size_t slice,
+                            int (*take)(void *arg, int64_t offset, const float *values, int64_t n),
+                            void *arg);
+
 /* Elements [offset, offset + n) of a tensor of the table, not verified. 0 or -1. */
 int checkpoint_read_range(const struct checkpoint *c, enum checkpoint_array a, int param,
                           int64_t offset, int64_t n, float *out);

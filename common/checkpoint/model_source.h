@@ -22,6 +22,12 @@ struct model_reader {
     void (*close)(void *state);
 };
 
+/* A tensor as a Hugging Face directory stores it. */
+struct source_tensor {
+    const struct safetensors *file;
+    const struct tensor_info *info;
+};
+
 /*
  * A MODEL of the command line: a Hugging Face directory (model.safetensors, or
  * model.safetensors.index.json with its shards; F32, BF16, F16, F64), a checkpoint, or a directory of
@@ -37,6 +43,8 @@ struct model_source {
     struct checkpoint *checkpoint; /* NULL: a Hugging Face directory */
     struct safetensors *file;      /* Hugging Face: its shards */
     size_t files;
+    struct source_tensor *tensor; /* of all of them, by name */
+    size_t tensors;
     enum dtype dtype; /* of the first matrix */
 };
 
@@ -53,6 +61,9 @@ int model_source_open_as(struct model_source *m, const char *path, const char *k
 /* Fill a model_source whose path is set: config, params, reader, state, dtype. 0 or -1. */
 int gguf_source_open(struct model_source *m);
 int llama2c_source_open(struct model_source *m);
+
+/* Hugging Face: the tensor of that name, or NULL (no error record). */
+const struct source_tensor *model_source_stored(const struct model_source *m, const char *name);
 
 /* Its tokenizer; NULL with a record: it has none that can be read. */
 struct tokenizer *model_source_tokenizer(const struct model_source *m);

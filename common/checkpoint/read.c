@@ -55,12 +55,16 @@ read_bytes(struct cursor *r, const struct manifest_slice *s, uint64_t offset, vo
     return 0;
 }
 
+/* Takes elements [offset, offset + n) of a slice. */
+typedef int slice_take(void *arg, int64_t offset, const float *values, int64_t n);
+
 /*
  * Reads one slice, a few blocks at a time, into out or into scratch memory, and
- * verifies it. hashes: NULL or its blocks' place.
+ * verifies it. hashes: NULL or its blocks' place. take: NULL or who gets them, before that.
  */
 static int
-read_slice(struct cursor *r, const struct manifest_slice *s, float *out, uint64_t *hashes)
+read_slice(struct cursor *r, const struct manifest_slice *s, float *out, uint64_t *hashes,
+           slice_take *take, void *arg)
 {
     enum { READ = 16 * NORM_BLOCK }; /* 1 MiB: hashed while it is in the cache */
     int64_t blocks = slice_blocks(s->size);
@@ -74,6 +78,8 @@ read_slice(struct cursor *r, const struct manifest_slice *s, float *out, uint64_
         for (int64_t b = 0; b < slice_blocks(n) && result == 0; b++)
             own[at / NORM_BLOCK + b] = hash64(to + b * NORM_BLOCK,
                                               (size_t)slice_block_size(n, b) * sizeof *to);
+        if (take && result == 0)
+            result = take(arg, at, to, n);
         threads_poll();
     }
     struct hash128 sum = result == 0 ? slice_checksum(own, blocks) : s->checksum;
@@ -101,15 +107,15 @@ int
 checkpoint_read(const struct checkpoint *c, enum checkpoint_array a, float *out)
 {
     struct cursor r = {.c = c, .file = -1, .fd = -1};
-    int result = 0;
+    int result = 0, t = 0;
     clear_gaps(&c->params, out);
     for (size_t i = 0; i < c->manifest.slices && result == 0; i++) {
         const struct manifest_slice *s = &c->manifest.slice[i];
         if (s->array != a)
             continue;
-        /* Slices come in table order (checked at open), so names need no search but this. */
-        int t = params_find(&c->params, s->tensor);
-        result = read_slice(&r, s, out + c->params.param[t].offset + s->offset, NULL);
+        while (strcmp(c->params.param[t].name, s->tensor) != 0)
+            t++; /* slices come in table order, checked at open */
+        result = read_slice(&r, s, out + c->params.param[t].offset + s->offset, NULL, NULL, NULL);
     }
     cursor_close(&r);
     return result;
@@ -119,7 +125,16 @@ int
 checkpoint_read_slice(const struct checkpoint *c, size_t slice, float *out)
 {
     struct cursor r = {.c = c, .file = -1, .fd = -1};
-    int result = read_slice(&r, &c->manifest.slice[slice], out, NULL);
+    int result = read_slice(&r, &c->manifest.slice[slice], out, NULL, NULL, NULL);
+    cursor_close(&r);
+    return result;
+}
+
+int
+checkpoint_stream_slice(const struct checkpoint *c, size_t slice, slice_take *take, void *arg)
+{
+    struct cursor r = {.c = c, .file = -1, .fd = -1};
+    int result = read_slice(&r, &c->manifest.slice[slice], NULL, NULL, take, arg);
     cursor_close(&r);
     return result;
 }
@@ -256,7 +271,7 @@ verify_mine(const struct comm *comm, const struct checkpoint *c, struct hash_run
             uint64_t *hash = mem_array((size_t)n, sizeof *hash);
             struct hash_run run = {array, *blocks, n, hash};
             vec_push(runs, run);
-            result = read_slice(&r, s, NULL, hash);
+            result = read_slice(&r, s, NULL, hash, NULL, NULL);
         }
         *blocks += n;
     }

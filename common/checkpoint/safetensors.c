@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,6 +143,22 @@ check_contiguous(struct safetensors *s)
 }
 
 static int
+by_name(const void *a, const void *b)
+{
+    const struct tensor_info *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static void
+sort_names(struct safetensors *s)
+{
+    s->by_name = mem_array(s->count + 1, sizeof *s->by_name);
+    for (size_t i = 0; i < s->count; i++)
+        s->by_name[i] = &s->tensor[i];
+    qsort(s->by_name, s->count, sizeof *s->by_name, by_name);
+}
+
+static int
 parse_header(struct safetensors *s, const char *text, size_t n)
 {
     struct json_doc doc = {0};
@@ -163,6 +180,7 @@ parse_header(struct safetensors *s, const char *text, size_t n)
             goto out;
     }
     result = check_contiguous(s);
+    sort_names(s);
 out:
     json_doc_release(&doc);
     free(place);
@@ -226,6 +244,7 @@ safetensors_close(struct safetensors *s)
         free(s->metadata[i].key);
         free(s->metadata[i].value);
     }
+    free(s->by_name);
     free(s->tensor);
     free(s->metadata);
     if (s->path && s->fd >= 0)
@@ -237,9 +256,17 @@ safetensors_close(struct safetensors *s)
 const struct tensor_info *
 safetensors_find(const struct safetensors *s, const char *name)
 {
-    for (size_t i = 0; i < s->count; i++)
-        if (strcmp(s->tensor[i].name, name) == 0)
-            return &s->tensor[i];
+    size_t low = 0, high = s->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(s->by_name[middle]->name, name);
+        if (order == 0)
+            return s->by_name[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     return NULL;
 }
 

@@ -70,6 +70,7 @@ struct safetensors {
     uint64_t file_bytes;
     struct tensor_info *tensor; /* in order of offset */
     size_t count;
+    const struct tensor_info **by_name; /* [count], sorted */
     struct metadata_pair {
         char *key, *value;
     } * metadata;

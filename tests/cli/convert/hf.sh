@@ -60,7 +60,7 @@ flip() { # FILE OFFSET
 cp -r run-fp32 flipped
 flip flipped/model.safetensors 30000
 ok 'a changed weight' expect_code 4 llm-convert -q --verify run flipped
-err_like 'is named' '^llm-convert: flipped: element [0-9]+ of [a-z0-9_.]+ is .*, in the checkpoint'
+err_like 'is named' '^llm-convert: flipped: element [0-9]+ of [a-z0-9_.]+ is .*, in run/step-00000005 '
 ok 'another checkpoint' make_checkpoint other config.json --seed 77
 ok 'differs' expect_code 4 llm-convert -q --verify other run-fp32
 ok 'another shape' expect_code 4 llm-convert -q --verify gpt2 run-fp32
