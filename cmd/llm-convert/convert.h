@@ -131,6 +131,10 @@ int gguf_write(const struct model_source *m, const char *output);
 /* data.c: token data of another program into a shard, or back. 0 or -1. */
 int data_convert(const struct route *r);
 
+/* Any model as a checkpoint of step 0 in the directory of a run, fit to train from. 0 or -1. */
+int checkpoint_write(const struct model_source *m, const char *output);
+struct slice_limits checkpoint_limits(void); /* as --max-shard-size says */
+
 /*
  * A checkpoint into the directory of a run, cut into files of --max-shard-size; compares the two, as
  * verify does. 0 or -1.

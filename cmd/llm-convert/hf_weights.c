@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/progress.h"
-#include "cmd/llm-convert/output_file.h"
+#include "checkpoint/output_file.h"
 
 enum {
     PIECE = 1 << 20,       /* elements: 4 MiB of FP32 */

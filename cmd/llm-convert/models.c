@@ -27,7 +27,8 @@ static int
 write_model(const struct model_source *m, const struct route *r)
 {
     switch (r->to) {
-    case KIND_CHECKPOINT: return rewrite(m, r->output);
+    case KIND_CHECKPOINT:
+        return m->checkpoint ? rewrite(m, r->output) : checkpoint_write(m, r->output);
     default: return hf_write(m, r->output);
     }
 }
@@ -35,7 +36,7 @@ write_model(const struct model_source *m, const struct route *r)
 static int
 verify_model(const struct model_source *m, const struct route *r)
 {
-    return r->to == KIND_CHECKPOINT ? rewrite_verify(m, r->output) : verify(m, r);
+    return r->to == KIND_CHECKPOINT && m->checkpoint ? rewrite_verify(m, r->output) : verify(m, r);
 }
 
 int

@@ -109,7 +109,6 @@ refuse_unsupported(const struct route *r)
         const char *option;
         enum kind kind;
     } parts[] = {
-        {r->from == KIND_GGUF, "from", r->from},
         {r->from == KIND_LLAMA2_C, "from", r->from},
         {r->to == KIND_GGUF, "to", r->to},
     };

@@ -10,10 +10,7 @@
 int
 rewrite(const struct model_source *m, const char *output)
 {
-    struct slice_limits limits = {0};
-    if (options.max_shard_size_given)
-        limits.file_bytes = options.max_shard_size > INT64_MAX ? INT64_MAX
-                                                               : (int64_t)options.max_shard_size;
+    struct slice_limits limits = checkpoint_limits();
     return checkpoint_rewrite(m->checkpoint, output, &limits);
 }
 

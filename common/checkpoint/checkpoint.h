@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/threads.h"
 #include "checkpoint/held.h"
 #include "checkpoint/manifest.h"
 #include "checkpoint/slices.h"
@@ -32,6 +33,7 @@ struct checkpoint_save {
         *state; /* rank 0's is taken; step and position must be equal everywhere */
     /* Behind the commit, older ones are deleted as checkpoint_prune does; 0: all stay. */
     int64_t keep_last, keep_every;
+    bool zero_moments; /* checkpoint_begin_from alone */
 };
 
 /*
@@ -42,6 +44,24 @@ struct checkpoint_save {
  */
 int checkpoint_save(struct comm *comm, const struct checkpoint_layout *layout,
                     const struct checkpoint_save *s, struct hash128 *state_hash);
+
+/* Weights that are read piece by piece, and how they are cut. */
+struct checkpoint_weights {
+    const struct params *whole;
+    /* Elements [offset, offset + n) of a tensor of the table; from any thread. 0 or -1. */
+    int (*read)(void *arg, int param, int64_t offset, int64_t n, float *out);
+    void *arg;
+    struct slice_limits limits; /* {0}: the defaults */
+};
+
+/*
+ * Writes and commits the checkpoint with which a training from such weights begins: s->state says
+ * step 0, and both moments are zero, which takes no room on the disk where files have holes. The
+ * bytes are those of checkpoint_save, whatever the pool (NULL: one thread); memory: 4 MiB a thread.
+ * On an error nothing complete is left behind. 0 or -1.
+ */
+int checkpoint_begin_from(const struct checkpoint_weights *w, const struct checkpoint_save *s,
+                          struct threads *pool, struct hash128 *state_hash);
 
 /*
  * Deletes all complete checkpoints below directory but the newest keep_last (0: all stay) and those

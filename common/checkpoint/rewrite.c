@@ -125,17 +125,6 @@ is_itself(const struct checkpoint *c, const char *directory)
     return same;
 }
 
-/* A slice lies in one file, which then may be as small as a block. */
-static struct slice_limits
-fit(const struct slice_limits *limits)
-{
-    struct slice_limits out = *limits;
-    int64_t most = out.file_bytes / (NORM_BLOCK * (int64_t)sizeof(float));
-    if (out.file_bytes > 0 && out.slice_blocks == 0 && most < 1024)
-        out.slice_blocks = most > 0 ? most : 1;
-    return out;
-}
-
 int
 checkpoint_rewrite(const struct checkpoint *c, const char *directory,
                    const struct slice_limits *limits)
@@ -151,7 +140,7 @@ checkpoint_rewrite(const struct checkpoint *c, const char *directory,
         struct checkpoint_layout layout = {.whole = &c->params,
                                            .held = s.held.data,
                                            .count = s.held.len,
-                                           .limits = fit(limits)};
+                                           .limits = slice_limits_fit(limits)};
         struct checkpoint_save save = {.directory = directory,
                                        .config = &c->config,
                                        .files = s.file,

@@ -60,6 +60,16 @@ safetensors_plan(struct tensor_plan *list, size_t n, struct str *header, uint64_
     str_release(&json);
 }
 
+static int
+extend(int fd, off_t bytes, const char *path)
+{
+    int result;
+    do
+        result = ftruncate(fd, bytes);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? err_sys("%s", path) : 0;
+}
+
 /*
  * Full disks fail here, before anything is written. Not posix_fallocate: where the file system
  * cannot reserve, that writes to every block.
@@ -75,22 +85,32 @@ reserve(int fd, off_t bytes, const char *path)
         return 0;
     if (errno != EOPNOTSUPP && errno != ENOSYS)
         return err_sys("%s: cannot reserve %lld bytes", path, (long long)bytes);
-    do
-        result = ftruncate(fd, bytes);
-    while (result < 0 && errno == EINTR);
-    return result < 0 ? err_sys("%s", path) : 0;
+    return extend(fd, bytes, path);
 }
 
-int
-safetensors_create(const char *path, const struct str *header, uint64_t file_bytes)
+static int
+create(const char *path, const struct str *header, uint64_t file_bytes,
+       int (*size)(int fd, off_t bytes, const char *path))
 {
     int fd = file_open(path, O_WRONLY | O_CREAT | O_EXCL);
     if (fd < 0)
         return -1;
-    if (reserve(fd, (off_t)file_bytes, path) == 0 &&
+    if (size(fd, (off_t)file_bytes, path) == 0 &&
         file_pwrite_full(fd, header->data, header->len, 0, path) == 0)
         return fd;
     close(fd);
     unlink(path);
     return -1;
+}
+
+int
+safetensors_create(const char *path, const struct str *header, uint64_t file_bytes)
+{
+    return create(path, header, file_bytes, reserve);
+}
+
+int
+safetensors_create_zero(const char *path, const struct str *header, uint64_t file_bytes)
+{
+    return create(path, header, file_bytes, extend);
 }

@@ -90,7 +90,9 @@ make_array_file(const struct saving *v, enum checkpoint_array a, int file)
     const struct file_slices *s = &v->plan->slices;
     char name[64];
     char *path = file_join(v->path, file_slices_name(s, a, file, name));
-    int fd = safetensors_create(path, &s->file[file].header, s->file[file].bytes);
+    bool zero = v->zero_moments && a != CHECKPOINT_MASTER;
+    int fd = (zero ? safetensors_create_zero : safetensors_create)(path, &s->file[file].header,
+                                                                   s->file[file].bytes);
     int result = fd < 0 ? -1 : file_close(fd, path);
     free(path);
     return result;
@@ -116,7 +118,8 @@ saving_make(struct saving *v, struct comm *comm, const struct save_plan *plan,
                          .directory = mem_strdup(s->directory),
                          .path = checkpoint_path(s->directory, s->state->step),
                          .keep_last = s->keep_last,
-                         .keep_every = s->keep_every};
+                         .keep_every = s->keep_every,
+                         .zero_moments = s->zero_moments};
     v->state.step = s->state->step;
     v->state.position = s->state->position;
     if (root) {

@@ -1,6 +1,8 @@
 #ifndef CHECKPOINT_SAVING_H
 #define CHECKPOINT_SAVING_H
 
+#include <stdbool.h>
+
 #include "base/str.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/hashes.h"
@@ -16,6 +18,7 @@ struct saving {
     char *directory, *path;      /* of the run; step-N in it */
     struct training_state state; /* rank 0: all; else step and position */
     int64_t keep_last, keep_every;
+    bool zero_moments;           /* their files are all that they get */
     struct manifest_file *file; /* rank 0: config.json and tokenizer files */
     size_t files;
     struct hash128 *checksum; /* rank 0, [CHECKPOINT_ARRAYS * slices]: array by array */

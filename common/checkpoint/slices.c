@@ -31,6 +31,16 @@ checkpoint_array_name(enum checkpoint_array a)
     return names[a];
 }
 
+struct slice_limits
+slice_limits_fit(const struct slice_limits *limits)
+{
+    struct slice_limits out = *limits;
+    int64_t most = out.file_bytes / (NORM_BLOCK * (int64_t)sizeof(float));
+    if (out.file_bytes > 0 && out.slice_blocks == 0 && most < SLICE_BLOCKS)
+        out.slice_blocks = most > 0 ? most : 1;
+    return out;
+}
+
 int64_t
 slice_blocks(int64_t n)
 {

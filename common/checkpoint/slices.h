@@ -36,6 +36,9 @@ struct slice_limits {
     int64_t file_bytes;   /* 0: 2 GiB */
 };
 
+/* Slices that go into files of file_bytes: a slice lies in one file, which may be as small as a block. */
+struct slice_limits slice_limits_fit(const struct slice_limits *limits);
+
 struct file_slice {
     int param;            /* index into the table */
     int64_t offset, size; /* elements within the tensor; offset is a multiple of NORM_BLOCK */

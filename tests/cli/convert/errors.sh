@@ -16,7 +16,7 @@ refused 'a missing input' 1 'none: No such file or directory' none made
 for kind in gguf; do
     refused "--to $kind" 2 "--to $kind is not supported in this version" --to $kind run made
 done
-for kind in gguf llama2.c; do
+for kind in llama2.c; do
     refused "--from $kind" 2 "--from $kind is not supported in this version" --from $kind --to hf run made
 done
 for kind in megatron llm.c nanogpt ds; do

@@ -1,4 +1,4 @@
-#include "cmd/llm-convert/output_file.h"
+#include "checkpoint/output_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
