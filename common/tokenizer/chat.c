@@ -1,0 +1,271 @@
+/* Chat templates: compiling, rendering as transformers' apply_chat_template, finding what was the assistant's. */
+#include "tokenizer/chat.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/vec.h"
+#include "tokenizer/jinja_eval.h"
+
+enum { TEMPLATE_MAX = 4 << 20 };
+
+struct variable {
+    char *name, *text;
+    size_t n;
+};
+
+struct chat_template {
+    char *name;
+    struct jinja_run parsed; /* whose pool holds the tree */
+    const struct node *root;
+    bool generation;
+    VEC(struct variable) variables;
+};
+
+struct chat_template *
+chat_template_new(const char *name, const char *text, size_t n)
+{
+    struct chat_template *t;
+
+    if (n > TEMPLATE_MAX) {
+        err_set(STATUS_INPUT, "%s: a template of more than %d MiB", name, TEMPLATE_MAX >> 20);
+        return NULL;
+    }
+    t = mem_zalloc(sizeof *t);
+    t->name = mem_strdup(name);
+    t->parsed.name = t->name;
+    t->root = jinja_parse(&t->parsed, text, n, &t->generation);
+    if (!t->root) {
+        chat_template_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void
+chat_template_free(struct chat_template *t)
+{
+    if (!t)
+        return;
+    for (size_t i = 0; i < t->variables.len; i++) {
+        free(t->variables.data[i].name);
+        free(t->variables.data[i].text);
+    }
+    vec_release(&t->variables);
+    jinja_pool_release(&t->parsed.pool);
+    free(t->name);
+    free(t);
+}
+
+void
+chat_template_set(struct chat_template *t, const char *name, const char *text, size_t n)
+{
+    struct variable v = {mem_strdup(name), mem_strndup(text, n), n};
+
+    for (size_t i = 0; i < t->variables.len; i++)
+        if (!strcmp(t->variables.data[i].name, name)) {
+            free(t->variables.data[i].name);
+            free(t->variables.data[i].text);
+            t->variables.data[i] = v;
+            return;
+        }
+    vec_push(&t->variables, v);
+}
+
+/* ---- messages ------------------------------------------------------------------------------------ */
+
+static struct value
+named(const char *name)
+{
+    return value_text(name, strlen(name));
+}
+
+/* Older names of a message's reasoning, and the one that templates read. */
+static const char *const reasoning_names[] = {"reasoning_content", "thinking", "reasoning"};
+
+/* A message without the members that are null, its reasoning under every name. */
+static struct value
+convert_message(struct jinja_run *run, const json_t *json)
+{
+    struct value whole = value_of_json(run, json), message = value_dict(run);
+    const struct value *reasoning = NULL;
+
+    for (size_t i = 0; i < 3 && !reasoning; i++) {
+        reasoning = dict_get_text(whole.dict, reasoning_names[i], strlen(reasoning_names[i]));
+        if (reasoning && reasoning->type == JINJA_NONE)
+            reasoning = NULL;
+    }
+    if (reasoning)
+        dict_set(run, message.dict, named("thinking"), *reasoning);
+    for (size_t i = 0; i < whole.dict->n && !run->failed; i++)
+        if (whole.dict->pairs[i].value.type != JINJA_NONE)
+            dict_set(run, message.dict, whole.dict->pairs[i].key, whole.dict->pairs[i].value);
+    if (reasoning)
+        dict_set(run, message.dict, named("reasoning_content"), *reasoning);
+    return message;
+}
+
+static struct value
+convert_messages(struct jinja_run *run, const json_t *messages, size_t n)
+{
+    struct value list = value_sequence(run, JINJA_LIST, "list", n);
+
+    for (size_t i = 0; i < n && !run->failed; i++) {
+        const json_t *message = json_array_get(messages, i);
+
+        if (json_is_object(message))
+            sequence_add(run, list.sequence, convert_message(run, message));
+        else
+            jinja_fail(run, "message %zu is not an object", i + 1);
+    }
+    return list;
+}
+
+/* ---- rendering ------------------------------------------------------------------------------------- */
+
+static void
+set_variables(struct jinja_run *run, const struct chat_template *t, const struct chat_options *o,
+              struct dict *context)
+{
+    struct value given;
+
+    dict_set(run, context, named("tools"), value_none());
+    dict_set(run, context, named("documents"), value_none());
+    for (size_t i = 0; i < t->variables.len; i++)
+        dict_set(run, context, named(t->variables.data[i].name),
+                 value_text(t->variables.data[i].text, t->variables.data[i].n));
+    if (!o->variables)
+        return;
+    given = value_of_json(run, o->variables);
+    if (given.type != JINJA_DICT) {
+        jinja_fail(run, "the variables are not an object");
+        return;
+    }
+    for (size_t i = 0; i < given.dict->n && !run->failed; i++)
+        dict_set(run, context, given.dict->pairs[i].key, given.dict->pairs[i].value);
+}
+
+/* The first n messages. 0 or -1. */
+static int
+render(const struct chat_template *t, const json_t *messages, size_t n, bool prompt,
+       const struct chat_options *o, struct jinja_spans *spans, struct str *out)
+{
+    struct jinja_run run = {.name = t->name, .line = 1, .spans = spans};
+    struct dict *context = value_dict(&run).dict;
+    struct str text = {0};
+
+    set_variables(&run, t, o, context);
+    dict_set(&run, context, named("messages"), convert_messages(&run, messages, n));
+    dict_set(&run, context, named("add_generation_prompt"), value_bool(prompt));
+    run.context = context;
+    run.scope = scope_new(&run, NULL);
+    run.out = &text;
+    run.whole = &text;
+    if (!run.failed)
+        jinja_execute(&run, t->root);
+    if (!run.failed)
+        str_add(out, text.data, text.len);
+    str_release(&text);
+    jinja_pool_release(&run.pool);
+    return run.failed ? -1 : 0;
+}
+
+/* ---- the assistant's parts ---------------------------------------------------------------------------- */
+
+static bool
+is_assistant(const json_t *message)
+{
+    const char *role = json_string_value(json_object_get(message, "role"));
+
+    return role && !strcmp(role, "assistant");
+}
+
+static size_t
+common_prefix(const struct str *a, const struct str *b)
+{
+    size_t n = a->len < b->len ? a->len : b->len, i = 0;
+
+    while (i < n && a->data[i] == b->data[i])
+        i++;
+    return i;
+}
+
+/*
+ * What message i adds to whole: from the end of the conversation before it with its generation prompt,
+ * as far as whole has that, to the end of the conversation with it. A template for which these are
+ * no beginnings of the whole (it rewrites earlier turns) has no such parts.
+ */
+static int
+message_part(const struct chat_template *t, const json_t *messages, size_t i,
+             const struct chat_options *o, const struct str *whole, struct jinja_spans *spans)
+{
+    struct str before = {0}, prompted = {0}, after = {0};
+    struct jinja_span span;
+    int status = -1;
+
+    if ((i && render(t, messages, i, false, o, NULL, &before)) ||
+        render(t, messages, i, true, o, NULL, &prompted) ||
+        render(t, messages, i + 1, false, o, NULL, &after))
+        goto out;
+    span = (struct jinja_span){common_prefix(&prompted, whole), after.len};
+    if (common_prefix(&before, whole) < before.len || common_prefix(&after, whole) < after.len ||
+        span.begin < before.len || span.begin > span.end) {
+        err_set(STATUS_INPUT,
+                "%s: what message %zu adds cannot be told: the template writes earlier messages anew "
+                "(one with {%% generation %%} is needed)",
+                t->name, i + 1);
+        goto out;
+    }
+    vec_push(spans, span);
+    status = 0;
+out:
+    str_release(&before);
+    str_release(&prompted);
+    str_release(&after);
+    return status;
+}
+
+static int
+incremental_parts(const struct chat_template *t, const json_t *messages,
+                  const struct chat_options *o, const struct str *whole, struct jinja_spans *spans)
+{
+    for (size_t i = 0; i < json_array_size(messages); i++)
+        if (is_assistant(json_array_get(messages, i)) &&
+            message_part(t, messages, i, o, whole, spans))
+            return -1;
+    return 0;
+}
+
+static void
+give_parts(const struct chat_options *o, const struct jinja_spans *spans, size_t offset)
+{
+    for (size_t i = 0; i < spans->len && i < *o->parts_count; i++)
+        o->parts[i] = (struct chat_part){offset + spans->data[i].begin, offset + spans->data[i].end};
+    *o->parts_count = spans->len;
+}
+
+int
+chat_template_render(const struct chat_template *t, const json_t *messages,
+                     const struct chat_options *o, struct str *out)
+{
+    static const struct chat_options none;
+    struct jinja_spans spans = {0};
+    struct str whole = {0};
+    bool parts;
+    int status;
+
+    o = o ? o : &none;
+    parts = o->parts_count != NULL;
+    if (!json_is_array(messages) || !json_array_size(messages))
+        return err_set(STATUS_INPUT, "%s: the messages are not a list of at least one", t->name);
+    status = render(t, messages, json_array_size(messages), o->add_generation_prompt, o,
+                    parts && t->generation ? &spans : NULL, &whole);
+    if (!status && parts && !t->generation)
+        status = incremental_parts(t, messages, o, &whole, &spans);
+    if (!status && parts)
+        give_parts(o, &spans, out->len);
+    if (!status)
+        str_add(out, whole.data, whole.len);
+    vec_release(&spans);
+    str_release(&whole);
+    return status;
+}
