@@ -116,7 +116,7 @@ void jinja_pool_release(struct jinja_pool *pool);
 enum {
     JINJA_MEMORY = 512 << 20, /* bytes of values */
     JINJA_OUTPUT = 256 << 20, /* bytes of any one string, and of the output */
-    JINJA_STEPS = 50000000,   /* nodes evaluated, items or 64 bytes looked at */
+    JINJA_STEPS = 20000000,   /* nodes evaluated, items or 64 bytes looked at */
     JINJA_DEPTH = 600,        /* nesting of expressions, statements and macros in execution */
     JINJA_NESTING = 200,      /* of a template's text, and of data */
     JINJA_RANGE_MAX = 100000  /* as Jinja's sandbox */
