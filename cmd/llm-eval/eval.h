@@ -91,6 +91,7 @@ int generate(struct model *m);
  */
 int engine_run(struct model *m, const struct request *r, size_t n, struct comm *comm,
                struct result *out);
+int64_t engine_max_length(const struct model *m); /* positions: --seq-length, or the model's */
 int engine_score(struct model *m, const struct request *r, const size_t *which, size_t n,
                  struct result *out);
 int engine_generate(struct model *m, const struct request *r, const size_t *which, size_t n,
