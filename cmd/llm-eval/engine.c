@@ -58,10 +58,10 @@ by_text(const void *x, const void *y, void *arg)
 
 /* What a request costs behind the one before it, in bytes of text. */
 static uint64_t
-cost(const struct request *r, size_t common)
+cost(const struct request *r, size_t alike)
 {
     enum { FIXED = 16, BYTES_A_TOKEN = 4 };
-    uint64_t bytes = r->context.len + r->continuation.len - common + FIXED;
+    uint64_t bytes = r->context.len + r->continuation.len - alike + FIXED;
     if (r->type == REQUEST_GENERATE)
         bytes += (uint64_t)(r->max_new ? r->max_new : 256) * BYTES_A_TOKEN;
     return bytes;
@@ -72,7 +72,7 @@ cost(const struct request *r, size_t common)
  * have least in common, so that trees stay whole.
  */
 static size_t
-cut_at(const uint64_t *done, const size_t *common, size_t n, uint64_t part, uint64_t parts)
+cut_at(const uint64_t *done, const size_t *alike, size_t n, uint64_t part, uint64_t parts)
 {
     uint64_t total = done[n], wanted = total / parts * part, slack = total / parts / 16;
     size_t best = n;
@@ -81,7 +81,7 @@ cut_at(const uint64_t *done, const size_t *common, size_t n, uint64_t part, uint
     for (size_t i = 0; i < n; i++) {
         if (done[i] + slack < wanted || (done[i] > wanted + slack && best < n))
             continue;
-        if (best == n || common[i] < common[best])
+        if (best == n || alike[i] < alike[best])
             best = i;
     }
     return best;
@@ -96,19 +96,19 @@ take_share(number_list *list, const struct request *r, const struct comm *comm)
         return;
     qsort_r(list->data, n, sizeof *list->data, by_text, (void *)(uintptr_t)r);
     uint64_t *done = mem_zarray(n + 1, sizeof *done);
-    size_t *common = mem_zarray(n, sizeof *common);
+    size_t *alike = mem_zarray(n, sizeof *alike);
     for (size_t i = 0; i < n; i++) {
         const struct request *x = &r[list->data[i]];
-        common[i] = i ? shared(&r[list->data[i - 1]], x) : 0;
-        done[i + 1] = done[i] + cost(x, common[i]);
+        alike[i] = i ? shared(&r[list->data[i - 1]], x) : 0;
+        done[i + 1] = done[i] + cost(x, alike[i]);
     }
     uint64_t parts = (uint64_t)comm->size, part = (uint64_t)comm->rank;
-    size_t begin = part ? cut_at(done, common, n, part, parts) : 0;
-    size_t end = cut_at(done, common, n, part + 1, parts);
+    size_t begin = part ? cut_at(done, alike, n, part, parts) : 0;
+    size_t end = cut_at(done, alike, n, part + 1, parts);
     list->len = end > begin ? end - begin : 0;
     memmove(list->data, list->data + begin, list->len * sizeof *list->data);
     free(done);
-    free(common);
+    free(alike);
 }
 
 /* ---- results ---- */

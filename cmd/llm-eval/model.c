@@ -22,7 +22,7 @@ enum { MAX_SHAPES = 32 };
 static void
 own_products(void)
 {
-    if (options.rolling || options.generate || options.prompts)
+    if (options.rolling || options.generate || options.prompts || options.requests || options.task.len)
         blas_disable("scores do not depend on the batch");
 }
 
