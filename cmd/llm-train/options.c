@@ -22,6 +22,7 @@ static const struct opt table[] = {
     OPT(STRING, model, .name = "model", .placeholder = "FILE", .help = "config.json of a new model"),
     OPT(STRING, init, .name = "init", .placeholder = "DIR", .help = "weights of a Hugging Face directory or checkpoint"),
     OPT(STRING, resume, .name = "resume", .placeholder = "DIR", .help = "go on from the newest checkpoint below DIR"),
+    OPT(STRING, branch, .name = "branch", .placeholder = "DIR", .help = "decay from it in a run of its own"),
     OPT(STRING, tokenizer, .name = "tokenizer", .placeholder = "FILE", .help = "the tokenizer of the shards"),
     OPT(INT, ranks, .name = "ranks", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "start N ranks by mpiexec"),
     OPT(STRING, hosts, .name = "hosts", .placeholder = "FILE", .help = "hosts for mpiexec"),
@@ -53,6 +54,7 @@ static const struct opt table[] = {
     OPT(STRING, warmup, .name = "warmup", .placeholder = "N|Ntok", .fallback = "0", .help = "warm-up in steps or tokens"),
     OPT(CHOICE, schedule, .name = "schedule", .placeholder = "NAME", .fallback = "cosine", .choices = "cosine|linear|constant|wsd", .help = "learning-rate schedule"),
     OPT(STRING, decay, .name = "decay", .placeholder = "N|Ntok", .help = "length of the decay (run − warm-up)"),
+    OPT(CHOICE, wsd_decay_style, .name = "wsd-decay-style", .placeholder = "NAME", .fallback = "linear", .choices = "linear|cosine|1-sqrt", .help = "shape of wsd's decay"),
     OPT(REAL, weight_decay, .name = "weight-decay", .placeholder = "X", .fallback = "0.1", .min = 0, .max = 1e3, .help = "decoupled weight decay"),
     OPT(REAL, beta1, .name = "beta1", .placeholder = "X", .fallback = "0.9", .min = 0, .max = 0.9999999, .help = "first moment's decay"),
     OPT(REAL, beta2, .name = "beta2", .placeholder = "X", .fallback = "0.95", .min = 0, .max = 0.9999999, .help = "second moment's decay"),
@@ -106,7 +108,7 @@ const struct opt_tool llm_train = {
 
 const char *const recorded_options[] = {
     "seq-length",   "micro-batch", "global-batch", "steps",         "tokens",     "epochs",
-    "lr",           "min-lr",      "warmup",       "schedule",      "decay",      "weight-decay",
+    "lr",           "min-lr",      "warmup",       "schedule",      "decay",      "wsd-decay-style", "weight-decay",
     "beta1",        "beta2",       "eps",          "clip",          "z-loss",     "init-std",
     "moe-aux-loss-coeff", "moe-z-loss-coeff",
     "precision",    "fp8-recipe",  "fp8-margin",   "fp8-amax-history-len", "fp8-amax-compute-algo", "recompute",   "document-mask", "reduce-groups", "skip",      "seed",
@@ -123,7 +125,6 @@ refuse_unsupported(void)
         bool asked;
         const char *what;
     } later[] = {
-        {options.schedule == 3, "--schedule wsd"},
         {options.ramp_batch != NULL, "--ramp-batch"},
         {options.tensorboard != NULL, "--tensorboard"},
     };
@@ -303,6 +304,30 @@ check_recompute(void)
             (long long)options.pipeline_parallel);
 }
 
+/* A branch takes everything from its trunk but its schedule and the directory it is saved in. */
+static void
+check_branch(void)
+{
+    const struct {
+        bool given;
+        const char *name;
+    } own[] = {
+        {options.resume != NULL, "resume"}, {options.model != NULL, "model"},
+        {options.init != NULL, "init"},     {options.steps != 0, "steps"},
+        {options.tokens != 0, "tokens"},    {opt_given(&llm_train, "schedule"), "schedule"},
+    };
+
+    if (!options.branch)
+        return;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (own[i].given)
+            die(STATUS_USAGE, "--branch and --%s exclude each other: the trunk and --decay say it", own[i].name);
+    if (!options.decay || !options.save)
+        die(STATUS_USAGE, "--branch needs --decay N and --save DIR, a directory of its own");
+    if (strcmp(options.save, options.branch) == 0)
+        die(STATUS_USAGE, "--save %s: is the trunk of --branch; the branch needs a directory of its own", options.save);
+}
+
 void
 options_check(int operands)
 {
@@ -322,11 +347,12 @@ options_check(int operands)
         return;
     if (options.init && options.model)
         die(STATUS_USAGE, "--model and --init exclude each other: --init brings its own config.json");
-    if (!options.init && !options.model && !options.resume)
+    check_branch();
+    if (!options.init && !options.model && !options.resume && !options.branch)
         die(STATUS_USAGE, "nothing to train: expected --model config.json, --init DIR or --resume DIR");
     if (!options.plan && operands == 0)
         die(STATUS_USAGE, "no shards: expected files, or - for standard input");
-    if (options.plan && options.model == NULL && options.init == NULL && options.resume == NULL)
+    if (options.plan && options.model == NULL && options.init == NULL && options.resume == NULL && options.branch == NULL)
         die(STATUS_USAGE, "--plan: expected --model config.json or --init DIR");
     if (options.min_lr > options.lr && opt_given(&llm_train, "lr"))
         die(STATUS_USAGE, "--min-lr %g is above --lr %g", options.min_lr, options.lr);

@@ -18,6 +18,9 @@ struct run_length {
 /* Resolves it; available: tokens of the data, UINT64_MAX when unknown. Dies (STATUS_USAGE) on what cannot be. */
 void run_length_resolve(struct run_length *r, uint64_t step_tokens, uint64_t available);
 
+/* A length option ("2000", "4Gtok") in whole steps, rounded up. */
+uint64_t length_in_steps(const char *text, uint64_t step_tokens);
+
 /* The learning rate of step 1, 2, … */
 double run_length_lr(const struct run_length *r, uint64_t step);
 

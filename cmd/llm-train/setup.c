@@ -301,6 +301,7 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
     set_layout(t, world->size, world->rank);
     machine_check(t);
     open_data(t, shards, shard_count);
+    trainer_place_branch(t);
     run_length_resolve(&t->length, (uint64_t)(t->global_batch * t->seq_length),
                        t->world->size == 1 || !t->feed.o.pipe ? feed_total(&t->feed) : UINT64_MAX);
     memory_measure_program(t);

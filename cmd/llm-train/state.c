@@ -1,6 +1,7 @@
 /* Checkpoints of a run: which to go on from, what they record, saving and restoring. */
 #include "cmd/llm-train/trainer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/die.h"
@@ -16,6 +17,7 @@
 #include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/on_spike.h"
+#include "cmd/llm-train/schedule.h"
 #include "cmd/llm-train/train.h"
 
 static void
@@ -44,11 +46,71 @@ take_options(struct trainer *t)
     }
 }
 
+/* Is the checkpoint behind the beginning of the decay that its own run was to end with? */
+static bool
+trunk_decays(const struct trainer *t)
+{
+    const struct training_state *s = &t->from->manifest.state;
+    const char *decay = training_state_get(s, "decay");
+    uint64_t step_tokens = (uint64_t)(t->global_batch * t->seq_length), steps = options.steps;
+
+    if (!steps)
+        steps = (options.tokens + step_tokens - 1) / step_tokens;
+    return !decay || !decay[0] || (uint64_t)s->step + length_in_steps(decay, step_tokens) > steps;
+}
+
+/* A branch goes on from itself once it has saved something, else it leaves its trunk. */
+static void
+find_branch(struct trainer *t)
+{
+    struct checkpoint_list list = {0};
+    int32_t begun = 0;
+
+    if (t->world->rank == 0 && file_is_dir(options.save)) {
+        if (checkpoint_list(options.save, &list) < 0)
+            die_err();
+        begun = list.count > 0;
+        checkpoint_list_release(&list);
+    }
+    if (comm_all_reduce(t->world, &begun, 1, COMM_I32, COMM_MAX) < 0)
+        die_err();
+    t->branches = !begun;
+    options.resume = begun ? options.save : options.branch;
+}
+
+void
+trainer_place_branch(struct trainer *t)
+{
+    const struct training_state *s;
+    uint64_t steps, warmup;
+    char text[32];
+
+    if (!t->branches)
+        return;
+    s = &t->from->manifest.state;
+    steps = length_in_steps(options.decay, (uint64_t)(t->global_batch * t->seq_length));
+    warmup = length_in_steps(options.warmup, (uint64_t)(t->global_batch * t->seq_length));
+    if (options.schedule != SCHEDULE_CONSTANT && options.schedule != SCHEDULE_WSD)
+        die(STATUS_USAGE, "--branch %s: its schedule is %s; a branch leaves a trunk whose rate is constant (constant, wsd)",
+            options.branch, training_state_get(s, "schedule"));
+    if ((uint64_t)s->step < warmup)
+        die(STATUS_USAGE, "--branch %s: step %lld is within the warm-up of %llu steps", options.branch,
+            (long long)s->step, (unsigned long long)warmup);
+    if (options.schedule == SCHEDULE_WSD && trunk_decays(t))
+        die(STATUS_USAGE, "--branch %s: step %lld is within the trunk's own decay", options.branch, (long long)s->step);
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)((uint64_t)s->step + steps));
+    if (opt_set(&llm_train, "steps", text) < 0 || opt_set(&llm_train, "tokens", "0") < 0 ||
+        opt_set(&llm_train, "schedule", "wsd") < 0)
+        die_err();
+}
+
 void
 trainer_find_checkpoint(struct trainer *t)
 {
     int found;
 
+    if (options.branch)
+        find_branch(t);
     if (!options.resume)
         return;
     if (t->world->rank == 0 && checkpoint_clean(options.resume, NULL) < 0)

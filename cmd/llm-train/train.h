@@ -10,7 +10,7 @@
 struct train_options {
     int64_t ranks;
     const char *hosts;
-    const char *model, *init, *resume, *tokenizer, *save;
+    const char *model, *init, *resume, *branch, *tokenizer, *save;
     int64_t save_every, keep_last, keep_every;
     const char *valid;
     int64_t valid_every;
@@ -20,7 +20,7 @@ struct train_options {
     int64_t epochs;
     double lr, min_lr;
     const char *warmup, *decay;
-    int schedule;
+    int schedule, wsd_decay_style;
     const char *ramp_batch;
     double weight_decay, beta1, beta2, eps, clip, z_loss, init_std;
     double moe_aux_loss_coeff, moe_z_loss_coeff;

@@ -71,6 +71,7 @@ struct trainer {
     struct tokenizer *tokenizer;   /* NULL: none given */
     uint8_t fingerprint[16];       /* of the tokenizer; zero: none */
     uint32_t first_new, end_new;   /* ids that --init's weights do not know; vocabulary.c */
+    bool branches;                 /* --branch, and nothing of it is saved so far */
     struct training_state *state;  /* what the checkpoint records */
     struct checkpoint *from;       /* the checkpoint resumed from; closed once loaded */
     const char *save;              /* directory of checkpoints, or NULL */
@@ -142,6 +143,8 @@ void trainer_plan_reducers(const struct trainer *t, const struct layout *l, cons
 int trainer_restore(struct trainer *t);       /* arrays, step and data position from t->from */
 int trainer_read_state(struct trainer *t);    /* of these, what lies in files: arrays, FP8 history, spikes */
 void trainer_find_checkpoint(struct trainer *t); /* --resume: sets t->from and takes its options */
+/* --branch: the run's length and schedule, from where its trunk stands. Dies on what cannot be. */
+void trainer_place_branch(struct trainer *t);
 void trainer_check_save_dir(struct trainer *t);
 void trainer_init_weights(struct trainer *t);
 

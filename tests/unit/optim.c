@@ -15,7 +15,7 @@
 static void
 test_schedules(void)
 {
-    struct lr_schedule s = {SCHEDULE_COSINE, 1e-3, 1e-4, 10, 100};
+    struct lr_schedule s = {SCHEDULE_COSINE, 1e-3, 1e-4, 10, 100, 0, WSD_LINEAR};
 
     is_near(schedule_lr(&s, 1), 1e-4, 1e-18, "warm-up begins at lr / warmup");
     is_near(schedule_lr(&s, 7), 7e-4, 1e-18, "grows in line");
@@ -30,10 +30,19 @@ test_schedules(void)
     s.kind = SCHEDULE_CONSTANT;
     is_near(schedule_lr(&s, 11), 1e-3, 0, "constant");
     is_near(schedule_lr(&s, 5), 5e-4, 1e-18, "constant, in warm-up");
-    s = (struct lr_schedule){SCHEDULE_COSINE, 2, 1, 0, 4};
+    s = (struct lr_schedule){SCHEDULE_WSD, 1e-3, 1e-4, 10, 20, 50, WSD_LINEAR};
+    is_near(schedule_lr(&s, 5), 5e-4, 1e-18, "wsd: warm-up");
+    is_near(schedule_lr(&s, 60), 1e-3, 0, "stable up to its last step");
+    is_near(schedule_lr(&s, 65), 1e-3 - 0.25 * 9e-4, 1e-15, "linear decay: a quarter");
+    s.style = WSD_COSINE;
+    is_near(schedule_lr(&s, 65), 1e-4 + 9e-4 * (1 + sqrt(0.5)) / 2, 1e-15, "cosine: a quarter");
+    s.style = WSD_1_SQRT;
+    is_near(schedule_lr(&s, 65), 1e-4 + 9e-4 * 0.5, 1e-15, "1 - sqrt: half of it at a quarter");
+    is_near(schedule_lr(&s, 80), 1e-4, 1e-15, "and the end");
+    s = (struct lr_schedule){SCHEDULE_COSINE, 2, 1, 0, 4, 0, WSD_LINEAR};
     is_near(schedule_lr(&s, 1), 1.5 + 0.5 * sqrt(0.5), 1e-15,
             "no warm-up: the first step has decayed");
-    s = (struct lr_schedule){SCHEDULE_COSINE, 2, 1, 1e9, 4e9};
+    s = (struct lr_schedule){SCHEDULE_COSINE, 2, 1, 1e9, 4e9, 0, WSD_LINEAR};
     is_near(schedule_lr(&s, 3e9), 1.5, 1e-15, "lengths in tokens");
 }
 
