@@ -22,14 +22,11 @@
  * A step is the name of a function, or an object with "function" and its arguments:
  *   take_first         nothing: there is one answer
  *   remove_whitespace  Python's strip()
- *   lowercase, uppercase
+ *   lowercase          Python's lower()
  *   regex              regex_pattern (Python's syntax), group_select (0: which match, negative from
  *                      the end), fallback ("[invalid]"): the match, its group, or its first group
  *                      that is not empty, stripped. No match of that number: the fallback
- *   multi_choice_regex the harness's, on the document's choices; arguments as regex, ignore_case,
- *                      ignore_punctuation, regexes_to_ignore
- *   map                mapping_dict (text to text), default_value (text; left out: the answer then
- *                      matches nothing, and is "None" in the samples)
+ *   map                mapping_dict (text to text), default_value (where the answer is no key)
  *
  *   "normalise": ["nfkc", …]   generation only: steps on answer and targets, before all metrics:
  *   nfkc, lower, strip, squeeze (blanks to one space each, none at the ends), ascii_punct (deletes
@@ -72,22 +69,21 @@ struct score {
     double stderr_; /* NaN: none (N/A) */
     bool higher_is_better;
     size_t samples;
-};
-
-/* One value of one sample, for --log-samples. */
-struct sample_score {
-    const char *metric, *filter;
-    double value;
+    const char *kind; /* the metric's own name, where `metric` is the task's for it */
+    int form;         /* how --log-samples has it; scores_samples.c's */
 };
 
 struct task_scores {
     char *task;
-    VEC(struct score) scores;
+    VEC(struct score) scores; /* those behind the first filter, then behind the next … */
+    size_t samples;
     size_t metrics;       /* values a sample */
-    double *value;        /* [samples][metrics], in the order of `scores`; NaN where it has none */
-    char **filtered;      /* [samples][filters]: the answer behind each filter */
+    double *value;        /* [samples][metrics], in the order of `scores`, before "scale"; of classes the
+                             chosen one, of perplexities log p; NaN where it has none */
+    char **filtered;      /* [samples][filters]: the answer behind each filter; NULL: not text */
     size_t filters;
     char **filter_names;  /* [filters] */
+    bool *filter_lists;   /* [filters]: a chain without take_first, a list of one in the samples */
 };
 
 /* Are the file's filters and metrics known and fit for its output type? 0 or -1 (names the place). */
@@ -104,7 +100,10 @@ int scores_compute(const struct task *t, const struct task_run *run, const struc
                    const struct scores_options *o, struct task_scores *out);
 void task_scores_release(struct task_scores *s);
 
-/* A line of --log-samples, in the fields of the harness's own samples file. */
+/*
+ * The lines of --log-samples of a document, one for each filter, in the fields of the harness's own
+ * samples file. squad_v2's scores are numbers there (the harness repeats the answers instead).
+ */
 void sample_write(const struct task *t, const struct task_run *run, size_t sample,
                   const struct result *results, const struct task_scores *s, struct str *out);
 
