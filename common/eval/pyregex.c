@@ -102,7 +102,7 @@ chosen_group(const struct python_pattern *p, struct piece s, const PCRE2_SIZE *a
  */
 static int
 each_match(const struct python_pattern *p, struct piece s,
-           void (*found)(void *arg, struct python_match m, size_t begin, size_t end), void *arg)
+           void (*found)(void *arg, struct python_match m, const PCRE2_SIZE *at, int set), void *arg)
 {
     pcre2_match_data *data = pcre2_match_data_create_from_pattern(p->code, NULL);
     uint32_t options = 0;
@@ -119,8 +119,7 @@ each_match(const struct python_pattern *p, struct piece s,
             result = err_set(STATUS_INPUT, "matching: a match ends before it begins");
             break;
         }
-        found(arg, (struct python_match){chosen_group(p, s, at, set), (int)p->groups}, at[0],
-              at[1]);
+        found(arg, (struct python_match){chosen_group(p, s, at, set), (int)p->groups}, at, set);
         options = (at[0] == at[1] ? (uint32_t)PCRE2_NOTEMPTY_ATSTART : 0) | PCRE2_NO_UTF_CHECK;
         from = at[1];
     }
@@ -129,10 +128,10 @@ each_match(const struct python_pattern *p, struct piece s,
 }
 
 static void
-add_match(void *arg, struct python_match m, size_t begin, size_t end)
+add_match(void *arg, struct python_match m, const PCRE2_SIZE *at, int set)
 {
     python_matches *out = arg;
-    (void)begin, (void)end;
+    (void)at, (void)set;
     vec_push(out, m);
 }
 
@@ -145,16 +144,17 @@ python_findall(const struct python_pattern *p, struct piece s, python_matches *o
 struct deletion {
     struct piece s;
     size_t copied;
+    struct piece with; /* python_replace's */
     struct str *out;
 };
 
 static void
-delete_match(void *arg, struct python_match m, size_t begin, size_t end)
+delete_match(void *arg, struct python_match m, const PCRE2_SIZE *at, int set)
 {
     struct deletion *d = arg;
-    (void)m;
-    str_add(d->out, d->s.data + d->copied, begin - d->copied);
-    d->copied = end;
+    (void)m, (void)set;
+    str_add(d->out, d->s.data + d->copied, at[0] - d->copied);
+    d->copied = at[1];
 }
 
 int
@@ -162,6 +162,38 @@ python_delete(const struct python_pattern *p, struct piece s, struct str *out)
 {
     struct deletion d = {.s = s, .out = out};
     if (each_match(p, s, delete_match, &d) < 0)
+        return -1;
+    if (s.n)
+        str_add(out, s.data + d.copied, s.n - d.copied);
+    return 0;
+}
+
+static void
+replace_match(void *arg, struct python_match m, const PCRE2_SIZE *at, int set)
+{
+    struct deletion *d = arg;
+    const char *with = d->with.data;
+    delete_match(arg, m, at, set);
+    for (size_t i = 0; i < d->with.n; i++) {
+        char next = i + 1 < d->with.n ? with[i + 1] : '\0';
+        if (with[i] != '\\' || (next != '\\' && (next < '1' || next > '9'))) {
+            str_addc(d->out, with[i]);
+            continue;
+        }
+        int group = next - '0';
+        i++;
+        if (next == '\\')
+            str_addc(d->out, next);
+        else if (group < set && at[2 * group] != PCRE2_UNSET)
+            str_add(d->out, d->s.data + at[2 * group], at[2 * group + 1] - at[2 * group]);
+    }
+}
+
+int
+python_replace(const struct python_pattern *p, struct piece s, struct piece with, struct str *out)
+{
+    struct deletion d = {.s = s, .with = with, .out = out};
+    if (each_match(p, s, replace_match, &d) < 0)
         return -1;
     if (s.n)
         str_add(out, s.data + d.copied, s.n - d.copied);
