@@ -193,9 +193,7 @@ answer(struct model *m, const struct request *r, const number_list *scored,
                        m->why_no_tokenizer);
     if (scored->len && engine_score(m, r, scored->data, scored->len, out) < 0)
         return -1;
-    if (generated->len)
-        return err_set(STATUS_INPUT, "requests for text are not supported in this version");
-    return 0;
+    return generated->len ? engine_generate(m, r, generated->data, generated->len, out) : 0;
 }
 
 int

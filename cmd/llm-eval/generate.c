@@ -1,15 +1,13 @@
 /* Text that the model writes: of one prompt as it comes, of a file's lines several at a time. */
-#include "cmd/llm-eval/generation.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/die.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/mem.h"
 #include "base/utf8.h"
+#include "cmd/llm-eval/generation.h"
+#include "cmd/llm-eval/talk.h"
 #include "json/write.h"
 
 enum { PROMPTS_LIMIT = 1 << 30 };
@@ -22,7 +20,8 @@ struct prompt {
 struct generation {
     const struct model *m;
     struct tokenizer_scratch *scratch;
-    bool terminal;
+    struct talk_form form; /* of --chat */
+    bool echo;             /* prompts are printed before their texts */
     struct outfile json;
     struct ids ends;
     stop_list stops;
@@ -79,22 +78,32 @@ write_json(struct generation *g, size_t i, const struct str *text)
 
 /* ---- prompts ---- */
 
+/* The prompt's tokens: as a text begins, or as a user's message. */
+static int
+encode_prompt(struct generation *g, const struct prompt *p, struct ids *out)
+{
+    if (utf8_valid(p->text, p->n) != p->n)
+        return err_set(STATUS_INPUT, "the prompt is not UTF-8");
+    if (!options.chat)
+        return tokenizer_encode(g->m->tokenizer, g->scratch, p->text, p->n, ENCODE_POST_PREFIX, out);
+    json_t *messages = talk_new(options.system);
+    int result = talk_say(messages, "user", p->text, p->n);
+    if (result == 0)
+        result = talk_encode(&g->form, messages, out);
+    json_decref(messages);
+    return result;
+}
+
 /* The writing that continues the last prompt. */
 static int
 add_writing(struct generation *g)
 {
-    const struct prompt *p = &g->prompts.data[g->prompts.len - 1];
     struct writing w;
     writing_init(&w);
     writing_options(&w, g->writings.len, &g->stops, &g->ends);
-    int result = utf8_valid(p->text, p->n) == p->n
-                     ? 0
-                     : err_set(STATUS_INPUT, "the prompt is not UTF-8");
+    int result = encode_prompt(g, &g->prompts.data[g->prompts.len - 1], &w.prompt);
     if (result == 0)
-        result = tokenizer_encode(g->m->tokenizer, g->scratch, p->text, p->n, ENCODE_POST_PREFIX,
-                                  &w.prompt);
-    if (result == 0)
-        result = writing_fit(&w, g->m);
+        result = writing_fit(&w, g->m->config->max_position_embeddings);
     vec_push(&g->writings, w);
     return result;
 }
@@ -136,7 +145,7 @@ print_lines(void *arg, size_t which)
         const struct prompt *p = &g->prompts.data[g->written];
         struct str text = {0};
         int result = writing_text(&g->writings.data[g->written], g->m, &text);
-        if (result == 0 && g->terminal)
+        if (result == 0 && g->echo)
             result = write_out(p->text, p->n);
         if (result == 0)
             result = write_json(g, g->written, &text);
@@ -158,7 +167,7 @@ write_one(struct generation *g)
     struct pen pen;
     int result = pen_init(&pen, g->m, (int64_t)w->prompt.len + w->max_new);
     writing_stream_begin(&s, g->m);
-    if (result == 0 && g->terminal)
+    if (result == 0 && g->echo)
         result = write_out(g->prompts.data[0].text, g->prompts.data[0].n);
     if (result == 0)
         result = pen_write(&pen, w, &s, NULL);
@@ -192,17 +201,20 @@ generation_release(struct generation *g)
     str_release(&g->file);
     stops_release(&g->stops);
     vec_release(&g->ends);
+    talk_form_close(&g->form);
     tokenizer_scratch_free(g->scratch);
 }
 
 int
 generate(struct model *m)
 {
-    struct generation g = {.m = m, .terminal = isatty(STDOUT_FILENO)};
+    struct generation g = {.m = m, .echo = isatty(STDOUT_FILENO) && !options.chat};
     if (check_tokenizer(m) < 0)
         return -1;
     g.scratch = tokenizer_scratch_new(m->tokenizer);
-    int result = find_ends(m, &g.ends);
+    int result = options.chat ? talk_form_open(&g.form, m) : 0;
+    if (result == 0)
+        result = find_ends(m, &g.ends);
     if (result == 0)
         result = add_stop_options(&g.stops, m->tokenizer, g.scratch);
     if (result == 0 && options.json)

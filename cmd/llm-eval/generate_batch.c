@@ -107,6 +107,14 @@ cache_memory(void)
     return common.memory > held ? common.memory - held : 0;
 }
 
+int64_t
+cache_tokens(const struct model *m)
+{
+    int64_t positions = m->config->max_position_embeddings;
+    uint64_t room = cache_memory() / cache_bytes(m, 1);
+    return room < (uint64_t)positions ? (int64_t)room : positions;
+}
+
 static int
 take_lanes(struct desk *d, int64_t batch)
 {

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "json/json.h"
@@ -94,26 +93,29 @@ add_ends(const struct json_doc *doc, const json_t *root, struct ids *ends)
     return 0;
 }
 
+static int
+take_ends(void *arg, const char *name, const char *data, size_t n)
+{
+    struct json_doc doc = {0};
+    const json_t *root;
+    if (strcmp(name, "generation_config.json") != 0)
+        return 0;
+    if (json_doc_parse(&doc, name, data, n) < 0)
+        return -1;
+    int result = json_root_object(&doc, &root) < 0 ? -1 : add_ends(&doc, root, arg);
+    json_doc_release(&doc);
+    return result;
+}
+
 int
 find_ends(const struct model *m, struct ids *ends)
 {
     const struct tokenizer_specials *s = tokenizer_specials(m->tokenizer);
-    struct json_doc doc = {0};
-    const json_t *root;
-    int result = 0;
     if (m->config->eos_token_id >= 0)
         vec_push(ends, (uint32_t)m->config->eos_token_id);
     if (s->eos != TOKEN_NONE)
         vec_push(ends, s->eos);
-    char *path = file_join(m->source.path, "generation_config.json");
-    if (file_exists(path)) {
-        result = json_doc_load(&doc, path, 0);
-        if (result == 0)
-            result = json_root_object(&doc, &root) < 0 ? -1 : add_ends(&doc, root, ends);
-        json_doc_release(&doc);
-    }
-    free(path);
-    return result;
+    return model_source_files(&m->source, take_ends, ends);
 }
 
 int
@@ -151,15 +153,15 @@ writing_options(struct writing *w, uint64_t number, const stop_list *stops, cons
 }
 
 int
-writing_fit(struct writing *w, const struct model *m)
+writing_fit(struct writing *w, int64_t positions)
 {
-    int64_t room = m->config->max_position_embeddings - (int64_t)w->prompt.len;
+    int64_t room = positions - (int64_t)w->prompt.len;
     if (w->prompt.len == 0)
         return err_set(STATUS_INPUT, "an empty prompt, and the tokenizer puts nothing before it");
     if (room < 1)
         return err_set(STATUS_INPUT,
                        "a prompt of %zu tokens leaves no room in the model's %lld positions",
-                       w->prompt.len, (long long)m->config->max_position_embeddings);
+                       w->prompt.len, (long long)positions);
     w->max_new = w->max_new < room ? w->max_new : room;
     return 0;
 }

@@ -76,7 +76,7 @@ void writing_options(struct writing *w, uint64_t number, const stop_list *stops,
                      const struct ids *ends);
 
 /* Lowers max_new to the room behind the prompt; -1 (STATUS_INPUT) when there is none, or no prompt. */
-int writing_fit(struct writing *w, const struct model *m);
+int writing_fit(struct writing *w, int64_t positions);
 void writing_release(struct writing *w);
 
 /*
@@ -110,6 +110,9 @@ void writing_stream_release(struct writing_stream *s);
 int write_texts(const struct model *m, struct writing *w, size_t n, int64_t batch,
                 int (*finished)(void *arg, size_t which), void *arg);
 
+/* Tokens of the longest text that there is memory for, within the model's positions. */
+int64_t cache_tokens(const struct model *m);
+
 /* ---- one text as it comes ---- */
 
 /* A cache over several texts: what it holds, and a decoder. */
@@ -130,5 +133,8 @@ void pen_release(struct pen *p);
  * computed again. stop (may be NULL) is asked after every token. 0 or -1.
  */
 int pen_write(struct pen *p, struct writing *w, struct writing_stream *s, bool (*stop)(void));
+
+/* --interactive. 0 or -1. */
+int interactive(struct model *m);
 
 #endif
