@@ -128,6 +128,9 @@ int verify(const struct model_source *m, const struct route *r);
 /* Any model as a GGUF file, with its tokenizer and metadata (gguf_write.c). 0 or -1. */
 int gguf_write(const struct model_source *m, const char *output);
 
+/* Are m's weights, rounded as gguf_write does, those of the file? 0; or -1, as verify. */
+int gguf_verify(const struct model_source *m, const char *output);
+
 /* data.c: token data of another program into a shard, or back. 0 or -1. */
 int data_convert(const struct route *r);
 

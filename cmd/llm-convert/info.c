@@ -1,5 +1,5 @@
 /* --info: what a path is. Everything is first put as JSON; people get it as lines. */
-#include "cmd/llm-convert/convert.h"
+#include "cmd/llm-convert/info.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "cmd/llm-convert/convert.h"
 #include "json/write.h"
 #include "shard/reader.h"
 #include "tokenizer/tokenizer.h"
@@ -45,8 +46,8 @@ put_experts(struct json_writer *w, const struct config *c, const struct params *
         json_put_int(w, "shared_expert_intermediate_size", c->shared_intermediate_size);
 }
 
-static void
-put_model(struct json_writer *w, const struct config *c, const struct params *p)
+void
+info_put_model(struct json_writer *w, const struct config *c, const struct params *p)
 {
     json_begin_object(w, "model");
     json_put_string(w, "model_type", c->model_type);
@@ -65,8 +66,8 @@ put_model(struct json_writer *w, const struct config *c, const struct params *p)
     json_end_object(w);
 }
 
-static void
-put_tokenizer_facts(struct json_writer *w, const struct tokenizer *t)
+void
+info_put_tokenizer(struct json_writer *w, const struct tokenizer *t)
 {
     const struct tokenizer_specials *s = tokenizer_specials(t);
     uint8_t fingerprint[16];
@@ -86,7 +87,7 @@ put_tokenizer_of(struct json_writer *w, const char *directory)
     struct tokenizer *t = tokenizer_load(directory);
     json_begin_object(w, "tokenizer");
     if (t)
-        put_tokenizer_facts(w, t);
+        info_put_tokenizer(w, t);
     else
         json_put_string(w, "error", err_text());
     json_end_object(w);
@@ -145,7 +146,7 @@ info_checkpoint(struct json_writer *w, const struct model_source *m)
     if (options.verify)
         json_put_bool(w, "verified", true);
     put_state(w, manifest);
-    put_model(w, &m->config, &m->params);
+    info_put_model(w, &m->config, &m->params);
     put_tokenizer_of(w, m->path);
     return 0;
 }
@@ -180,7 +181,7 @@ info_directory(struct json_writer *w, const char *path)
         json_put_uint(w, "bytes", bytes);
         json_put_uint(w, "files", m.files);
         json_put_string(w, "dtype", dtype_name(m.dtype));
-        put_model(w, &m.config, &m.params);
+        info_put_model(w, &m.config, &m.params);
         put_tokenizer_of(w, m.path);
     }
     model_source_close(&m);
@@ -268,7 +269,7 @@ info_tokenizer(struct json_writer *w, const char *path)
     if (!t)
         return -1;
     json_put_string(w, "kind", "tokenizer");
-    put_tokenizer_facts(w, t);
+    info_put_tokenizer(w, t);
     tokenizer_free(t);
     return 0;
 }
@@ -289,7 +290,7 @@ info_file(struct json_writer *w, const char *path)
     if (shard)
         return info_shard(w, path);
     if (n >= 4 && memcmp(start, "GGUF", 4) == 0)
-        return err_set(STATUS_INPUT, "%s: GGUF is not supported in this version", path);
+        return info_gguf(w, path);
     ssize_t at = 0;
     while (at < n && strchr(" \t\r\n", start[at]) && start[at])
         at++;

@@ -2,15 +2,20 @@
 #include "cmd/llm-convert/convert.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/err.h"
+#include "base/mem.h"
 #include "json/json.h"
 
 /* Names come from files: nothing in them may steer a terminal. */
 static void
-print_string(const char *s)
+print_string(const char *s, int width)
 {
-    for (; *s; s++)
-        putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
+    char *masked = mem_strdup(s);
+    err_mask(masked);
+    printf("%-*s", width, masked);
+    free(masked);
 }
 
 static void print_value(const json_t *v, int depth);
@@ -19,7 +24,9 @@ static void
 print_member(const char *key, const json_t *v, int depth)
 {
     bool nested = json_is_object(v) || (json_is_array(v) && json_is_object(json_array_get(v, 0)));
-    printf("%*s%-*s", 2 * depth, "", nested ? 0 : 24 - 2 * depth, key);
+    int width = nested || 2 * depth > 24 ? 0 : 24 - 2 * depth;
+    printf("%*s", 2 * depth, "");
+    print_string(key, width);
     if (nested)
         printf("\n");
     else
@@ -60,9 +67,11 @@ print_value(const json_t *v, int depth)
             printf("%s%lld", i ? " " : "[", (long long)json_integer_value(member));
         printf("%s", json_array_size(v) ? "]" : "[]");
     } else if (json_is_string(v)) {
-        print_string(json_string_value(v));
+        print_string(json_string_value(v), 0);
     } else if (json_is_boolean(v)) {
         printf("%s", json_is_true(v) ? "yes" : "no");
+    } else if (json_is_real(v)) {
+        printf("%.9g", json_real_value(v));
     } else {
         printf("%lld", (long long)json_integer_value(v));
     }

@@ -29,6 +29,7 @@ write_model(const struct model_source *m, const struct route *r)
     switch (r->to) {
     case KIND_CHECKPOINT:
         return m->checkpoint ? rewrite(m, r->output) : checkpoint_write(m, r->output);
+    case KIND_GGUF: return gguf_write(m, r->output);
     default: return hf_write(m, r->output);
     }
 }
@@ -36,7 +37,10 @@ write_model(const struct model_source *m, const struct route *r)
 static int
 verify_model(const struct model_source *m, const struct route *r)
 {
-    return r->to == KIND_CHECKPOINT && m->checkpoint ? rewrite_verify(m, r->output) : verify(m, r);
+    if (r->to == KIND_CHECKPOINT && m->checkpoint)
+        return rewrite_verify(m, r->output);
+    bool quantized = r->to == KIND_GGUF && options.dtype_given && options.dtype == TYPE_Q8_0;
+    return quantized ? gguf_verify(m, r->output) : verify(m, r);
 }
 
 int

@@ -21,14 +21,14 @@ static const struct opt table[] = {
      .target = O to,
      .choices = KINDS,
      .given = O to_given,
-     .help = "what OUTPUT becomes (so far: hf, checkpoint)"},
+     .help = "what OUTPUT becomes"},
     {.type = OPT_CHOICE,
      .name = "from",
      .placeholder = "KIND",
      .target = O from,
      .choices = KINDS,
      .given = O from_given,
-     .help = "what INPUT is (so far: hf, checkpoint)"},
+     .help = "what INPUT is"},
     {.type = OPT_CHOICE,
      .name = "dtype",
      .placeholder = "TYPE",
@@ -100,24 +100,6 @@ output_type_name(int type)
     return names[type];
 }
 
-/* What is still to come: whoever lands a part takes its line away (and calls it). */
-static void
-refuse_unsupported(const struct route *r)
-{
-    const struct {
-        bool asked;
-        const char *option;
-        enum kind kind;
-    } parts[] = {
-        {r->from == KIND_LLAMA2_C, "from", r->from},
-        {r->to == KIND_GGUF, "to", r->to},
-    };
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (parts[i].asked)
-            die(STATUS_USAGE, "--%s %s is not supported in this version", parts[i].option,
-                kind_name(parts[i].kind));
-}
-
 static void
 check_model_options(const struct route *r)
 {
@@ -167,7 +149,6 @@ options_check(char **operands, int count, struct route *r)
     if (options.info)
         return;
     route_find(operands, count, r);
-    refuse_unsupported(r);
     if (kind_is_model(r->to))
         check_model_options(r);
     else

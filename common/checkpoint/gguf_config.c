@@ -231,16 +231,11 @@ get_numbers(struct source *s)
 
 /*
  * Llama 3.1's scaling as llama.cpp stores it: rope_freqs.weight has for each frequency what it is divided
- * by, of which the rule's numbers are found again. Between its two bounds the reciprocal is linear
- * in the frequency; a and b are that line's.
+ * by, of which the rule's numbers are found again: between its two bounds the reciprocal is linear in
+ * the frequency.
  */
-struct llama3 {
-    double factor, low, high;
-    int64_t original;
-};
-
-static double
-llama3_divisor(const struct llama3 *r, double frequency)
+double
+gguf_llama3_divisor(const struct gguf_llama3 *r, double frequency)
 {
     double turns = (double)r->original * frequency / (2 * M_PI); /* original / wavelength */
     if (turns < r->low)
@@ -252,17 +247,17 @@ llama3_divisor(const struct llama3 *r, double frequency)
 }
 
 static bool
-llama3_is(const struct llama3 *r, const float *divisor, const double *frequency, int64_t n)
+llama3_is(const struct gguf_llama3 *r, const float *divisor, const double *frequency, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        if (fabs(llama3_divisor(r, frequency[i]) / (double)divisor[i] - 1) > 1e-5)
+        if (fabs(gguf_llama3_divisor(r, frequency[i]) / (double)divisor[i] - 1) > 1e-5)
             return false;
     return r->high > r->low;
 }
 
 /* From two divisors strictly between 1 and the factor. */
 static bool
-llama3_fit(struct llama3 *r, const float *divisor, const double *frequency, int64_t n)
+llama3_fit(struct gguf_llama3 *r, const float *divisor, const double *frequency, int64_t n)
 {
     int64_t first = -1, last = -1;
     for (int64_t i = 0; i < n; i++)
@@ -286,7 +281,7 @@ llama3_fit(struct llama3 *r, const float *divisor, const double *frequency, int6
 
 /* 1: *out is the rule; 0: no such tensor, or all ones; -1. */
 static int
-find_llama3(struct source *s, struct llama3 *out)
+find_llama3(struct source *s, struct gguf_llama3 *out)
 {
     const struct gguf_tensor *t = gguf_find_tensor(s->g, "rope_freqs.weight");
     int64_t half = s->rotary / 2;
@@ -298,7 +293,7 @@ find_llama3(struct source *s, struct llama3 *out)
     float *divisor = mem_array((size_t)half, sizeof *divisor);
     double *frequency = mem_array((size_t)half, sizeof *frequency);
     int result = gguf_read_float(s->g, t, 0, (size_t)half, divisor);
-    *out = (struct llama3){.factor = 1, .low = 1, .high = 4, .original = 8192};
+    *out = (struct gguf_llama3){.factor = 1, .low = 1, .high = 4, .original = 8192};
     for (int64_t i = 0; i < half && result == 0; i++) {
         frequency[i] = pow(s->theta, -2.0 * (double)i / (double)s->rotary);
         if ((double)divisor[i] > out->factor)
@@ -322,7 +317,7 @@ find_llama3(struct source *s, struct llama3 *out)
 }
 
 static void
-put_llama3(struct json_writer *w, const struct llama3 *r)
+put_llama3(struct json_writer *w, const struct gguf_llama3 *r)
 {
     json_put_string(w, "rope_type", "llama3");
     json_put_real(w, "factor", r->factor);
@@ -342,15 +337,27 @@ put_scaling_real(struct source *s, struct json_writer *w, const char *name, cons
     return found < 0 ? -1 : 0;
 }
 
+/* llama.cpp multiplies its factor with what YaRN's rule gives; there it takes the rule's place. */
 static int
-put_yarn(struct source *s, struct json_writer *w)
+put_attention_factor(struct source *s, struct json_writer *w, double factor)
+{
+    double value;
+    int found = gguf_get_real(s->g, key_of(s, "rope.scaling.attn_factor"), false, &value);
+    if (found > 0)
+        json_put_real(w, "attention_factor",
+                      factor > 1 ? shortest(value * (0.1 * log(factor) + 1)) : value);
+    return found < 0 ? -1 : 0;
+}
+
+static int
+put_yarn(struct source *s, struct json_writer *w, double factor)
 {
     int64_t original = 0;
     int found = gguf_get_int(s->g, key_of(s, "rope.scaling.original_context_length"), false, 1,
                              CONFIG_MAX_POSITIONS, &original);
     if (found > 0)
         json_put_int(w, "original_max_position_embeddings", original);
-    if (found < 0 || put_scaling_real(s, w, "rope.scaling.attn_factor", "attention_factor") < 0 ||
+    if (found < 0 || put_attention_factor(s, w, factor) < 0 ||
         put_scaling_real(s, w, "rope.scaling.yarn_beta_fast", "beta_fast") < 0)
         return -1;
     return put_scaling_real(s, w, "rope.scaling.yarn_beta_slow", "beta_slow");
@@ -359,7 +366,7 @@ put_yarn(struct source *s, struct json_writer *w)
 static int
 put_scaling(struct source *s, struct json_writer *w)
 {
-    struct llama3 rule;
+    struct gguf_llama3 rule;
     const char *type = "none";
     size_t n = 4;
     double factor = 1;
@@ -388,7 +395,7 @@ put_scaling(struct source *s, struct json_writer *w)
     }
     json_put_string(w, "rope_type", yarn ? "yarn" : "linear");
     json_put_real(w, "factor", shortest(factor));
-    return yarn ? put_yarn(s, w) : 0;
+    return yarn ? put_yarn(s, w, factor) : 0;
 }
 
 static int
@@ -396,7 +403,7 @@ put_rope(struct source *s, struct json_writer *w)
 {
     json_begin_object(w, "rope_parameters");
     json_put_real(w, "rope_theta", s->theta);
-    if (s->rotary != s->head_dim)
+    if (s->a->layout == NEOX)
         json_put_real(w, "partial_rotary_factor", (double)s->rotary / (double)s->head_dim);
     int result = put_scaling(s, w);
     json_end_object(w);

@@ -11,4 +11,13 @@
  */
 int gguf_config(const struct gguf *g, struct str *json);
 
+/*
+ * Llama 3.1's rotary scaling, in GGUF a tensor rope_freqs.weight of what each frequency is divided by.
+ */
+struct gguf_llama3 {
+    double factor, low, high; /* low_freq_factor, high_freq_factor */
+    int64_t original;         /* original_max_position_embeddings */
+};
+double gguf_llama3_divisor(const struct gguf_llama3 *r, double frequency);
+
 #endif

@@ -6,14 +6,11 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "checkpoint/gguf_merges.h"
+#include "checkpoint/vocabulary.h"
 #include "json/write.h"
 #include "tokenizer/pattern.h"
-#include "tokenizer/write_parts.h"
 
 /* The tokenizer of a GGUF file's metadata as Hugging Face's files would describe it. */
-
-enum { PIECE_LIMIT = 2048 }; /* bytes; the work for one piece's merges grows with their square */
 
 /*
  * What tokenizer.ggml.pre stands for: names are llama.cpp's (convert_hf_to_gguf.py,
@@ -50,24 +47,7 @@ static const char *const default_patterns[] = {
     "\\p{N}+",
     "[0-9][0-9][0-9]",
 };
-
-enum token_type { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
-
-struct source {
-    const struct gguf *g;
-    struct gguf_pieces pieces;
-    uint8_t *type; /* [count] */
-    uint32_t count;
-};
-
-static void
-source_release(struct source *s)
-{
-    vocab_release(&s->pieces.text);
-    free(s->pieces.score);
-    free(s->pieces.ordinary);
-    free(s->type);
-}
+enum { DEFAULT_PATTERNS = sizeof default_patterns / sizeof *default_patterns };
 
 const struct gguf_pre *
 gguf_pre_find(const char *name, size_t n)
@@ -124,237 +104,70 @@ gguf_token_text(const struct gguf *g, int64_t id, const char **text, size_t *n)
 
 /* Without types all tokens are ordinary ones. */
 static int
-read_types(struct source *s)
+read_types(const struct gguf *g, struct vocabulary *v)
 {
     struct gguf_items types;
     int64_t type;
-    s->type = mem_alloc(s->count + 1);
-    memset(s->type, NORMAL, s->count + 1);
-    int found = gguf_get_array(s->g, "tokenizer.ggml.token_type", false, GGUF_I64, &types);
+    v->type = mem_alloc(v->count + 1);
+    memset(v->type, TOKEN_NORMAL, v->count + 1);
+    int found = gguf_get_array(g, "tokenizer.ggml.token_type", false, GGUF_I64, &types);
     if (found <= 0)
         return found;
-    if (types.left != s->count)
-        return fail(s->g, "token_type", "another number than tokens");
+    if (types.left != v->count)
+        return fail(g, "token_type", "another number than tokens");
     for (uint32_t i = 0; gguf_next_int(&types, &type); i++) {
-        if (type < 0 || type > BYTE)
-            return fail(s->g, "token_type", "an unknown type");
-        s->type[i] = type ? (uint8_t)type : NORMAL;
+        if (type < 0 || type > TOKEN_BYTE)
+            return fail(g, "token_type", "an unknown type");
+        v->type[i] = type ? (uint8_t)type : TOKEN_NORMAL;
     }
     return 0;
 }
 
 /* Places that no token has are left out, as in the models' own files. */
 static int
-read_tokens(struct source *s)
+read_tokens(const struct gguf *g, struct vocabulary *v)
 {
     struct gguf_items tokens;
     const char *text;
     size_t n;
     uint32_t first, second;
-    if (gguf_get_array(s->g, "tokenizer.ggml.tokens", true, GGUF_STRING, &tokens) < 0)
+    if (gguf_get_array(g, "tokenizer.ggml.tokens", true, GGUF_STRING, &tokens) < 0)
         return -1;
     if (tokens.left == 0 || tokens.left > VOCAB_MAX)
-        return fail(s->g, "tokens", "none, or too many");
-    s->count = (uint32_t)tokens.left;
-    if (read_types(s) < 0)
+        return fail(g, "tokens", "none, or too many");
+    v->count = (uint32_t)tokens.left;
+    if (read_types(g, v) < 0)
         return -1;
     for (uint32_t id = 0; gguf_next_string(&tokens, &text, &n); id++)
-        if (s->type[id] != UNUSED)
-            vocab_add(&s->pieces.text, id, text, n);
-    if (!vocab_index(&s->pieces.text, &first, &second))
+        if (v->type[id] != TOKEN_UNUSED)
+            vocab_add(&v->text, id, text, n);
+    if (!vocab_index(&v->text, &first, &second))
         return err_set(STATUS_INPUT, "%s: tokenizer.ggml.tokens: %u and %u are the same text",
-                       s->g->path, first, second);
+                       g->path, first, second);
     return 0;
 }
 
-/* ---- parts of tokenizer.json ---- */
-
-/* Also a text of the vocabulary: ids are looked up there. */
-static void
-put_added(struct json_writer *w, const struct source *s)
-{
-    json_begin_array(w, "added_tokens");
-    for (uint32_t id = 0; id < s->count; id++) {
-        size_t n;
-        const char *text = vocab_get(&s->pieces.text, id, &n);
-        bool special = s->type[id] == CONTROL || s->type[id] == UNKNOWN;
-        if (text && n > 0 && (special || s->type[id] == USER_DEFINED))
-            put_added_token(w, id, text, n, special);
-    }
-    json_end_array(w);
-}
-
-static void
-put_byte_level(struct json_writer *w, const char *key, bool regex)
-{
-    put_type(w, key, "ByteLevel");
-    json_put_bool(w, "add_prefix_space", false);
-    json_put_bool(w, "trim_offsets", true);
-    json_put_bool(w, "use_regex", regex);
-    json_end_object(w);
-}
-
-static void
-put_split(struct json_writer *w, const char *regex)
-{
-    put_type(w, NULL, "Split");
-    json_begin_object(w, "pattern");
-    json_put_string(w, "Regex", regex);
-    json_end_object(w);
-    json_put_string(w, "behavior", "Isolated");
-    json_put_bool(w, "invert", false);
-    json_end_object(w);
-}
-
-static void
-put_pre_tokenizer(struct json_writer *w, const struct gguf_pre *p)
-{
-    put_type(w, "pre_tokenizer", "Sequence");
-    json_begin_array(w, "pretokenizers");
-    if (p->digits) {
-        put_type(w, NULL, "Digits");
-        json_put_bool(w, "individual_digits", true);
-        json_end_object(w);
-    }
-    if (p->several)
-        for (size_t i = 0; i < sizeof default_patterns / sizeof *default_patterns; i++)
-            put_split(w, default_patterns[i]);
-    else if (!p->byte_level)
-        put_split(w, pattern_by_name(p->pattern)->regex);
-    put_byte_level(w, NULL, p->byte_level);
-    json_end_array(w);
-    json_end_object(w);
-}
-
-static void
-put_piece(struct json_writer *w, const char *kind, const char *text, size_t n)
-{
-    json_begin_object(w, NULL);
-    json_begin_object(w, kind);
-    json_put_bytes(w, "id", text, n);
-    json_put_int(w, "type_id", 0);
-    json_end_object(w);
-    json_end_object(w);
-}
-
-static void
-put_template(struct json_writer *w, const char *key, const char *const text[2], const size_t n[2],
-             bool pair)
-{
-    json_begin_array(w, key);
-    for (int i = 0; i < (pair ? 2 : 1); i++) {
-        if (text[0])
-            put_piece(w, "SpecialToken", text[0], n[0]);
-        put_piece(w, "Sequence", i ? "B" : "A", 1);
-        if (text[1])
-            put_piece(w, "SpecialToken", text[1], n[1]);
-    }
-    json_end_array(w);
-}
-
-/* BOS before and EOS behind a text, where the metadata asks for them. */
 static int
-put_post_processor(struct json_writer *w, const struct source *s, bool bos)
+read_specials(const struct gguf *g, struct vocabulary *v)
 {
-    static const char *const add[2] = {"tokenizer.ggml.add_bos_token",
-                                       "tokenizer.ggml.add_eos_token"};
-    static const char *const keys[2] = {"bos_token_id", "eos_token_id"};
-    const char *text[2] = {NULL, NULL};
-    size_t n[2] = {0, 0};
-    int64_t id[2] = {0, 0};
-    bool wanted[2] = {bos, false};
-    for (int i = 0; i < 2; i++) {
-        int found = gguf_token_id(s->g, keys[i], &id[i]);
-        if (found < 0 || gguf_get_bool(s->g, add[i], false, &wanted[i]) < 0)
+    const struct {
+        const char *key;
+        int64_t *id;
+    } ids[] = {{"bos_token_id", &v->bos}, {"eos_token_id", &v->eos}, {"unknown_token_id", &v->unk}};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        int found = gguf_token_id(g, ids[i].key, ids[i].id);
+        if (found < 0)
             return -1;
-        if (found && wanted[i])
-            text[i] = vocab_get(&s->pieces.text, (uint32_t)id[i], &n[i]);
+        if (!found)
+            *ids[i].id = -1;
     }
-    if (!text[0] && !text[1]) {
-        json_put_null(w, "post_processor");
-        return 0;
-    }
-    put_type(w, "post_processor", "TemplateProcessing");
-    put_template(w, "single", text, n, false);
-    put_template(w, "pair", text, n, true);
-    json_begin_object(w, "special_tokens");
-    for (int i = 0; i < 2; i++) {
-        if (!text[i] || (i == 1 && text[0] && id[0] == id[1]))
-            continue;
-        json_put_key(w, text[i], n[i]);
-        json_begin_object(w, NULL);
-        json_put_bytes(w, "id", text[i], n[i]);
-        json_begin_array(w, "ids");
-        json_put_int(w, NULL, id[i]);
-        json_end_array(w);
-        json_begin_array(w, "tokens");
-        json_put_bytes(w, NULL, text[i], n[i]);
-        json_end_array(w);
-        json_end_object(w);
-    }
-    json_end_object(w);
-    json_end_object(w);
-    return 0;
-}
-
-static void
-put_vocab(struct json_writer *w, const struct source *s)
-{
-    json_begin_object(w, "vocab");
-    for (uint32_t id = 0; id < s->count; id++) {
-        size_t n;
-        const char *text = vocab_get(&s->pieces.text, id, &n);
-        if (!text)
-            continue;
-        json_put_key(w, text, n);
-        json_put_uint(w, NULL, id);
-    }
-    json_end_object(w);
-}
-
-static void
-begin_model(struct json_writer *w, const char *unknown, size_t n, bool fallback, bool ignore_merges)
-{
-    put_type(w, "model", "BPE");
-    json_put_null(w, "dropout");
-    if (unknown)
-        json_put_bytes(w, "unk_token", unknown, n);
-    else
-        json_put_null(w, "unk_token");
-    json_put_null(w, "continuing_subword_prefix");
-    json_put_null(w, "end_of_word_suffix");
-    json_put_bool(w, "fuse_unk", unknown != NULL);
-    json_put_bool(w, "byte_fallback", fallback);
-    json_put_bool(w, "ignore_merges", ignore_merges);
-}
-
-static void
-begin_file(struct json_writer *w, const struct source *s)
-{
-    json_begin_object(w, NULL);
-    json_put_string(w, "version", "1.0");
-    json_put_null(w, "truncation");
-    json_put_null(w, "padding");
-    put_added(w, s);
+    return gguf_get_bool(g, "tokenizer.ggml.add_bos_token", false, &v->add_bos) < 0 ||
+                   gguf_get_bool(g, "tokenizer.ggml.add_eos_token", false, &v->add_eos) < 0
+               ? -1
+               : 0;
 }
 
 /* ---- BPE over bytes ---- */
-
-/* "left right", as the file has them. */
-static int
-put_merges(struct json_writer *w, const struct source *s)
-{
-    struct gguf_items merges;
-    const char *text;
-    size_t n;
-    if (gguf_get_array(s->g, "tokenizer.ggml.merges", true, GGUF_STRING, &merges) < 0)
-        return -1;
-    json_begin_array(w, "merges");
-    while (gguf_next_string(&merges, &text, &n))
-        json_put_bytes(w, NULL, text, n);
-    json_end_array(w);
-    return 0;
-}
 
 /* Files that do not say it are older than the key: GPT-2's cut texts as GPT-2 does. */
 static int
@@ -380,165 +193,104 @@ find_pre(const struct gguf *g, const struct gguf_pre **out)
 }
 
 static int
-put_byte_bpe(struct json_writer *w, const struct source *s)
+bytes_json(const struct gguf *g, struct vocabulary *v, struct str *json)
 {
     const struct gguf_pre *pre;
-    if (find_pre(s->g, &pre) < 0)
+    struct gguf_items merges;
+    if (find_pre(g, &pre) < 0)
         return -1;
-    begin_file(w, s);
-    if (pre->nfc) {
-        put_type(w, "normalizer", "NFC");
-        json_end_object(w);
-    } else {
-        json_put_null(w, "normalizer");
-    }
-    put_pre_tokenizer(w, pre);
-    if (put_post_processor(w, s, pre->bos) < 0)
+    v->add_bos = pre->bos;
+    if (read_specials(g, v) < 0 ||
+        gguf_get_array(g, "tokenizer.ggml.merges", true, GGUF_STRING, &merges) < 0)
         return -1;
-    put_byte_level(w, "decoder", true);
-    begin_model(w, NULL, 0, false, pre->ignore_merges);
-    put_vocab(w, s);
-    if (put_merges(w, s) < 0)
-        return -1;
-    json_end_object(w);
-    json_end_object(w);
+    const struct pattern *pattern = pre->several ? NULL : pattern_by_name(pre->pattern);
+    struct vocabulary_cut cut = {.patterns = pattern ? &pattern->regex : default_patterns,
+                                 .count = pattern ? 1 : DEFAULT_PATTERNS,
+                                 .byte_level = pre->byte_level,
+                                 .digits = pre->digits,
+                                 .nfc = pre->nfc,
+                                 .ignore_merges = pre->ignore_merges};
+    vocabulary_bytes_json(v, &cut, merges, json);
     return 0;
 }
 
 /* ---- SentencePiece's BPE ---- */
 
 static int
-read_scores(struct source *s)
+read_scores(const struct gguf *g, struct vocabulary *v)
 {
     struct gguf_items scores;
     double score;
     size_t n;
-    if (gguf_get_array(s->g, "tokenizer.ggml.scores", true, GGUF_F64, &scores) < 0)
+    if (gguf_get_array(g, "tokenizer.ggml.scores", true, GGUF_F64, &scores) < 0)
         return -1;
-    if (scores.left != s->count)
-        return fail(s->g, "scores", "another number than tokens");
-    s->pieces.score = mem_array(s->count, sizeof *s->pieces.score);
-    s->pieces.ordinary = mem_zalloc(s->count);
+    if (scores.left != v->count)
+        return fail(g, "scores", "another number than tokens");
+    v->score = mem_array(v->count, sizeof *v->score);
     for (uint32_t i = 0; gguf_next_real(&scores, &score); i++) {
-        if (!isfinite(score))
-            return fail(s->g, "scores", "one that is not finite");
-        s->pieces.score[i] = (float)score;
-        s->pieces.ordinary[i] = s->type[i] == NORMAL;
-        if (vocab_get(&s->pieces.text, i, &n) && n > PIECE_LIMIT)
-            return fail(s->g, "tokens", "one of more than 2048 bytes");
+        if (!isfinite((float)score))
+            return fail(g, "scores", "one that is not finite");
+        v->score[i] = (float)score;
+        if (vocab_get(&v->text, i, &n) && v->type[i] == TOKEN_NORMAL && n > PIECE_LIMIT)
+            return fail(g, "tokens", "one of more than 2048 bytes");
     }
     return 0;
 }
 
-/* ▁ for every space, and before a text unless the metadata says no. */
-static void
-put_spaces(struct json_writer *w, bool prefix)
-{
-    put_type(w, "normalizer", "Sequence");
-    json_begin_array(w, "normalizers");
-    if (prefix)
-        put_mark_spaces(w);
-    else
-        put_replace(w, " ", "▁");
-    json_end_array(w);
-    json_end_object(w);
-}
-
-/* Without a ▁ in front there is none to take away. */
-static void
-put_spaces_decoder(struct json_writer *w, bool prefix)
-{
-    if (prefix) {
-        put_mark_decoder(w);
-        return;
-    }
-    put_type(w, "decoder", "Sequence");
-    json_begin_array(w, "decoders");
-    put_replace(w, "▁", " ");
-    put_bare(w, "ByteFallback");
-    put_bare(w, "Fuse");
-    json_end_array(w);
-    json_end_object(w);
-}
-
-static bool
-has_bytes(const struct source *s)
-{
-    return vocab_find(&s->pieces.text, "<0x00>", 6) != UINT32_MAX;
-}
-
 static int
-put_sentencepiece(struct json_writer *w, struct source *s)
+pieces_json(const struct gguf *g, struct vocabulary *v, struct str *json)
 {
-    bool prefix = true, squeeze = false;
-    int64_t unknown = 0;
-    size_t n = 0;
-    if (gguf_get_bool(s->g, "tokenizer.ggml.add_space_prefix", false, &prefix) < 0 ||
-        gguf_get_bool(s->g, "tokenizer.ggml.remove_extra_whitespaces", false, &squeeze) < 0)
+    bool squeeze = false;
+    struct gguf_items merges;
+    v->space_prefix = v->add_bos = true;
+    if (gguf_get_bool(g, "tokenizer.ggml.add_space_prefix", false, &v->space_prefix) < 0 ||
+        gguf_get_bool(g, "tokenizer.ggml.remove_extra_whitespaces", false, &squeeze) < 0)
         return -1;
     if (squeeze)
-        return fail(s->g, "remove_extra_whitespaces", "is not supported");
-    if (gguf_find(s->g, "tokenizer.ggml.precompiled_charsmap"))
-        return fail(s->g, "precompiled_charsmap", "is not supported");
-    int found = gguf_token_id(s->g, "unknown_token_id", &unknown);
-    bool merges = gguf_find(s->g, "tokenizer.ggml.merges") != NULL;
-    if (found < 0 || read_scores(s) < 0)
+        return fail(g, "remove_extra_whitespaces", "is not supported");
+    if (gguf_find(g, "tokenizer.ggml.precompiled_charsmap"))
+        return fail(g, "precompiled_charsmap", "is not supported");
+    int found = gguf_get_array(g, "tokenizer.ggml.merges", false, GGUF_STRING, &merges);
+    if (found < 0 || read_specials(g, v) < 0 || (!found && read_scores(g, v) < 0))
         return -1;
-    const char *text = vocab_get(&s->pieces.text, (uint32_t)unknown, &n);
-    begin_file(w, s);
-    put_spaces(w, prefix);
-    json_put_null(w, "pre_tokenizer");
-    if (put_post_processor(w, s, true) < 0)
-        return -1;
-    put_spaces_decoder(w, prefix);
-    begin_model(w, text, n, has_bytes(s), false);
-    put_vocab(w, s);
-    if (!merges)
-        gguf_put_merges(w, &s->pieces);
-    else if (put_merges(w, s) < 0)
-        return -1;
-    json_end_object(w);
-    json_end_object(w);
+    vocabulary_pieces_json(v, found ? &merges : NULL, json);
     return 0;
 }
 
 /* ---- the files ---- */
 
 static int
-put_tokenizer(const struct gguf *g, struct json_writer *w)
+make_tokenizer(const struct gguf *g, struct str *json)
 {
-    struct source s = {.g = g};
+    struct vocabulary v = {.bos = -1, .eos = -1, .unk = -1};
     const char *model;
     size_t n;
     int result = -1;
     if (gguf_get_string(g, "tokenizer.ggml.model", true, &model, &n) < 0)
         return -1;
     if (n == 4 && memcmp(model, "gpt2", 4) == 0)
-        result = read_tokens(&s) < 0 ? -1 : put_byte_bpe(w, &s);
+        result = read_tokens(g, &v) < 0 ? -1 : bytes_json(g, &v, json);
     else if (n == 5 && memcmp(model, "llama", 5) == 0)
-        result = read_tokens(&s) < 0 ? -1 : put_sentencepiece(w, &s);
+        result = read_tokens(g, &v) < 0 ? -1 : pieces_json(g, &v, json);
     else
         err_set(STATUS_INPUT,
                 "%s: tokenizer.ggml.model: \"%.*s\" is not supported (known: gpt2, llama)", g->path,
                 (int)(n < 64 ? n : 64), model);
-    source_release(&s);
+    vocabulary_release(&v);
     return result;
 }
 
 int
 gguf_tokenizer_json(const struct gguf *g, struct str *json)
 {
-    struct json_writer w = {.out = json, .indent = 2};
     const char *text;
     size_t n;
     int found = gguf_get_string(g, "tokenizer.huggingface.json", false, &text, &n);
-    if (found > 0)
-        str_add(json, text, n);
-    if (found)
-        return found < 0 ? -1 : 0;
-    if (put_tokenizer(g, &w) < 0)
+    if (found < 0)
         return -1;
-    str_addc(json, '\n');
+    if (!found)
+        return make_tokenizer(g, json);
+    str_add(json, text, n);
     return 0;
 }
 

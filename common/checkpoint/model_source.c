@@ -22,7 +22,7 @@ static const char *
 guess_kind(const char *path)
 {
     if (file_exists(path) && !file_is_dir(path))
-        return "gguf";
+        return llama2c_is(path) ? "llama2.c" : "gguf";
     return !checkpoint_is(path) && has_config(path) ? "hf" : "checkpoint";
 }
 

@@ -31,8 +31,7 @@ struct source_tensor {
 /*
  * A MODEL of the command line: a Hugging Face directory (model.safetensors, or
  * model.safetensors.index.json with its shards; F32, BF16, F16, F64), a checkpoint, or a directory of
- * several checkpoints (the newest complete one), a GGUF file; or a file of a format without a mark
- * (llama2.c) whose name is said.
+ * several checkpoints (the newest complete one), a GGUF file; or a llama2.c file.
  */
 struct model_source {
     char *path; /* of the directory or file that is read */
@@ -61,6 +60,9 @@ int model_source_open_as(struct model_source *m, const char *path, const char *k
 /* Fill a model_source whose path is set: config, params, reader, state, dtype. 0 or -1. */
 int gguf_source_open(struct model_source *m);
 int llama2c_source_open(struct model_source *m);
+
+/* Is it a llama2.c file, whose only mark is that its header's sizes make its own? */
+bool llama2c_is(const char *path);
 
 /* Hugging Face: the tensor of that name, or NULL (no error record). */
 const struct source_tensor *model_source_stored(const struct model_source *m, const char *name);

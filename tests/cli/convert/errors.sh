@@ -13,12 +13,8 @@ refused() { # DESC STATUS REGEX ARGUMENTS
 
 refused 'no output' 2 'expected INPUT and OUTPUT' run
 refused 'a missing input' 1 'none: No such file or directory' none made
-for kind in gguf; do
-    refused "--to $kind" 2 "--to $kind is not supported in this version" --to $kind run made
-done
-for kind in llama2.c; do
-    refused "--from $kind" 2 "--from $kind is not supported in this version" --from $kind --to hf run made
-done
+refused 'a directory as gguf' 1 'run: ' --from gguf --to hf run made
+refused 'a directory as llama2.c' 1 'run: ' --from llama2.c --to hf run made
 for kind in megatron llm.c nanogpt ds; do
     refused "--from $kind" 2 'a shard knows its tokenizer' --from $kind --to shard run made
     refused "$kind of a model" 2 "checkpoint does not become $kind" --to $kind run made
@@ -32,7 +28,6 @@ refused 'an unsaid directory' 2 'some: looks like a Hugging Face directory: say 
 refused 'an unsaid file' 2 'config.json: say what it is with --from' config.json made
 refused 'an unsaid output' 2 'made: say what it becomes with --to' --from hf some made
 refused 'a kind that is none' 2 '' --to onnx run made
-refused 'a .gguf output' 2 '--to gguf is not supported' run made.gguf
 refused '--dtype q8_0 of hf' 2 '--dtype q8_0: is a type of gguf alone' --dtype q8_0 run made
 refused '--tokenizer' 2 '--tokenizer is for token formats' --tokenizer tok run made
 refused '--eos' 2 '--eos is for token formats' --eos x run made

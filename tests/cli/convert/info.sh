@@ -39,7 +39,7 @@ refused 'a missing path' 1 'none: No such file or directory' --info none
 echo text >text
 refused 'something else' 3 'text: neither a shard, a checkpoint' --info text
 printf GGUF >model.gguf
-refused 'GGUF' 3 'model.gguf: GGUF is not supported' --info model.gguf
+refused 'a GGUF file of four bytes' 3 'model.gguf: offset 4: the file ends before what it announces' --info model.gguf
 cp -r run/step-00000005 bad
 printf x | dd of=bad/moment1-00001-of-00001.safetensors bs=1 seek=9999 conv=notrunc 2>/dev/null
 refused 'damage found with --verify' 3 'bad/moment1-.*: tensor .*: bytes [0-9-]+: checksum differs' --info --verify bad

@@ -1,7 +1,12 @@
-#include "checkpoint/gguf_merges.h"
-
 #include "base/utf8.h"
 #include "base/vec.h"
+#include "checkpoint/vocabulary.h"
+
+/*
+ * SentencePiece's BPE has scores instead of merges: two neighbours are joined where their text is a
+ * piece, the best one first. As merges: each way to cut a piece in two pieces, ordered by the piece's
+ * score, as Hugging Face's conversion orders them (transformers, generate_merges).
+ */
 
 struct cut {
     uint32_t piece, left, right;
@@ -11,10 +16,10 @@ struct cut {
 struct cuts VEC_BODY(struct cut);
 
 static uint32_t
-find(const struct gguf_pieces *p, const char *s, size_t n)
+find(const struct vocabulary *v, const char *s, size_t n)
 {
-    uint32_t id = vocab_find(&p->text, s, n);
-    return id != UINT32_MAX && p->ordinary[id] ? id : UINT32_MAX;
+    uint32_t id = vocab_find(&v->text, s, n);
+    return id != UINT32_MAX && v->type[id] == TOKEN_NORMAL ? id : UINT32_MAX;
 }
 
 static bool
@@ -24,26 +29,26 @@ begins_character(char c)
 }
 
 static void
-add_cuts(struct cuts *cuts, const struct gguf_pieces *p, uint32_t id)
+add_cuts(struct cuts *cuts, const struct vocabulary *v, uint32_t id)
 {
     size_t n;
-    const char *s = vocab_get(&p->text, id, &n);
+    const char *s = vocab_get(&v->text, id, &n);
     uint32_t all = s ? (uint32_t)utf8_count(s, n) : 0, characters = 0;
-    if (!s || !p->ordinary[id])
+    if (!s || v->type[id] != TOKEN_NORMAL)
         return;
     for (size_t at = 1; at < n; at++) {
         if (!begins_character(s[at]))
             continue;
         characters++;
-        uint32_t left = find(p, s, at), right;
-        if (left == UINT32_MAX || (right = find(p, s + at, n - at)) == UINT32_MAX)
+        uint32_t left = find(v, s, at), right;
+        if (left == UINT32_MAX || (right = find(v, s + at, n - at)) == UINT32_MAX)
             continue;
         vec_push(cuts, ((struct cut){.piece = id,
                                      .left = left,
                                      .right = right,
                                      .left_length = characters,
                                      .right_length = all - characters,
-                                     .score = p->score[id]}));
+                                     .score = v->score[id]}));
     }
 }
 
@@ -64,20 +69,20 @@ compare(const void *a, const void *b)
 }
 
 void
-gguf_put_merges(struct json_writer *w, const struct gguf_pieces *p)
+vocabulary_put_merges(struct json_writer *w, const struct vocabulary *v)
 {
     struct cuts cuts = {0};
     size_t n;
-    for (uint32_t id = 0; id < p->text.entries.len; id++)
-        add_cuts(&cuts, p, id);
+    for (uint32_t id = 0; id < v->text.entries.len; id++)
+        add_cuts(&cuts, v, id);
     if (cuts.len > 0)
         qsort(cuts.data, cuts.len, sizeof *cuts.data, compare);
     json_begin_array(w, "merges");
     for (size_t i = 0; i < cuts.len; i++) {
-        const char *left = vocab_get(&p->text, cuts.data[i].left, &n);
+        const char *left = vocab_get(&v->text, cuts.data[i].left, &n);
         json_begin_array(w, NULL);
         json_put_bytes(w, NULL, left, n);
-        const char *right = vocab_get(&p->text, cuts.data[i].right, &n);
+        const char *right = vocab_get(&v->text, cuts.data[i].right, &n);
         json_put_bytes(w, NULL, right, n);
         json_end_array(w);
     }
