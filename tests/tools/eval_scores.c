@@ -169,6 +169,7 @@ main(void)
             score(object, &w);
         json_end_object(&w);
         puts(out.data);
+        fflush(stdout); /* it is waited for */
         str_release(&out);
         json_decref(object);
     }
