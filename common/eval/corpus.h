@@ -4,8 +4,8 @@
 #include "eval/metrics.h"
 
 /*
- * Scores of a whole corpus that are made of sums over its sentences: sacrebleu's BLEU, chrF and TER. A
- * sentence's statistics are added up, and the sums make the score.
+ * Scores of a whole corpus that are made of sums over its sentences: sacrebleu's BLEU, chrF and
+ * TER. A sentence's statistics are added up, and the sums make the score.
  */
 enum { CORPUS_STATISTICS = 24 };
 struct corpus_score {

@@ -130,7 +130,10 @@ filters_release(filter_chains *chains)
     vec_release(chains);
 }
 
-/* The match that group_select names, stripped; where the harness would stop (no such match): the fallback. */
+/*
+ * The match that group_select names, stripped; where the harness would stop (no such match): the
+ * fallback.
+ */
 static int
 apply_regex(const struct filter_step *step, struct piece answer, struct str *out)
 {
@@ -164,19 +167,11 @@ static int
 apply_step(const struct filter_step *step, struct piece answer, struct str *out)
 {
     switch (step->function) {
-    case FILTER_REMOVE_WHITESPACE:
-        answer = python_strip(answer);
-        break;
-    case FILTER_LOWERCASE:
-        python_lower(answer, out);
-        return 0;
-    case FILTER_REGEX:
-        return apply_regex(step, answer, out);
-    case FILTER_MAP:
-        apply_map(step, answer, out);
-        return 0;
-    case FILTER_TAKE_FIRST:
-        break;
+    case FILTER_REMOVE_WHITESPACE: answer = python_strip(answer); break;
+    case FILTER_LOWERCASE: python_lower(answer, out); return 0;
+    case FILTER_REGEX: return apply_regex(step, answer, out);
+    case FILTER_MAP: apply_map(step, answer, out); return 0;
+    case FILTER_TAKE_FIRST: break;
     }
     str_add(out, answer.data, answer.n);
     return 0;

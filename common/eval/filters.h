@@ -8,7 +8,9 @@
 #include "eval/pystr.h"
 #include "json/json.h"
 
-/* The "filters" of a task file: named chains of steps over an answer, as scores.h describes them. */
+/*
+ * The "filters" of a task file: named chains of steps over an answer, as scores.h describes them.
+ */
 
 enum filter_function {
     FILTER_TAKE_FIRST,
@@ -22,8 +24,8 @@ struct filter_step {
     enum filter_function function;
     struct python_pattern *pattern; /* regex */
     int64_t group_select;
-    struct piece fallback;          /* regex, map: the document's */
-    const json_t *mapping;          /* map: the document's */
+    struct piece fallback; /* regex, map: the document's */
+    const json_t *mapping; /* map: the document's */
 };
 
 struct filter_chain {
@@ -34,12 +36,16 @@ struct filter_chain {
 typedef VEC(struct filter_chain) filter_chains;
 
 /*
- * Reads "filters" (NULL: one chain "none"). `doc` must outlive the chains. 0, or -1: the place is named.
+ * Reads "filters" (NULL: one chain "none"). `doc` must outlive the chains. 0, or -1: the place is
+ * named.
  */
 int filters_read(const struct json_doc *doc, const json_t *filters, filter_chains *out);
 void filters_release(filter_chains *chains);
 
-/* The answer behind a chain, appended to *out. 0, or -1: STATUS_INPUT (a search that takes too long). */
+/*
+ * The answer behind a chain, appended to *out. 0, or -1: STATUS_INPUT (a search that takes too
+ * long).
+ */
 int filter_apply(const struct filter_chain *chain, struct piece answer, struct str *out);
 
 #endif

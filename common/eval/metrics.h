@@ -11,7 +11,10 @@
 #include "eval/task.h"
 #include "json/json.h"
 
-/* The "metrics" of a task file, as scores.h describes them; private to the files metrics*.c, scores*.c. */
+/*
+ * The "metrics" of a task file, as scores.h describes them; private to the files metrics*.c,
+ * scores*.c.
+ */
 
 enum { METRIC_OUTPUTS = 8 };
 
@@ -49,8 +52,8 @@ struct metric_input {
     const struct metric *metric;
     const struct task *task;
     const struct task_run *run;
-    const struct result *results;      /* of all requests of the run */
-    const struct metric_texts *texts;  /* [samples]; generation */
+    const struct result *results;     /* of all requests of the run */
+    const struct metric_texts *texts; /* [samples]; generation */
     const struct scores_options *options;
 };
 

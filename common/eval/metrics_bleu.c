@@ -1,4 +1,7 @@
-/* Corpus BLEU (Papineni et al., 2002) as sacrebleu 2 computes it (Post, 2018): 4-grams, "exp" smoothing. */
+/*
+ * Corpus BLEU (Papineni et al., 2002) as sacrebleu 2 computes it (Post, 2018): 4-grams, "exp"
+ * smoothing.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,8 +58,9 @@ swap(struct str *a, struct str *b)
 }
 
 /*
- * The rules of mteval-v13a for Western languages, one pass each, because each sees what the one before it
- * has inserted: symbols stand alone; stops but behind a digit; stops but before a digit; a dash behind a digit.
+ * The rules of mteval-v13a for Western languages, one pass each, because each sees what the one
+ * before it has inserted: symbols stand alone; stops but behind a digit; stops but before a digit;
+ * a dash behind a digit.
  */
 static void
 tokenize_13a(struct piece text, struct str *out)

@@ -15,14 +15,11 @@ choice_score(const struct metric_input *in, size_t sample, size_t choice, enum n
     const struct sample *s = &in->run->samples.data[sample];
     double ll = sample_result(in, sample, choice)->log_likelihood;
     switch (norm) {
-    case NORM_CODE_POINTS:
-        return ll / (double)python_length(piece_of(s->choices.data[choice]));
-    case NORM_BYTES:
-        return ll / (double)strlen(s->choices.data[choice]);
+    case NORM_CODE_POINTS: return ll / (double)python_length(piece_of(s->choices.data[choice]));
+    case NORM_BYTES: return ll / (double)strlen(s->choices.data[choice]);
     case NORM_UNCONDITIONAL:
         return ll - sample_result(in, sample, s->choices.len + choice)->log_likelihood;
-    case NORM_NONE:
-        break;
+    case NORM_NONE: break;
     }
     return ll;
 }

@@ -1,7 +1,7 @@
 /*
- * chrF (Popović, 2015) and chrF++ (2017) as sacrebleu 2 computes them: character n-grams of 1 to 6 without
- * blanks, with ++ also words and pairs of words; F2 of the mean precision and recall over the orders that
- * both texts have.
+ * chrF (Popović, 2015) and chrF++ (2017) as sacrebleu 2 computes them: character n-grams of 1 to 6
+ * without blanks, with ++ also words and pairs of words; F2 of the mean precision and recall over
+ * the orders that both texts have.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * Metrics of choices as classes, over all documents: balanced accuracy as Stability's harness has it,
- * MCC (Gorodkin, 2004), F1 and macro F1 as scikit-learn defines them.
+ * Metrics of choices as classes, over all documents: balanced accuracy as Stability's harness has
+ * it, MCC (Gorodkin, 2004), F1 and macro F1 as scikit-learn defines them.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -83,7 +83,10 @@ compute_exact_match(const struct metric_input *in, struct metric_output *out)
     return result;
 }
 
-/* A number as MGSM's answers are read: the last run of [0-9.,], perhaps with '-', as an integer; NaN: none. */
+/*
+ * A number as MGSM's answers are read: the last run of [0-9.,], perhaps with '-', as an integer;
+ * NaN: none.
+ */
 static double
 last_integer(struct piece s)
 {
@@ -92,8 +95,8 @@ last_integer(struct piece s)
         size_t begin = i;
         i += s.data[i] == '-';
         size_t digits = i;
-        while (i < s.n && ((s.data[i] >= '0' && s.data[i] <= '9') || s.data[i] == '.' ||
-                           s.data[i] == ','))
+        while (i < s.n &&
+               ((s.data[i] >= '0' && s.data[i] <= '9') || s.data[i] == '.' || s.data[i] == ','))
             i++;
         if (i > digits)
             last = (struct piece){s.data + begin, i - begin};
@@ -125,8 +128,10 @@ compute_integer_match(const struct metric_input *in, struct metric_output *out)
         bool number = python_float(taken(&plain), &want);
         str_release(&plain);
         if (!number)
-            return err_set(STATUS_INPUT, "%s: document %zu: integer_match: the target '%.*s' is no "
-                           "number", in->task->name, i, (int)target.n, target.data);
+            return err_set(STATUS_INPUT,
+                           "%s: document %zu: integer_match: the target '%.*s' is no "
+                           "number",
+                           in->task->name, i, (int)target.n, target.data);
         out->value[i] = last_integer(in->texts[i].answer) == want;
     }
     metric_finish_mean(in, out);
@@ -165,7 +170,10 @@ contains(const piece_list *list, size_t n, struct piece p)
     return false;
 }
 
-/* llm-jp-eval's: the answer's lines count once each, the target's all (its recall divides by them). */
+/*
+ * llm-jp-eval's: the answer's lines count once each, the target's all (its recall divides by
+ * them).
+ */
 static double
 set_f1(struct piece answer, struct piece target)
 {

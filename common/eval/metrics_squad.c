@@ -148,7 +148,10 @@ has_answer(const struct squad *q, size_t sample)
     return q->in->texts[sample].targets.len > 0;
 }
 
-/* Per cent; 0 where there is no such sample. A probability above 1 would overrule the answer: none is. */
+/*
+ * Per cent; 0 where there is no such sample. A probability above 1 would overrule the answer: none
+ * is.
+ */
 static double
 average(const struct squad *q, const double *values, enum subset subset)
 {
@@ -194,7 +197,8 @@ compare_no_answer(const void *a, const void *b, void *arg)
 int
 compute_squad_v2(const struct metric_input *in, struct metric_output *out)
 {
-    struct squad q = {.in = in, .n = in->run->samples.len, .exact = out[0].value, .f1 = out[1].value};
+    struct squad q = {
+        .in = in, .n = in->run->samples.len, .exact = out[0].value, .f1 = out[1].value};
     for (size_t i = 0; i < q.n; i++)
         if (in->run->samples.data[i].requests != 2)
             return err_set(STATUS_INPUT, "%s: squad_v2 needs a no_answer request for each document",

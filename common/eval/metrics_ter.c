@@ -1,4 +1,7 @@
-/* Corpus TER (Snover et al., 2006) as sacrebleu 2 computes it: words between blanks, in lower case. */
+/*
+ * Corpus TER (Snover et al., 2006) as sacrebleu 2 computes it: words between blanks, in lower
+ * case.
+ */
 #include "eval/corpus.h"
 #include "eval/ngrams.h"
 #include "eval/ter.h"

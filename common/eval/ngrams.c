@@ -7,8 +7,8 @@
 #include "base/mem.h"
 
 struct word_numbers {
-    uint32_t *slots; /* number + 1, 0: free */
-    size_t size;     /* a power of two */
+    uint32_t *slots;   /* number + 1, 0: free */
+    size_t size;       /* a power of two */
     VEC(char *) bytes; /* of each word */
     piece_list words;  /* the same, with lengths */
 };
@@ -61,8 +61,9 @@ word_number(struct word_numbers *w, struct piece word)
     size_t at = slot(w, word);
     if (w->slots[at])
         return w->slots[at] - 1;
-    vec_push(&w->bytes, mem_strndup(word.data, word.n));
-    vec_push(&w->words, ((struct piece){w->bytes.data[w->words.len], word.n}));
+    char *bytes = mem_strndup(word.data, word.n);
+    vec_push(&w->bytes, bytes);
+    vec_push(&w->words, ((struct piece){bytes, word.n}));
     w->slots[at] = (uint32_t)w->words.len;
     uint32_t number = w->slots[at] - 1;
     if (w->words.len * 2 > w->size)

@@ -73,27 +73,16 @@ run_step(const struct normaliser_step *step, struct piece s, struct str *out)
         if (!text_normalize(FORM_NFKC, s.data, s.n, out))
             str_add(out, s.data, s.n);
         return 0;
-    case NORMALISE_LOWER:
-        python_lower(s, out);
-        return 0;
+    case NORMALISE_LOWER: python_lower(s, out); return 0;
     case NORMALISE_STRIP:
         s = python_strip(s);
         str_add(out, s.data, s.n);
         return 0;
-    case NORMALISE_SQUEEZE:
-        python_squeeze(s, out);
-        return 0;
-    case NORMALISE_ASCII_PUNCT:
-        python_delete_ascii(s, python_punctuation, out);
-        return 0;
-    case NORMALISE_NO_EMOJI:
-        remove_emoji(s, out);
-        return 0;
-    case NORMALISE_NEOLOGDN:
-        neologdn(s, out);
-        return 0;
-    case NORMALISE_DELETE:
-        return python_delete(step->pattern, s, out);
+    case NORMALISE_SQUEEZE: python_squeeze(s, out); return 0;
+    case NORMALISE_ASCII_PUNCT: python_delete_ascii(s, python_punctuation, out); return 0;
+    case NORMALISE_NO_EMOJI: remove_emoji(s, out); return 0;
+    case NORMALISE_NEOLOGDN: neologdn(s, out); return 0;
+    case NORMALISE_DELETE: return python_delete(step->pattern, s, out);
     }
     return 0;
 }

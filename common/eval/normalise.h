@@ -27,7 +27,10 @@ typedef VEC(struct normaliser_step) normaliser;
 int normaliser_read(const struct json_doc *doc, const json_t *root, normaliser *out);
 void normaliser_release(normaliser *n);
 
-/* The text behind all steps, appended to *out. 0, or -1: STATUS_INPUT (a search that takes too long). */
+/*
+ * The text behind all steps, appended to *out. 0, or -1: STATUS_INPUT (a search that takes too
+ * long).
+ */
 int normalise(const normaliser *n, struct piece text, struct str *out);
 
 /*

@@ -29,10 +29,10 @@ compile(const struct str *pattern, char *why, size_t why_size)
     int code;
     PCRE2_SIZE at;
     pcre2_set_newline(context, PCRE2_NEWLINE_LF); /* '.' and '$' know no other line end */
-    pcre2_code *compiled =
-        pcre2_compile((PCRE2_SPTR)pattern->data, pattern->len,
-                      PCRE2_UTF | PCRE2_UCP | PCRE2_ALT_CIRCUMFLEX | PCRE2_NEVER_BACKSLASH_C,
-                      &code, &at, context);
+    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)pattern->data, pattern->len,
+                                         PCRE2_UTF | PCRE2_UCP | PCRE2_ALT_CIRCUMFLEX |
+                                             PCRE2_NEVER_BACKSLASH_C,
+                                         &code, &at, context);
     pcre2_compile_context_free(context);
     if (!compiled) {
         char message[128];

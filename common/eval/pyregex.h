@@ -8,8 +8,8 @@
 
 /*
  * Patterns in the syntax of Python's `re`, for text (Unicode), on PCRE2: what means something else
- * there is translated, what cannot be is refused. Matching has a limit, so that a pattern which would
- * take for ever ends in an error. Immutable: threads may share one.
+ * there is translated, what cannot be is refused. Matching has a limit, so that a pattern which
+ * would take for ever ends in an error. Immutable: threads may share one.
  */
 struct python_pattern;
 

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* \s and \w inside a class: those of str.isspace() and str.isalnum(), and '_'. PCRE2's have others. */
-#define BLANKS                                                                              \
+/*
+ * \s and \w inside a class: those of str.isspace() and str.isalnum(), and '_'. PCRE2's have
+ * others.
+ */
+#define BLANKS                                                                                \
     "\\x09-\\x0d\\x1c-\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}" \
     "\\x{205f}\\x{3000}"
 #define WORDS "\\p{L}\\p{N}_"
@@ -67,18 +70,10 @@ static bool
 translate_set(struct translation *t, int letter, bool in_class)
 {
     switch (letter) {
-    case 's':
-        str_adds(t->out, in_class ? BLANKS : "[" BLANKS "]");
-        return true;
-    case 'w':
-        str_adds(t->out, in_class ? WORDS : "[" WORDS "]");
-        return true;
-    case 'd':
-        str_adds(t->out, "\\p{Nd}");
-        return true;
-    case 'D':
-        str_adds(t->out, "\\P{Nd}");
-        return true;
+    case 's': str_adds(t->out, in_class ? BLANKS : "[" BLANKS "]"); return true;
+    case 'w': str_adds(t->out, in_class ? WORDS : "[" WORDS "]"); return true;
+    case 'd': str_adds(t->out, "\\p{Nd}"); return true;
+    case 'D': str_adds(t->out, "\\P{Nd}"); return true;
     case 'S':
         if (!in_class)
             str_adds(t->out, "[^" BLANKS "]");
@@ -87,8 +82,7 @@ translate_set(struct translation *t, int letter, bool in_class)
         if (!in_class)
             str_adds(t->out, "[^" WORDS "]");
         return !in_class;
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -112,8 +106,9 @@ translate_escape(struct translation *t, bool in_class)
         return 0;
     }
     if (!in_class && (c == 'b' || c == 'B')) {
-        str_adds(t->out, c == 'b' ? "(?:(?<=[" WORDS "])(?![" WORDS "])|(?<![" WORDS "])(?=[" WORDS "]))"
-                                  : "(?:(?<=[" WORDS "])(?=[" WORDS "])|(?<![" WORDS "])(?![" WORDS "]))");
+        str_adds(t->out,
+                 c == 'b' ? "(?:(?<=[" WORDS "])(?![" WORDS "])|(?<![" WORDS "])(?=[" WORDS "]))"
+                          : "(?:(?<=[" WORDS "])(?=[" WORDS "])|(?<![" WORDS "])(?![" WORDS "]))");
         return 0;
     }
     if (!in_class && (c == 'A' || c == 'Z')) {
@@ -174,8 +169,7 @@ translate_flags(struct translation *t)
         if (c == 'u')
             continue; /* the default */
         if (c < 0 || !strchr("imsx-):", c))
-            return refuse(t, "(?%.*s is not supported", (int)(t->at + 1 - from),
-                          t->in.data + from);
+            return refuse(t, "(?%.*s is not supported", (int)(t->at + 1 - from), t->in.data + from);
         if (c == ')' && from != 2)
             return refuse(t, "flags for the whole pattern stand at its beginning only");
         str_addc(t->out, (char)c);

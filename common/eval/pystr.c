@@ -125,7 +125,10 @@ python_length(struct piece s)
     return n;
 }
 
-/* Cased and Case_Ignorable (Unicode 15, section 3.13); the few cased letters that are no L are left out. */
+/*
+ * Cased and Case_Ignorable (Unicode 15, section 3.13); the few cased letters that are no L are
+ * left out.
+ */
 static bool
 cased(uint32_t c)
 {
@@ -147,10 +150,8 @@ case_ignorable(uint32_t c)
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_CF:
     case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_SK:
-        return true;
-    default:
-        return false;
+    case UTF8PROC_CATEGORY_SK: return true;
+    default: return false;
     }
 }
 

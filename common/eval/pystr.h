@@ -20,7 +20,7 @@ struct piece {
 };
 typedef VEC(struct piece) piece_list;
 
-struct piece piece_of(const char *text);         /* of a C string */
+struct piece piece_of(const char *text); /* of a C string */
 bool piece_equal(struct piece a, struct piece b);
 int piece_compare(struct piece a, struct piece b); /* by code points, which is by bytes */
 

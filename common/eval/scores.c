@@ -99,9 +99,9 @@ add_text(const struct plan *p, struct piece text, struct texts *t)
         return -1;
     }
     str_reserve(&out, 1);
-    size_t n = out.len;
+    struct piece done = {out.data, out.len};
     vec_push(&t->owned, str_take(&out));
-    vec_push(&t->all, ((struct piece){t->owned.data[t->owned.len - 1], n}));
+    vec_push(&t->all, done);
     return 0;
 }
 
@@ -236,8 +236,10 @@ compute_plan(const struct plan *p, const struct task *t, const struct task_run *
     struct texts texts = {0};
     int result = 0;
     if (p->by_command && !o->words_command)
-        return err_set(STATUS_USAGE, "%s: its metrics take words: give --words-command (for "
-                       "example 'mecab -Owakati')", t->name);
+        return err_set(STATUS_USAGE,
+                       "%s: its metrics take words: give --words-command (for "
+                       "example 'mecab -Owakati')",
+                       t->name);
     if (t->output_type == OUTPUT_GENERATE &&
         (filter_answers(p, run, results, out) < 0 || collect_texts(p, run, out, &texts) < 0 ||
          (p->by_command && run_command(o, &texts) < 0)))

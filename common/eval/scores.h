@@ -59,7 +59,8 @@
  *   bleu, chrf, chrf++, ter   sacrebleu's corpus scores; bleu: "tokenize": "13a" (default), "none",
  *                     "char"
  *   "words": "command" (word_f1, rouge*, bleu, chrf*, ter): answer and targets go through
- *   --words-command first, a line each (line ends become spaces); word_f1 and rouge* then split at blanks.
+ *   --words-command first, a line each (line ends become spaces); word_f1 and rouge* then split
+ *   at blanks.
  *   Without it word_f1 splits at blanks and rouge* takes runs of [a-z0-9] in lower case.
  */
 struct score {
@@ -77,16 +78,16 @@ struct task_scores {
     char *task;
     VEC(struct score) scores; /* those behind the first filter, then behind the next … */
     size_t samples;
-    size_t metrics;       /* values a sample */
-    double *value;        /* [samples][metrics], in the order of `scores`, before "scale"; of classes the
+    size_t metrics;  /* values a sample */
+    double *value;   /* [samples][metrics], in the order of `scores`, before "scale"; of classes the
                              chosen one, of perplexities log p; NaN where it has none */
-    char **filtered;      /* [samples][filters]: the answer behind each filter; NULL: not text */
+    char **filtered; /* [samples][filters]: the answer behind each filter; NULL: not text */
     size_t filters;
-    char **filter_names;  /* [filters] */
-    bool *filter_lists;   /* [filters]: a chain without take_first, a list of one in the samples */
+    char **filter_names; /* [filters] */
+    bool *filter_lists;  /* [filters]: a chain without take_first, a list of one in the samples */
 };
 
-/* Are the file's filters and metrics known and fit for its output type? 0 or -1 (names the place). */
+/* Are the file's filters and metrics known and fit for its output_type? 0, or -1: the place. */
 int scores_check(const struct task *t);
 
 struct scores_options {

@@ -14,7 +14,10 @@ put_hash(struct json_writer *w, const char *key, const char *data, size_t n)
     json_put_string(w, key, sha256_hex(n ? data : "", n, hex));
 }
 
-/* A value of a document as Python's json.dumps writes it. Only recursion depth is bounded: by the reader's. */
+/*
+ * A value of a document as Python's json.dumps writes it. Only recursion depth is bounded: by the
+ * reader's.
+ */
 static void
 put_value(struct json_writer *w, const char *key, const json_t *value)
 {
@@ -73,8 +76,9 @@ put_arguments(struct json_writer *w, const struct request *requests, size_t n)
         char key[40];
         snprintf(key, sizeof key, "gen_args_%zu", i);
         json_begin_object(w, key);
-        put_text(w, "arg_0", requests[i].type == REQUEST_ROLLING ? &requests[i].continuation
-                                                                 : &requests[i].context);
+        put_text(w, "arg_0",
+                 requests[i].type == REQUEST_ROLLING ? &requests[i].continuation
+                                                     : &requests[i].context);
         if (requests[i].type == REQUEST_GENERATE)
             put_generation(w, &requests[i]);
         else if (requests[i].type == REQUEST_LOGLIKELIHOOD)

@@ -14,9 +14,10 @@ double mean(const double *values, size_t n); /* sum from left to right / n; n = 
 double mean_stderr(const double *values, size_t n);
 
 /*
- * The harness's bootstrap_stderr of a statistic over n samples: chunks of at most 1,000 draws, chunk i
- * from random.Random(i), each draw random.choices(samples, k=n); the sample standard deviation of all
- * values. NaN where iterations or n make no deviation. `statistic` gets the indices drawn.
+ * The harness's bootstrap_stderr of a statistic over n samples: chunks of at most 1,000 draws,
+ * chunk i from random.Random(i), each draw random.choices(samples, k=n); the sample standard
+ * deviation of all values. NaN where iterations or n make no deviation. `statistic` gets the
+ * indices drawn.
  */
 typedef double bootstrap_statistic(const void *arg, const size_t *draw, size_t n);
 double bootstrap_stderr(bootstrap_statistic *statistic, const void *arg, size_t n,

@@ -18,10 +18,10 @@ struct cell {
 
 struct ter {
     const struct ids *target;
-    size_t words;          /* of the answer */
-    struct cell *table;    /* [words + 1][target + 1], of the answer as it is */
-    struct cell *trial;    /* the same of a shifted one */
-    ptrdiff_t *align;      /* [target]: the answer's word beside each; -1: before all */
+    size_t words;       /* of the answer */
+    struct cell *table; /* [words + 1][target + 1], of the answer as it is */
+    struct cell *trial; /* the same of a shifted one */
+    ptrdiff_t *align;   /* [target]: the answer's word beside each; -1: before all */
     unsigned char *target_wrong, *answer_wrong; /* [target], [words] */
     size_t tried;
 };
@@ -40,8 +40,8 @@ better(struct cell *cell, int cost, enum edit edit)
 }
 
 /*
- * Levenshtein distance around the diagonal, from row `from` on (those before are of the same words).
- * O(words · beam).
+ * Levenshtein distance around the diagonal, from row `from` on (those before are of the same
+ * words). O(words · beam).
  */
 static int
 distance(const struct ter *t, struct cell *table, const uint32_t *answer, size_t from)
@@ -62,7 +62,8 @@ distance(const struct ter *t, struct cell *table, const uint32_t *answer, size_t
             struct cell *cell = cell_at(t, table, i, j);
             if (j) {
                 bool same = answer[i - 1] == t->target->data[j - 1];
-                better(cell, cell_at(t, table, i - 1, j - 1)->cost + !same, same ? KEEP : SUBSTITUTE);
+                better(cell, cell_at(t, table, i - 1, j - 1)->cost + !same,
+                       same ? KEEP : SUBSTITUTE);
             }
             better(cell, cell_at(t, table, i - 1, j)->cost + 1, DELETE);
             if (j)
@@ -72,7 +73,9 @@ distance(const struct ter *t, struct cell *table, const uint32_t *answer, size_t
     return cell_at(t, table, t->words, n)->cost;
 }
 
-/* Reads the edits of the last distance() back: what stands beside what, and which words are wrong. */
+/*
+ * Reads the edits of the last distance() back: what stands beside what, and which words are wrong.
+ */
 static void
 read_alignment(struct ter *t)
 {

@@ -21,7 +21,10 @@ word_lines_release(word_lines *lines)
     vec_release(lines);
 }
 
-/* The texts in a file without a name, at its beginning: a pipe would have to be fed while the answer is read. */
+/*
+ * The texts in a file without a name, at its beginning: a pipe would have to be fed while the
+ * answer is read.
+ */
 static FILE *
 input_file(const piece_list *texts)
 {

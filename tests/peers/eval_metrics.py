@@ -536,7 +536,7 @@ def filters():
     rows = [{"targets": ["18"], "target": "18", "doc": {"q": "?"}, "requests": [{"ctx": "c"}],
              "results": [{"text": a}]} for a in answers]
     got = score("generate_until", rows, ["exact_match"], filters={k: v[0] for k, v in chains.items()})
-    lines = [json.loads(line) for s in got["samples"] for line in s.splitlines()]
+    lines = [json.loads(line) for s in got["samples"] for line in s.split("\n") if line]
     for name, (_, theirs) in chains.items():
         resps = [[a] for a in answers]
         for f in theirs:

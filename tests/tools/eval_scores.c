@@ -1,6 +1,6 @@
 /*
- * Drives metrics and Python's string semantics for tests/peers/eval_metrics.py: a JSON object a line
- * on standard input, an answer a line on standard output; {"error": "…"} where it failed.
+ * Drives metrics and Python's string semantics for tests/peers/eval_metrics.py: a JSON object a
+ * line on standard input, an answer a line on standard output; {"error": "…"} where it failed.
  *
  *   a case of tests/unit/score_case.h   → {"scores": […], "values": […], "samples": ["…"]}
  *   {"call": NAME, "text": "…", …}      → {"result": …}; the names are in `calls`
@@ -31,7 +31,9 @@ static const struct {
     const char *name;
     void (*run)(struct piece s, struct str *out);
 } calls[] = {
-    {"lower", python_lower},   {"squeeze", python_squeeze}, {"neologdn", neologdn},
+    {"lower", python_lower},
+    {"squeeze", python_squeeze},
+    {"neologdn", neologdn},
     {"no_emoji", remove_emoji},
 };
 

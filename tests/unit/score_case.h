@@ -58,9 +58,9 @@ case_request(const json_t *of, const json_t *result, struct score_case *c)
     struct result s = {
         .log_likelihood = json_number_value(json_object_get(result, "log_likelihood")),
         .is_greedy = json_is_true(json_object_get(result, "is_greedy"))};
-    r.type = json_object_get(result, "text")                      ? REQUEST_GENERATE
+    r.type = json_object_get(result, "text")         ? REQUEST_GENERATE
              : c->task.output_type == OUTPUT_ROLLING ? REQUEST_ROLLING
-                                                                  : REQUEST_LOGLIKELIHOOD;
+                                                     : REQUEST_LOGLIKELIHOOD;
     case_text(json_object_get(of, "ctx"), &r.context);
     case_text(json_object_get(of, "cont"), &r.continuation);
     case_texts(json_object_get(of, "until"), &r.until);
