@@ -61,6 +61,7 @@ struct config {
     int64_t rope_original_max_position;
     enum mlp mlp;
     enum gelu gelu;
+    const char *gelu_name; /* "gelu_new": as the file calls it */
     bool attention_bias, output_bias, mlp_bias, norm_bias, tie_word_embeddings;
     bool qk_norm;           /* an RMS norm of each query and key head, before rotary */
     bool parallel_residual; /* the MLP reads the stream that enters the layer, not attention's sum */

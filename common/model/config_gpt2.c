@@ -22,18 +22,22 @@ int
 config_read_gelu(struct config *c, const struct json_doc *doc, const json_t *root, const char *key,
                  const char *act)
 {
-    static const char *const tanh_names[] = {"gelu_new", "gelu_pytorch_tanh", "gelu_fast"};
+    static const struct {
+        const char *name;
+        enum gelu kind;
+    } known[] = {{"gelu_new", GELU_TANH},
+                 {"gelu_pytorch_tanh", GELU_TANH},
+                 {"gelu_fast", GELU_TANH},
+                 {"gelu", GELU_ERF}};
 
     if (json_get_string(doc, root, key, JSON_MAY, &act) < 0)
         return -1;
-    if (strcmp(act, "gelu") == 0) {
-        c->gelu = GELU_ERF;
-        return 0;
-    }
-    c->gelu = GELU_TANH;
-    for (size_t i = 0; i < sizeof tanh_names / sizeof tanh_names[0]; i++)
-        if (strcmp(act, tanh_names[i]) == 0)
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(act, known[i].name) == 0) {
+            c->gelu = known[i].kind;
+            c->gelu_name = known[i].name;
             return 0;
+        }
     return json_fail(
         doc, root, key,
         "\"%s\" is not supported (known: gelu_new, gelu_pytorch_tanh, gelu_fast, gelu)", act);

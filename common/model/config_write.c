@@ -111,7 +111,7 @@ write_llama(struct json_writer *w, const struct config *c)
 static void
 write_gpt2(struct json_writer *w, const struct config *c)
 {
-    json_put_string(w, "activation_function", c->gelu == GELU_TANH ? "gelu_new" : "gelu");
+    json_put_string(w, "activation_function", c->gelu_name);
     json_put_int(w, "n_embd", c->hidden_size);
     json_put_int(w, "n_inner", c->intermediate_size);
     json_put_int(w, "n_layer", c->num_hidden_layers);
@@ -127,7 +127,7 @@ write_gpt2(struct json_writer *w, const struct config *c)
 static void
 write_neox(struct json_writer *w, const struct config *c)
 {
-    json_put_string(w, "hidden_act", c->gelu == GELU_TANH ? "gelu_new" : "gelu");
+    json_put_string(w, "hidden_act", c->gelu_name);
     json_put_int(w, "hidden_size", c->hidden_size);
     json_put_int(w, "intermediate_size", c->intermediate_size);
     json_put_int(w, "num_hidden_layers", c->num_hidden_layers);
