@@ -46,6 +46,18 @@ struct eval_options {
 };
 extern struct eval_options options;
 
+/* What the options ask for. */
+enum eval_mode {
+    MODE_SHARDS,
+    MODE_TEXT,
+    MODE_TASKS,
+    MODE_INFO,
+    MODE_MAKE_REQUESTS,
+    MODE_REQUESTS,
+    MODE_RESULTS
+};
+enum eval_mode options_mode(void);
+
 /* Dies with a usage error on what does not go together or is not there yet. */
 void options_check(char **operands, int count);
 
@@ -67,6 +79,9 @@ struct model {
 
 /* Opens and loads it; every rank holds all of it. 0 or -1. */
 int model_open(struct model *m, const char *path, struct comm *comm);
+
+/* Its configuration and tokenizer alone, no weights. 0 or -1. */
+int model_open_tokenizer(struct model *m, const char *path);
 void model_close(struct model *m);
 
 /* A forward decoder for sequences of up to seq_length tokens, checked kernels, weights set. NULL on error. */
@@ -97,7 +112,12 @@ int engine_score(struct model *m, const struct request *r, const size_t *which, 
 int engine_generate(struct model *m, const struct request *r, const size_t *which, size_t n,
                     struct result *out);
 
-/* --task, --make-requests, --requests, --results: m is NULL where no model is needed. 0 or -1. */
+/* All requests answered, a result each; collective. And --requests: results on standard output. 0 or -1. */
+int requests_answer(struct model *m, const request_list *requests, struct comm *comm,
+                    result_list *out);
+int run_requests(struct model *m, struct comm *comm);
+
+/* --task, with --info, --make-requests or --results alone: m is NULL where no model is named. 0 or -1. */
 int run_tasks(struct model *m, struct comm *comm);
 
 #endif

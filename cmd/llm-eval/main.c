@@ -38,16 +38,39 @@ launch(int argc, char **argv, char **operands, int count)
     return status;
 }
 
+/* A mode that computes with the model. */
+static int
+run_model(struct model *m, char **operands, int count)
+{
+    if (model_open(m, operands[0], world) < 0)
+        return -1;
+    switch (options_mode()) {
+    case MODE_TEXT:
+        return generate(m);
+    case MODE_SHARDS:
+        return score_shards(m, operands + 1, count - 1, world);
+    case MODE_REQUESTS:
+        return run_requests(m, world);
+    default:
+        return run_tasks(m, world);
+    }
+}
+
 /* 0, or the class of an error that every rank met. */
 static int
 run(char **operands, int count)
 {
-    struct model m;
-    int result = model_open(&m, operands[0], world);
-    if (result == 0)
-        result = options.generate || options.prompts
-                     ? generate(&m)
-                     : score_shards(&m, operands + 1, count - 1, world);
+    struct model m = {.speaks = world->rank == 0};
+    enum eval_mode mode = options_mode();
+    int result = 0;
+    if (mode == MODE_INFO || mode == MODE_MAKE_REQUESTS || mode == MODE_RESULTS) {
+        if (count)
+            result = model_open_tokenizer(&m, operands[0]);
+        if (result == 0)
+            result = run_tasks(count ? &m : NULL, world);
+    } else {
+        result = run_model(&m, operands, count);
+    }
     /* The end of an MPI job flushes nothing. */
     if (result == 0 && fflush(stdout) != 0)
         result = err_sys("standard output");

@@ -22,7 +22,7 @@ enum { MAX_SHAPES = 32 };
 static void
 own_products(void)
 {
-    if (options.rolling || options.generate || options.prompts || options.requests || options.task.len)
+    if (options.rolling || options_mode() != MODE_SHARDS)
         blas_disable("scores do not depend on the batch");
 }
 
@@ -149,6 +149,17 @@ model_open(struct model *m, const char *path, struct comm *comm)
     if (!m->tokenizer)
         m->why_no_tokenizer = mem_strdup(err_text());
     return 0;
+}
+
+int
+model_open_tokenizer(struct model *m, const char *path)
+{
+    if (model_source_open(&m->source, path) < 0)
+        return -1;
+    m->config = &m->source.config;
+    m->params = &m->source.params;
+    m->tokenizer = tokenizer_load(m->source.path);
+    return m->tokenizer ? 0 : -1;
 }
 
 void

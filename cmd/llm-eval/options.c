@@ -251,23 +251,10 @@ refuse_unsupported(void)
         bool asked;
         const char *name;
     } later[] = {
-        {options.task.len > 0, "--task"},
-        {options.info, "--info"},
-        {options.data != NULL, "--data"},
-        {options.shots_given, "--shots"},
-        {options.limit_given, "--limit"},
-        {options.log_samples != NULL, "--log-samples"},
-        {options.make_requests != NULL, "--make-requests"},
-        {options.requests != NULL, "--requests"},
-        {options.results != NULL, "--results"},
-        {options.words_command != NULL, "--words-command"},
-        {options.min_score.len > 0, "--min-score"},
         {options.chat, "--chat"},
         {options.system != NULL, "--system"},
         {options.interactive, "--interactive"},
         {options.tensor_parallel != 1, "--tensor-parallel"},
-        {options.markdown != NULL, "--markdown"},
-        {options.compare.len > 0, "--compare"},
         {common.on_error_given && common.on_error == ON_ERROR_SKIP, "--on-error skip"},
     };
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
@@ -275,26 +262,102 @@ refuse_unsupported(void)
             die(STATUS_USAGE, "%s is not supported in this version", later[i].name);
 }
 
+enum eval_mode
+options_mode(void)
+{
+    if (options.info)
+        return MODE_INFO;
+    if (options.make_requests)
+        return MODE_MAKE_REQUESTS;
+    if (options.results)
+        return MODE_RESULTS;
+    if (options.requests)
+        return MODE_REQUESTS;
+    if (options.task.len)
+        return MODE_TASKS;
+    return options.generate || options.prompts ? MODE_TEXT : MODE_SHARDS;
+}
+
+/* Options that belong to some modes only. */
+static void
+check_modes(void)
+{
+    enum {
+        SHARDS = 1 << MODE_SHARDS,
+        TEXT = 1 << MODE_TEXT,
+        TASKS = 1 << MODE_TASKS,
+        INFO = 1 << MODE_INFO,
+        MAKE = 1 << MODE_MAKE_REQUESTS,
+        REQUESTS = 1 << MODE_REQUESTS,
+        RESULTS = 1 << MODE_RESULTS,
+        SCORES = TASKS | RESULTS,
+        DOCUMENTS = SCORES | MAKE
+    };
+    const struct {
+        bool asked;
+        const char *name;
+        int modes;
+        const char *needs;
+    } rules[] = {
+        {options.generate != NULL, "--generate", TEXT, "no benchmark task"},
+        {options.prompts != NULL, "--prompts", TEXT, "no benchmark task"},
+        {options.rolling, "--rolling", SHARDS, "shards"},
+        {options.document_mask_given, "--document-mask", SHARDS, "shards"},
+        {options.make_requests != NULL, "--make-requests", MAKE, "no --info"},
+        {options.results != NULL, "--results", RESULTS, "neither --info nor --make-requests"},
+        {options.requests != NULL, "--requests", REQUESTS,
+         "neither --info, --make-requests nor --results"},
+        {options.task.len > 0, "--task", DOCUMENTS | INFO, "no --requests"},
+        {options.data != NULL, "--data", DOCUMENTS, "--task"},
+        {options.shots_given, "--shots", DOCUMENTS, "--task"},
+        {options.limit_given, "--limit", DOCUMENTS, "--task"},
+        {options.log_samples != NULL, "--log-samples", SCORES, "--task and a model or --results"},
+        {options.words_command != NULL, "--words-command", SCORES, "--task"},
+        {options.min_score.len > 0, "--min-score", SCORES, "--task and a model or --results"},
+        {options.markdown != NULL, "--markdown", SCORES, "--task and a model or --results"},
+        {options.compare.len > 0, "--compare", SCORES, "--task and a model or --results"},
+        {options.json != NULL, "--json", SHARDS | TEXT | SCORES, "something to write"},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i].asked && !(rules[i].modes & (1 << options_mode())))
+            die(STATUS_USAGE, "%s needs %s", rules[i].name, rules[i].needs);
+}
+
+/* How many operands a mode takes: MODEL, and shards. */
+static void
+check_operands(char **operands, int count)
+{
+    enum eval_mode mode = options_mode();
+    bool optional = mode == MODE_INFO || mode == MODE_MAKE_REQUESTS || mode == MODE_RESULTS;
+    if (count == 0 && !optional)
+        die(STATUS_USAGE, "no model: expected a Hugging Face directory or a checkpoint");
+    if (mode == MODE_SHARDS && count == 1)
+        die(STATUS_USAGE, "nothing to do: expected shards (- for standard input), --generate, "
+                          "--prompts, --task or --requests");
+    if (mode == MODE_TEXT && count > 1)
+        die(STATUS_USAGE, "%s takes no shards", options.generate ? "--generate" : "--prompts");
+    if (mode != MODE_SHARDS && count > 1)
+        die(STATUS_USAGE, "a benchmark takes a model and no shards: %s", operands[1]);
+}
+
 void
 options_check(char **operands, int count)
 {
-    bool texts = options.generate || options.prompts;
+    enum eval_mode mode = options_mode();
     refuse_unsupported();
-    if (count == 0)
-        die(STATUS_USAGE, "no model: expected a Hugging Face directory or a checkpoint");
+    check_modes();
     if (options.generate && options.prompts)
         die(STATUS_USAGE, "--generate and --prompts exclude each other");
-    if (texts && count > 1)
-        die(STATUS_USAGE, "%s takes no shards", options.generate ? "--generate" : "--prompts");
-    if (!texts && count == 1)
-        die(STATUS_USAGE, "nothing to do: expected shards (- for standard input), --generate or "
-                          "--prompts");
-    if (texts && options.ranks > 1)
-        die(STATUS_USAGE, "text is generated by one rank: --ranks is for shards");
-    if (texts && options.rolling)
-        die(STATUS_USAGE, "--rolling is for shards");
+    check_operands(operands, count);
+    if ((mode == MODE_MAKE_REQUESTS || mode == MODE_RESULTS) && options.task.len == 0)
+        die(STATUS_USAGE, "%s needs --task",
+            mode == MODE_RESULTS ? "--results" : "--make-requests");
+    if (mode == MODE_TEXT && options.ranks > 1)
+        die(STATUS_USAGE, "text is generated by one rank: --ranks is for shards and tasks");
     if (options.ranks > 1 && count == 2 && strcmp(operands[1], "-") == 0)
         die(STATUS_USAGE, "standard input is for one rank: give files with --ranks");
+    if (options.ranks > 1 && options.requests && strcmp(options.requests, "-") == 0)
+        die(STATUS_USAGE, "standard input is for one rank: give a file with --ranks");
     if (options.rolling && options.ranks > 1)
         die(STATUS_USAGE, "--rolling runs on one rank");
     if (options.stride && !options.rolling)
