@@ -33,31 +33,21 @@ parse(struct json_doc *doc, size_t i)
         die_err();
 }
 
-size_t
-task_builtin_names(const char *name, task_names *out)
+/* Is the file one of the group's tasks? A group's own file has a list of them. */
+static bool
+is_task_of(const struct json_doc *doc, const char *group)
 {
-    size_t before = out->len;
-
-    for (size_t i = 0; i < builtin_task_count; i++) {
-        struct json_doc doc;
-
-        parse(&doc, i);
-        if (strcmp(builtin_tasks[i].name, name) == 0 || strcmp(member(&doc, "group"), name) == 0)
-            vec_push(out, builtin_tasks[i].name);
-        json_doc_release(&doc);
-    }
-    return out->len - before;
+    return !json_object_get(doc->root, "tasks") && strcmp(member(doc, "group"), group) == 0;
 }
 
 static void
-list_group(const char *group, struct str *out)
+list_tasks(const char *group, struct str *out)
 {
-    str_addf(out, "%s\n", *group ? group : "(no group)");
     for (size_t i = 0; i < builtin_task_count; i++) {
         struct json_doc doc;
 
         parse(&doc, i);
-        if (strcmp(member(&doc, "group"), group) == 0)
+        if (is_task_of(&doc, group))
             str_addf(out, "  %-28s %s\n", builtin_tasks[i].name, member(&doc, "about"));
         json_doc_release(&doc);
     }
@@ -66,8 +56,16 @@ list_group(const char *group, struct str *out)
 void
 task_builtin_list(struct str *out)
 {
-    static const char *const groups[] = {"japanese_leaderboard", "english_six", "llm_jp_eval", ""};
+    for (size_t i = 0; i < builtin_task_count; i++) {
+        struct json_doc doc;
 
-    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-        list_group(groups[i], out);
+        parse(&doc, i);
+        if (json_object_get(doc.root, "tasks")) {
+            str_addf(out, "%-30s %s\n", builtin_tasks[i].name, member(&doc, "about"));
+            list_tasks(builtin_tasks[i].name, out);
+        }
+        json_doc_release(&doc);
+    }
+    str_adds(out, "in no group\n");
+    list_tasks("", out);
 }

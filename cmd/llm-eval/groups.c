@@ -145,7 +145,7 @@ add_column(const struct group *g, const struct column *c, struct scoreboard *b, 
         higher = r->higher_is_better;
     }
     double total = (double)samples, spread = total - (double)parts;
-    double error = spread > 0 ? sqrt(variance / spread / total) : NAN;
+    double error = spread > 0 ? sqrt(variance / spread / total) : (double)NAN;
     *value = c->scale * sum / weights;
     scoreboard_add(b, &(struct board_row){.task = g->name,
                                           .harness = "",
@@ -155,7 +155,7 @@ add_column(const struct group *g, const struct column *c, struct scoreboard *b, 
                                           .value = *value,
                                           .stderr_ = parts == 1 || c->weight_by_size
                                                          ? c->scale * error
-                                                         : NAN,
+                                                         : (double)NAN,
                                           .higher_is_better = higher});
     return 0;
 }
@@ -165,7 +165,7 @@ group_scores(const struct group *g, struct scoreboard *b)
 {
     const json_t *columns = json_object_get(g->doc.root, "columns");
     size_t n = json_array_size(columns);
-    double sum = 0, value;
+    double sum = 0, value = 0;
     for (size_t i = 0; i < n; i++) {
         struct column c;
         if (read_column(g, columns, i, &c) < 0 || add_column(g, &c, b, &value) < 0)

@@ -305,6 +305,8 @@ static int
 print_info(const struct session *s)
 {
     struct str text = {0};
+    if (options.task.len == 0)
+        task_builtin_list(&text);
     for (size_t i = 0; i < s->entries.len; i++) {
         if (i)
             str_addc(&text, '\n');

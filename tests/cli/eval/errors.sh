@@ -14,7 +14,7 @@ refused() { # DESC STATUS REGEX ARGUMENTS
 refused 'no model' 2 'no model'
 refused 'nothing to do' 2 'nothing to do' run
 refused 'a missing model' 1 'none: No such file or directory' none text.shard
-refused 'a file as model' 3 'config.json: not a directory' config.json text.shard
+refused 'a file as model' 3 'config.json: not a GGUF file' config.json text.shard
 mkdir empty
 refused 'an empty directory' 1 'empty: no complete checkpoint in it' empty text.shard
 refused 'a missing shard' 1 'none.shard: No such file or directory' run none.shard
@@ -31,10 +31,14 @@ refused 'too long a stride' 2 '--stride 65 is longer than the window of 64' --ro
 refused 'an empty stop' 2 '--stop: an empty text' --generate x --stop '' run
 refused 'too little memory' 1 'run/step-00000005: needs .*, --memory allows' --memory 10K run text.shard
 refused 'bad UTF-8' 3 'the prompt is not UTF-8' --generate $'a\xff' run
-for option in --task --data --shots --limit --log-samples --make-requests --requests --results --words-command \
-    --min-score; do
-    refused "$option" 2 "$option is not supported in this version" $option 1 run text.shard
-done
+refused 'an unknown task' 2 '--task nonesuch: neither one of llm-eval.s tasks' --task nonesuch run
+refused 'data without a task' 2 '--data needs --task' --data . run text.shard
+refused 'a task and shards' 2 'a benchmark takes a model and no shards: text.shard' --task gsm8k run text.shard
+refused 'requests and a task' 2 '--task needs no --requests' --task gsm8k --requests r run
+refused 'results without a task' 2 '--results needs --task' --results r
+refused 'requests to be made without a task' 2 '--make-requests needs --task' --make-requests r
+refused 'a text and a task' 2 '--generate needs no benchmark task' --generate x --task gsm8k run
+refused 'no data' 1 '.*gsm8k/test.jsonl: No such file|.*gsm8k' --task gsm8k --data . run
 refused '--chat' 2 '--chat is not supported in this version' --chat --generate x run
 
 # What does not fit.
