@@ -8,10 +8,9 @@ llm-tokenize -q -t tok.json text/*.txt | llm-shuffle -q --split 0.2=valid.shard 
 llm-train -q --model config.json --tokenizer tok.json --save run --seq-length 64 --global-batch 4 \
     --steps 3 --lr 1e-3 train.shard
 
-# A few documents in the form of GSM8K.
+# A few documents in the form of XWinograd's table.
 mkdir data
-for part in train test; do
-    for i in 1 2 3 4 5 6; do
-        printf '{"question": "%s: what is %d and 1?", "answer": "%d and 1 make %d.\\n#### %d"}\n' $part $i $i $((i + 1)) $((i + 1))
-    done >data/$part.jsonl
-done
+for what in cup box jar lid pan; do
+    printf 'en\toriginal\t?\tThe %s fell on the hat because it was heavy.\t["The", "%s", "fell", "on", "the", "hat", "because", "it", "was", "heavy", "."]\t["it", [7, 8], ["it"]]\t[["The %s", [0, 2], ["The", "%s"], true], ["the hat", [4, 6], ["the", "hat"], false]]\n' \
+        $what $what $what $what
+done >data/dataset.tsv
