@@ -137,7 +137,37 @@ def warc(kind, block):
             % (kind, len(block))).encode() + block + b"\r\n\r\n"
 
 
+# ---- models -----------------------------------------------------------------------
+
+def configs():
+    """A config.json of each family, with what it may have."""
+    sizes = {"vocab_size": 100, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+             "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64, "rms_norm_eps": 1e-5}
+    experts = {**sizes, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
+    scalings = [{"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4,
+                 "original_max_position_embeddings": 16}, {"type": "linear", "factor": 2.5},
+                {"type": "dynamic", "factor": 2}, {"rope_type": "proportional", "partial_rotary_factor": 0.5},
+                {"rope_type": "yarn", "factor": None, "original_max_position_embeddings": 16, "beta_fast": 8,
+                 "beta_slow": 2, "truncate": False, "mscale": 0.7, "mscale_all_dim": 0.3},
+                {"rope_type": "longrope", "short_factor": [1, 1.5, 2, 3], "long_factor": [1, 2, 3, 4],
+                 "original_max_position_embeddings": 32, "attention_factor": 1.25}]
+    yield from ({"model_type": "llama", **sizes, "rope_theta": 500, "rope_scaling": s, "head_dim": 8} for s in scalings)
+    yield {"architectures": ["MistralForCausalLM"], **sizes, "sliding_window": 7, "layer_types": ["sliding_attention"] * 2}
+    yield {"model_type": "mixtral", **sizes, "num_local_experts": 4, "tie_word_embeddings": True}
+    yield {"model_type": "qwen2", **sizes, "use_sliding_window": True, "max_window_layers": 0, "sliding_window": 9}
+    yield {"model_type": "qwen2_moe", **experts, "shared_expert_intermediate_size": 40, "mlp_only_layers": [1], "qkv_bias": False}
+    yield {"model_type": "qwen3", **sizes, "head_dim": 8, "attention_bias": True, "layer_types": ["full_attention"] * 2}
+    yield {"model_type": "qwen3_moe", **experts, "decoder_sparse_step": 2, "norm_topk_prob": True}
+    yield {"model_type": "gpt2", "n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 100, "activation_function": "gelu"}
+    yield {"model_type": "gpt_neox", **sizes, "rotary_pct": 0.25, "rotary_emb_base": 500, "use_parallel_residual": False,
+           "hidden_act": "gelu_fast", "attention_bias": False}
+    yield {"model_type": "gpt_neox", **sizes, "rope_parameters": {"rope_theta": 500, "partial_rotary_factor": 1.0}}
+
+
 def main():
+    for i, config in enumerate(configs()):
+        ids = {"bos_token_id": None, "eos_token_id": [1, 2], "pad_token_id": 3}
+        put("config_json", "%02d" % i, json.dumps({**config, **ids}).encode())
     all_ = json.loads((SRC / "tests/unit/data/tokenizer_fixtures.json").read_text(encoding="utf-8"))
     for i, f in enumerate(all_["fixtures"]):
         t = dict(f["tokenizer"])
