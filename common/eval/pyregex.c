@@ -10,15 +10,14 @@
 #include "base/err.h"
 #include "eval/pyregex_syntax.h"
 
-enum {
-    MATCH_LIMIT = 5000000, /* of PCRE2: internal calls for one match */
-    DEPTH_LIMIT = 250000,
-    HEAP_LIMIT = 65536 /* KiB */
-};
+/*
+ * Limits of PCRE2's matcher: internal calls, of one attempt at first and of all matches of a text
+ * together; depth; heap in KiB.
+ */
+enum { FIRST_LIMIT = 4096, TOTAL_LIMIT = 32 << 20, DEPTH_LIMIT = 250000, HEAP_LIMIT = 65536 };
 
 struct python_pattern {
     pcre2_code *code;
-    pcre2_match_context *limits;
     uint32_t groups;
 };
 
@@ -54,10 +53,6 @@ python_pattern_new(struct piece pattern, char *why, size_t why_size)
         return NULL;
     struct python_pattern *p = mem_zalloc(sizeof *p);
     p->code = code;
-    p->limits = pcre2_match_context_create(NULL);
-    pcre2_set_match_limit(p->limits, MATCH_LIMIT);
-    pcre2_set_depth_limit(p->limits, DEPTH_LIMIT);
-    pcre2_set_heap_limit(p->limits, HEAP_LIMIT);
     pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &p->groups);
     return p;
 }
@@ -67,7 +62,6 @@ python_pattern_free(struct python_pattern *p)
 {
     if (!p)
         return;
-    pcre2_match_context_free(p->limits);
     pcre2_code_free(p->code);
     free(p);
 }
@@ -96,26 +90,74 @@ chosen_group(const struct python_pattern *p, struct piece s, const PCRE2_SIZE *a
     return none;
 }
 
+/* What one walk over a text needs. */
+struct search {
+    const struct python_pattern *p;
+    struct piece s;
+    pcre2_match_data *data;
+    pcre2_match_context *limits;
+    uint32_t left; /* of TOTAL_LIMIT */
+};
+
+/*
+ * A match at `at` alone. PCRE2 does not tell how many calls it took: attempts with growing limits
+ * do, to a factor of eight.
+ */
+static int
+match_at(struct search *search, size_t at, uint32_t options)
+{
+    PCRE2_SPTR text = (PCRE2_SPTR)(search->s.data ? search->s.data : "");
+    for (uint32_t limit = FIRST_LIMIT;; limit *= 8) {
+        limit = limit < search->left ? limit : search->left;
+        pcre2_set_match_limit(search->limits, limit);
+        int set = pcre2_match(search->p->code, text, search->s.n, at, options | PCRE2_ANCHORED,
+                              search->data, search->limits);
+        if (set != PCRE2_ERROR_MATCHLIMIT || limit == search->left) {
+            search->left -= limit > FIRST_LIMIT ? limit / 8 : 0;
+            return set;
+        }
+        search->left -= limit;
+    }
+}
+
+/*
+ * The next match from `from` on, or PCRE2's error. Position by position, because PCRE2 limits the
+ * calls at each, not of all.
+ */
+static int
+next_match(struct search *search, size_t from, uint32_t options)
+{
+    int set = match_at(search, from, options);
+    for (size_t at = from + 1; set == PCRE2_ERROR_NOMATCH && at <= search->s.n; at++)
+        if (at == search->s.n || ((unsigned char)search->s.data[at] & 0xC0) != 0x80)
+            set = match_at(search, at, PCRE2_NO_UTF_CHECK);
+    return set;
+}
+
 /*
  * All matches from left to right: `found` gets each with its bounds. As Python 3.7 has it: an empty
  * match may stand right behind another match, but not where an empty one has just been.
  */
 static int
 each_match(const struct python_pattern *p, struct piece s,
-           void (*found)(void *arg, struct python_match m, const PCRE2_SIZE *at, int set), void *arg)
+           void (*found)(void *arg, struct python_match m, const PCRE2_SIZE *at, int set),
+           void *arg)
 {
-    pcre2_match_data *data = pcre2_match_data_create_from_pattern(p->code, NULL);
+    struct search search = {.p = p, .s = s, .left = TOTAL_LIMIT};
     uint32_t options = 0;
     int result = 0;
+    search.data = pcre2_match_data_create_from_pattern(p->code, NULL);
+    search.limits = pcre2_match_context_create(NULL);
+    pcre2_set_depth_limit(search.limits, DEPTH_LIMIT);
+    pcre2_set_heap_limit(search.limits, HEAP_LIMIT);
     for (size_t from = 0; from <= s.n;) {
-        const char *text = s.data ? s.data : "";
-        int set = pcre2_match(p->code, (PCRE2_SPTR)text, s.n, from, options, data, p->limits);
+        int set = next_match(&search, from, options);
         if (set < 0) {
             result = set == PCRE2_ERROR_NOMATCH ? 0 : match_error(set);
             break;
         }
-        const PCRE2_SIZE *at = pcre2_get_ovector_pointer(data);
-        if (at[1] < at[0]) { /* \K in a lookahead, which the translation refuses */
+        const PCRE2_SIZE *at = pcre2_get_ovector_pointer(search.data);
+        if (at[1] < at[0] || at[0] < from) { /* a look-around with \K, which is refused */
             result = err_set(STATUS_INPUT, "matching: a match ends before it begins");
             break;
         }
@@ -123,7 +165,8 @@ each_match(const struct python_pattern *p, struct piece s,
         options = (at[0] == at[1] ? (uint32_t)PCRE2_NOTEMPTY_ATSTART : 0) | PCRE2_NO_UTF_CHECK;
         from = at[1];
     }
-    pcre2_match_data_free(data);
+    pcre2_match_context_free(search.limits);
+    pcre2_match_data_free(search.data);
     return result;
 }
 

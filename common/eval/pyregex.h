@@ -34,8 +34,8 @@ int python_findall(const struct python_pattern *p, struct piece s, python_matche
 int python_delete(const struct python_pattern *p, struct piece s, struct str *out);
 
 /*
- * re.sub(pattern, with, s) appended to *out; in `with` \1 … \9 are groups (nothing where one took no
- * part) and two backslashes one. 0 or -1 as above.
+ * re.sub(pattern, with, s) appended to *out; in `with` \1 … \9 are groups (nothing where one took
+ * no part) and two backslashes one. 0 or -1 as above.
  */
 int python_replace(const struct python_pattern *p, struct piece s, struct piece with,
                    struct str *out);

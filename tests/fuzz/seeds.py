@@ -185,6 +185,9 @@ def main():
     for i, line in enumerate(['{"text":"a\\n\\u3042\\ud83d\\ude00"}', '{"a":{"b":"x","c":[1,-2.5e3,{}]},"text":null}', ' {"a":{"b":{"c":{"d":"deep"}}}} ']):
         for k in range(3):
             put("jsonl", "%d%d" % (i, k), bytes([k]) + line.encode())
+    for i, pattern in enumerate([r"#### (\-?[0-9\.\,]+)", r"(-?[$0-9.,]{2,})|(-?[0-9]+)", r"(?s).*#### ", r"^\s+|\W*$",
+                                 r"(a+)+$", r"[^\]\w-]\b(?P<x>.)\1{,2}", r"(?i:\u3042)(?<!x)(?>y*)\Z"]):
+        put("eval_filter", "%d" % i, pattern.encode() + b"\0" + "a aa ########## $1,234.5 東京ﾃｽﾞ😀 İΣ\n".encode() * 3)
     page = "<html><p>これは日本語</p></html>".encode("euc_jp")
     chunks = b"5\r\n" + page[:5] + b"\r\n%x\r\n" % len(page[5:]) + page[5:] + b"\r\n0\r\n\r\n"
     for name, block in {"plain": http(page), "chunks": http(chunks, "Transfer-Encoding: chunked\r\n"),
