@@ -145,7 +145,7 @@ model_open(struct model *m, const char *path, struct comm *comm)
     result = check_memory(m) < 0 ? -1 : load_weights(m);
     if (comm_agree(comm, result < 0 ? (int)err_status() : STATUS_OK) < 0)
         return -1;
-    m->tokenizer = tokenizer_load(m->source.path);
+    m->tokenizer = model_source_tokenizer(&m->source);
     if (!m->tokenizer)
         m->why_no_tokenizer = mem_strdup(err_text());
     return 0;
@@ -158,7 +158,7 @@ model_open_tokenizer(struct model *m, const char *path)
         return -1;
     m->config = &m->source.config;
     m->params = &m->source.params;
-    m->tokenizer = tokenizer_load(m->source.path);
+    m->tokenizer = model_source_tokenizer(&m->source);
     return m->tokenizer ? 0 : -1;
 }
 

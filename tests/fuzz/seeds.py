@@ -13,6 +13,9 @@ import zipfile
 import zlib
 
 SRC = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SRC / "tests/tools"))
+import gguf_make  # noqa: E402
+
 OUT = pathlib.Path(sys.argv[1])
 TEXT = "The cat's 123 <s> ▁a  日本語ｶﾞ か\u3099 e\u0301 👩‍👧 🇯🇵 <0x41> \r\n\n end".encode()
 
@@ -203,6 +206,8 @@ def main():
     for i, text in enumerate([HTML, MAN, WIKI, wiki]):
         put("markup", str(i), bytes([i]) + text.encode())
     put("markup", "mdoc", b"\1" + MDOC.encode())
+    for name, data, *_ in [*gguf_make.good(), *gguf_make.bad()]:
+        put("gguf", name, data)
 
 
 main()
