@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+# timeout: 900
+"""llm-eval's requests against lm_eval's own task definitions: every prompt, continuation and stop text.
+
+Real data where ../shared has it; for the other tasks rows of the data set's shape, written here as its authors publish
+them (our side) and as Hugging Face has them (theirs). LLM_LONG=1 compares all documents.
+"""
+import importlib.util
+import random
+import tempfile
+import types
+
+from _lm_eval import *
+
+LIMIT = None if os.environ.get("LLM_LONG") else 60
+DATA = pathlib.Path(tempfile.mkdtemp(prefix="tasks-", dir="."))
+RNG = random.Random(7)
+WORDS = ("the cat  sat [title] on [step] {mat} $5 ${x} \"it's\" — a|b: c\\d naïve 東京 都市、 質問：京都。 😀 "
+         "1,234 '' `` s ' = = @-@ \t e\u0301 İstanbul ΟΔΟΣ <tag> & %").split(" ")
+
+
+def text(n=8):
+    return " ".join(RNG.choice(WORDS) for _ in range(RNG.randint(1, n))) or "x"
+
+
+def put(name, rows, whole=False):
+    path = DATA / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, ensure_ascii=False) if whole else
+                    "".join(json.dumps(row, ensure_ascii=bool(i % 2)) + "\n" for i, row in enumerate(rows)),
+                    encoding="utf-8")
+
+
+def hellaswag():
+    def row(i):
+        return {"ind": i, "activity_label": text(2), "ctx_a": text(), "ctx_b": text(), "ctx": "",
+                "endings": [text() for _ in range(4)], "source_id": str(i), "split_type": "indomain",
+                "label": str(RNG.randrange(4))}
+    train, valid = [row(i) for i in range(12)], [row(i + 12) for i in range(20)]
+    train += valid[:4] + valid[:2]  # the evaluated document among the examples, some twice
+    put("hellaswag/hellaswag_train.jsonl", [{**r, "label": int(r["label"])} for r in train])
+    put("hellaswag/hellaswag_val.jsonl", [{**r, "label": int(r["label"])} for r in valid])
+    return {"train": train, "validation": valid}
+
+
+def openbookqa():
+    splits = {}
+    for split, file in ("train", "train"), ("validation", "dev"), ("test", "test"):
+        rows = [{"id": str(i), "question_stem": text(), "answerKey": RNG.choice([" B", "A", "C", "D"]),
+                 "choices": {"text": [text() for _ in range(4)], "label": list("ABCD")}} for i in range(15)]
+        put(f"openbookqa/{file}.jsonl", [
+            {"id": r["id"], "answerKey": r["answerKey"], "question": {
+                "stem": r["question_stem"], "choices": [
+                    {"text": t, "label": l} for t, l in zip(r["choices"]["text"], r["choices"]["label"])]}}
+            for r in rows])
+        splits[split] = rows
+    return splits
+
+
+def triviaqa():
+    splits = {}
+    for split, file in ("train", "train"), ("validation", "dev"):
+        splits[split] = []
+        for part in "web", "wikipedia":
+            rows = [{"question": text(), "answer": {"aliases": [text(3), text(3)]}} for _ in range(9)]
+            put(f"triviaqa/{part}-{file}.json", {"Version": 1.0, "Data": [
+                {"Question": r["question"], "Answer": {"Aliases": r["answer"]["aliases"], "Value": "x"}}
+                for r in rows]}, whole=True)
+            splits[split] += rows
+    return splits
+
+
+def squad_file(name, rows):
+    """Rows in pairs of one paragraph, paragraphs in pairs of one article."""
+    data = []
+    for i in range(0, len(rows), 4):
+        paragraphs = []
+        for k in range(i, min(i + 4, len(rows)), 2):
+            qas = [{"id": r["id"], "question": r["question"], "is_impossible": not r["answers"]["text"],
+                    "answers": [{"text": t, "answer_start": 0} for t in r["answers"]["text"]]}
+                   for r in rows[k:k + 2]]
+            paragraphs.append({"context": rows[k]["context"], "qas": qas})
+        data.append({"title": rows[i]["title"], "paragraphs": paragraphs})
+    put(name, {"version": "v2.0", "data": data}, whole=True)
+
+
+def squad_rows(n, answers):
+    rows = []
+    for i in range(n):
+        count = RNG.choice(answers)
+        rows.append({"id": str(i), "title": text(2) if i % 4 == 0 else rows[-1]["title"],
+                     "context": text() + " [SEP] " + text(20) if i % 2 == 0 else rows[-1]["context"],
+                     "question": text(), "answers": {"text": [text(3) for _ in range(count)],
+                                                     "answer_start": [0] * count}})
+    return rows
+
+
+def squad(answers, names):
+    splits = {"train": squad_rows(20, answers), "validation": squad_rows(22, answers)}
+    for split, name in zip(splits, names):
+        squad_file(name, splits[split])
+    return splits
+
+
+def jglue_pairs(name, version, labels, fields):
+    splits = {}
+    for split, file in ("train", "train"), ("validation", "valid"):
+        rows = [{**{f: text() for f in fields}, "label": RNG.randrange(len(labels))} for _ in range(15)]
+        put(f"jglue/{name}-{file}-{version}.json", [{**r, "label": labels[r["label"]]} for r in rows])
+        splits[split] = rows
+    return splits
+
+
+def jaqket():
+    splits = {}
+    for split in "train", "validation":
+        rows = [{"question": text(), "answers": {"text": [text(2)], "answer_start": [0]},
+                 "ctxs": {"text": [text() for _ in range(3)], "title": ["t"] * 3}} for _ in range(12)]
+        put(f"jaqket_v2/{split}.jsonl", [
+            {"question": r["question"], "answers": [{"text": t} for t in r["answers"]["text"]],
+             "ctxs": [{"text": t} for t in r["ctxs"]["text"]]} for r in rows])
+        splits[split] = rows
+    return splits
+
+
+def xlsum():
+    splits = {s: [{"text": text(20), "summary": text()} for _ in range(9)]
+              for s in ("train", "validation", "test")}
+    for split, rows in splits.items():
+        put(f"xlsum_ja/{split}.jsonl", rows)
+    return splits
+
+
+def xwinograd(language):
+    """An independent reading of dataset.tsv, in the order of Muennighoff/xwinograd."""
+    rows = []
+    for line in (EVAL / "xwinograd/dataset.tsv").read_text(encoding="utf-8").splitlines():
+        row = line.split("\t")
+        if row[0] != language:
+            continue
+        sentence, tokens, pronoun, candidates = row[3], *map(json.loads, row[4:7])
+        at, spans = 0, []
+        for token in tokens:
+            token = '"' if token in ("``", "''") and sentence.find(token, at) < 0 else token
+            begin = sentence.index(token, at)
+            at = begin + len(token)
+            spans.append((begin, at))
+        first, last = pronoun[1]
+        rows.append({"sentence": sentence[:spans[first][0]] + "_" + sentence[spans[last - 1][1]:],
+                     "option1": candidates[1][0], "option2": candidates[0][0],
+                     "answer": "1" if candidates[1][3] else "2"})
+    return {"test": rows}
+
+
+def xwinograd_ja():
+    return {"test": [{"sentence1": r["sentence"].replace("_", r["option1"], 1),
+                      "sentence2": r["sentence"].replace("_", r["option2"], 1), "answer": r["answer"]}
+                     for r in xwinograd("jp")["test"]]}
+
+
+def wikitext():
+    """Pages as EleutherAI/wikitext_document_level cuts them, of a text made here."""
+    lines = [" "]
+    for i in range(8):
+        lines += [f" = Title {i} = ", " "]
+        lines += [text(40) + " ( a ) , [ b ] { c } \" d \" ' e ' : ; . ! ? N 's 5 @,@ 3 \u00b0 C " for _ in range(3)]
+        lines += [" = = Part = = ", " = = = Section = = = ", text(20) + " "]
+    whole = "\n".join(lines) + "\n"
+    path = DATA / "wikitext/wiki.test.raw"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(whole, encoding="utf-8")
+    pages, current = [], []
+    for line in whole.split("\n"):
+        closed = line.replace("= = =", "===").replace("= =", "==").strip()
+        if closed.startswith("= ") and closed.endswith(" ="):
+            if "\n".join(current).strip():
+                pages.append({"page": "\n".join(current)})
+            current = []
+        current.append(line)
+    return {split: pages + [{"page": "\n".join(current)}] for split in ("train", "validation", "test")}
+
+
+def lambada():
+    rows = [{"text": text(30) if i else "word"} for i in range(20)]
+    put("lambada/lambada_test.jsonl", rows)
+    return {"test": rows}
+
+
+MADE = {
+    ("Rowan/hellaswag", None): hellaswag,
+    ("allenai/openbookqa", "main"): openbookqa,
+    ("mandarjoshi/trivia_qa", "rc.nocontext"): triviaqa,
+    ("lighteval/squad_v2", None): lambda: squad((0, 1, 3), ("squad/train-v2.0.json", "squad/dev-v2.0.json")),
+    ("Rakuten/JGLUE", "JSQuAD"): lambda: squad((1, 2), ("jglue/jsquad-train-v1.3.json", "jglue/jsquad-valid-v1.3.json")),
+    ("Rakuten/JGLUE", "JNLI"): lambda: jglue_pairs("jnli", "v1.3", ("entailment", "contradiction", "neutral"),
+                                                   ("sentence1", "sentence2")),
+    ("Rakuten/JGLUE", "MARC-ja"): lambda: jglue_pairs("marc_ja", "v1.0", ("positive", "negative"), ("sentence",)),
+    ("kumapo/JAQKET", "v2.0"): jaqket,
+    ("mkshing/xlsum_ja", None): xlsum,
+    ("EleutherAI/wikitext_document_level", "wikitext-2-raw-v1"): wikitext,
+    ("EleutherAI/lambada_openai", "default"): lambada,
+    ("Muennighoff/xwinograd", "jp"): lambda: xwinograd("jp"),
+    ("Muennighoff/xwinograd", "en"): lambda: xwinograd("en"),
+    ("polm-stability/xwinograd-ja", None): xwinograd_ja,
+}
+
+# task, examples (None: the task's), real data
+TASKS = [
+    ("ja_leaderboard_jcommonsenseqa", None, True),
+    ("ja_leaderboard_mgsm", None, True),
+    ("gsm8k", None, True),
+    ("xwinograd_jp", None, True),
+    ("xwinograd_en", None, True),
+    ("xwinograd_en", 4, True),
+    ("ja_leaderboard_xwinograd", None, True),
+    ("hellaswag", None, False),
+    ("hellaswag", 4, False),
+    ("openbookqa", 3, False),
+    ("triviaqa", None, False),
+    ("triviaqa", 4, False),
+    ("squadv2", None, False),
+    # not with examples: 0.4.13 itself fails there
+    ("ja_leaderboard_jnli", None, False),
+    ("ja_leaderboard_marc_ja", None, False),
+    ("ja_leaderboard_jsquad", None, False),
+    ("ja_leaderboard_jaqket_v2", None, False),
+    ("ja_leaderboard_xlsum", None, False),
+    ("wikitext", None, False),
+    ("lambada_openai", None, False),
+]
+
+
+def ours(task, shots, data):
+    args = ["--shots", str(shots)] if shots is not None else []
+    args += ["--limit", str(LIMIT)] if LIMIT else []
+    run("llm-eval", "--task", task, "--data", data, *args, "--make-requests", "requests.jsonl")
+    return lines("requests.jsonl")
+
+
+def same(want, got):
+    document, _, kind, args = want
+    if kind == "generate_until":
+        stops = args[1]["until"]
+        return got.get("ctx") == args[0] and got.get("until") == ([stops] if isinstance(stops, str) else stops) and \
+            "max_new" not in got and "temperature" not in got and "do_sample" in {**args[1], "do_sample": False}
+    if kind == "loglikelihood":
+        return (got.get("ctx"), got.get("cont")) == args
+    return got.get("text") == args[0]
+
+
+def compare(task, shots, real):
+    want, got = requests_of(task, LIMIT, shots), ours(task, shots, EVAL if real else DATA)
+    wrong = [(w, g) for w, g in zip(want, got) if not same(w, g) or g["id"] != f"{task}/{w[0]}"]
+    name = f"{task}{'' if shots is None else f', {shots} examples'}"
+    if not ok(len(want) == len(got) and not wrong, f"{name}: {len(want)} requests are equal"):
+        print(f"# {len(want)} and {len(got)} requests, {len(wrong)} differ")
+        for w, g in wrong[:1]:
+            print("# theirs", json.dumps(w[3], ensure_ascii=False))
+            print("# ours  ", json.dumps(g, ensure_ascii=False))
+
+
+def main():
+    if importlib.util.find_spec("lm_eval") is None:
+        return skip("requests", "lm_eval is not installed")
+    made = {key: make() for key, make in MADE.items() if EVAL.exists() or "inograd" not in key[0]}
+    for name in "emoji", "neologdn", "fugashi":  # xlsum's metric wants them, its prompts do not
+        if importlib.util.find_spec(name) is None:
+            sys.modules[name] = types.SimpleNamespace(Tagger=None)
+    import lm_eval.tasks
+    manager = lm_eval.tasks.TaskManager()
+    lm_eval.tasks.TaskManager = lambda: manager  # finding all tasks takes seconds
+    use_local_data({key: (lambda rows=rows: rows) for key, rows in made.items()})
+    for task, shots, real in TASKS:
+        if real and not EVAL.exists():
+            skip(task, f"no data in {EVAL}")
+        else:
+            compare(task, shots, real)
+
+
+main()
+done()
