@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/float16.h"
 #include "tests/unit/tap.h"
 
 struct crafted {
@@ -234,6 +235,44 @@ test_round_trip(void)
     str_release(&header);
 }
 
+/* All 2^16 values of the half types, many at a time and one by one, there and back. */
+static void
+test_types(void)
+{
+    enum { ALL = 65536 };
+    static const enum dtype types[] = {DTYPE_BF16, DTYPE_F16};
+    uint16_t *bits = malloc(ALL * sizeof *bits), *back = malloc(ALL * sizeof *back);
+    float *many = malloc(ALL * sizeof *many), one;
+    for (size_t t = 0; t < 2; t++) {
+        int64_t differ = 0, changed = 0;
+        for (int i = 0; i < ALL; i++)
+            bits[i] = (uint16_t)i;
+        dtype_to_float(types[t], bits, ALL, many);
+        dtype_from_float(types[t], many, ALL, back);
+        for (int i = 0; i < ALL; i++) {
+            one = t == 0 ? bf16_to_float(bits[i]) : fp16_to_float(bits[i]);
+            differ += memcmp(&one, &many[i], sizeof one) != 0;
+            changed += !isnan(one) && back[i] != bits[i];
+        }
+        is_int(differ, 0, "%s to float, as one by one", dtype_name(types[t]));
+        is_int(changed, 0, "%s and back", dtype_name(types[t]));
+    }
+    int64_t differ = 0;
+    for (uint32_t high = 0; high < 4; high++) { /* all that decides rounding, and NaNs */
+        for (uint32_t i = 0; i < ALL; i++) {
+            uint32_t u = (high == 3 ? 0x7f80u : 0x3f80u + high) << 16 | i;
+            memcpy(&many[i], &u, sizeof u);
+        }
+        dtype_from_float(DTYPE_BF16, many, ALL, back);
+        for (int i = 0; i < ALL; i++)
+            differ += back[i] != bf16_from_float(many[i]);
+    }
+    is_int(differ, 0, "float to BF16, as one by one");
+    free(bits);
+    free(back);
+    free(many);
+}
+
 /* Every truncation of a whole file is found. */
 static void
 test_truncations(void)
@@ -256,6 +295,7 @@ main(void)
     test_crafted();
     test_lengths();
     test_round_trip();
+    test_types();
     test_truncations();
     return done();
 }
