@@ -6,6 +6,7 @@ _llm_convert() {
     --to) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c" -- "$cur"); return ;;
     --from) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c" -- "$cur"); return ;;
     --dtype) mapfile -t COMPREPLY < <(compgen -W "fp32 bf16 fp16 q8_0" -- "$cur"); return ;;
+    --extend-vocabulary) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --tokenizer) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --log) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
@@ -14,7 +15,7 @@ _llm_convert() {
     --max-shard-size|--eos|--threads|--seed|--memory) return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--to --from --dtype --max-shard-size --verify --force --tokenizer --eos --info --json --help -h --version --quiet -q --verbose -v --threads --seed --config --log --progress --no-progress --on-error --memory --tmpdir" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "--to --from --dtype --max-shard-size --average --extend-vocabulary --verify --force --tokenizer --eos --info --json --help -h --version --quiet -q --verbose -v --threads --seed --config --log --progress --no-progress --on-error --memory --tmpdir" -- "$cur")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     fi

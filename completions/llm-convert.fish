@@ -3,6 +3,8 @@ complete -c llm-convert -l to -x -a 'hf checkpoint gguf shard megatron llm.c nan
 complete -c llm-convert -l from -x -a 'hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c' -d 'what INPUT is'
 complete -c llm-convert -l dtype -x -a 'fp32 bf16 fp16 q8_0' -d 'type of the weights written'
 complete -c llm-convert -l max-shard-size -x -d 'most bytes of weights in a file'
+complete -c llm-convert -l average -d 'the mean of several INPUT[:WEIGHT] models'
+complete -c llm-convert -l extend-vocabulary -r -F -d 'tokenizer that extends the model\'s'
 complete -c llm-convert -l verify -d 'compare both: tensors, and a probe\'s logits'
 complete -c llm-convert -l force -d 'write into a directory that is not empty'
 complete -c llm-convert -l tokenizer -r -F -d 'the tokenizer that token data was made with'

@@ -25,20 +25,6 @@ take_fingerprint(struct training_state *state, const struct model_source *m)
     tokenizer_free(t);
 }
 
-/* The configuration with a text: its own, or one that says the same. */
-static int
-copy_config(struct config *to, const struct model_source *m)
-{
-    struct str text = {0};
-    if (m->config.json)
-        str_adds(&text, m->config.json);
-    else
-        config_write(&m->config, "float32", &text);
-    int result = config_parse(to, "config.json", text.data, text.len);
-    str_release(&text);
-    return result;
-}
-
 /* Beside later steps it would never be the newest. */
 static int
 check_output(const char *output)
@@ -77,7 +63,7 @@ checkpoint_write(const struct model_source *m, const char *output)
                    common.progress_given ? common.progress : -1);
     int result = check_output(output);
     if (result == 0)
-        result = copy_config(&config, m);
+        result = source_config(&m->config, &config);
     if (result == 0)
         result = side_files_load(&side, m);
     if (result == 0) {

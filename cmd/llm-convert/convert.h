@@ -44,6 +44,8 @@ struct convert_options {
     bool max_shard_size_given;
     bool verify, force, info, json;
     const char *tokenizer, *eos;
+    bool average;
+    const char *extend_vocabulary;
 };
 extern struct convert_options options;
 
@@ -51,7 +53,8 @@ extern struct convert_options options;
 struct route {
     enum kind from, to;
     char **input;
-    size_t inputs; /* >= 1 */
+    size_t inputs; /* 1; of --average more */
+    double *weight; /* of --average: theirs, > 0 */
     const char *output;
 };
 
@@ -61,11 +64,31 @@ const char *output_type_name(int type); /* "bf16" */
 
 /* route.c: as options.from and .to say, or guessed; dies when neither says it. */
 void route_find(char **operands, int count, struct route *r);
+enum kind route_kind(const char *input); /* the same of one input */
 const char *kind_name(enum kind kind);
 bool kind_is_model(enum kind kind); /* else token data */
 
 /* models.c: any model of r->input into r->output, or with --verify the two compared. 0 or -1. */
 int models_convert(const struct route *r);
+
+/*
+ * Models made of others, as a model_source of their own. average_open: of all of r's inputs, which
+ * must have one shape and tokenizer. extended_open: m (moved into it, and closed with it, also on an
+ * error) with the tokenizer that extends its own. 0 or -1.
+ */
+int average_open(struct model_source *m, const struct route *r);
+int extended_open(struct model_source *m, const char *tokenizer);
+const struct model_source *average_first(const struct model_source *m);  /* NULL: is none */
+const struct model_source *extended_base(const struct model_source *m); /* NULL: is none */
+
+/* The model whose files and types such a one has: itself, if it is none of them. */
+const struct model_source *source_base(const struct model_source *m);
+
+/* A copy of a configuration, with a json text in any case. 0 or -1. */
+int source_config(const struct config *from, struct config *to);
+
+/* Where a checkpoint's weights will be read in any order: verifies their checksums. 0 or -1. */
+int source_check_sums(const struct model_source *m);
 
 /* side.c: the files that model_source_files hands over, held. Pointers are owned. */
 struct side_files VEC_BODY(struct tokenizer_file);

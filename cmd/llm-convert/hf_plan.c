@@ -39,7 +39,8 @@ choose_type(const struct source_tensor *stored)
 static void
 add_tensor(struct hf_plan *p, const struct model_source *m, struct hf_tensor t, uint64_t max_file)
 {
-    const struct source_tensor *stored = find_stored(m, t.part.name);
+    const struct model_source *base = source_base(m);
+    const struct source_tensor *stored = find_stored(base, t.part.name);
     enum dtype type = choose_type(stored);
     uint64_t elements = (uint64_t)(t.part.rows * t.part.columns);
     uint64_t bytes = elements * (uint64_t)dtype_bits(type) / 8;
@@ -49,7 +50,7 @@ add_tensor(struct hf_plan *p, const struct model_source *m, struct hf_tensor t, 
         f = &p->file[p->files++];
         *f = (struct hf_file){0};
     }
-    t.same = stored && stored->info->dtype == type ? stored : NULL;
+    t.same = base == m && stored && stored->info->dtype == type ? stored : NULL;
     t.file = p->files - 1;
     t.plan = f->tensors;
     if ((f->tensors & (f->tensors - 1)) == 0) /* grows by doubling */

@@ -43,11 +43,83 @@ verify_model(const struct model_source *m, const struct route *r)
     return quantized ? gguf_verify(m, r->output) : verify(m, r);
 }
 
+/* ---- models made of others ---- */
+
+const struct model_source *
+source_base(const struct model_source *m)
+{
+    while (m->reader) {
+        const struct model_source *inner = average_first(m);
+        if (!inner)
+            inner = extended_base(m);
+        if (!inner)
+            break;
+        m = inner;
+    }
+    return m;
+}
+
+int
+source_config(const struct config *from, struct config *to)
+{
+    struct str text = {0};
+    if (from->json)
+        str_adds(&text, from->json);
+    else
+        config_write(from, "float32", &text);
+    int result = config_parse(to, "config.json", text.data, text.len);
+    str_release(&text);
+    return result;
+}
+
+static int
+ignore(void *arg, int64_t offset, const float *values, int64_t n)
+{
+    (void)arg, (void)offset, (void)values, (void)n;
+    return 0;
+}
+
+static int
+check_slice(void *arg, size_t cell, int worker)
+{
+    const struct checkpoint *c = arg;
+    (void)worker;
+    if (c->manifest.slice[cell].array != CHECKPOINT_MASTER)
+        return 0;
+    return checkpoint_stream_slice(c, cell, ignore, NULL);
+}
+
+int
+source_check_sums(const struct model_source *m)
+{
+    if (!m->checkpoint)
+        return 0;
+    struct threads *pool = options_threads();
+    int result = threads_run(pool, m->checkpoint->manifest.slices, check_slice, m->checkpoint);
+    threads_free(pool);
+    return result;
+}
+
+static int
+open_model(struct model_source *m, const struct route *r)
+{
+    int result = options.average ? average_open(m, r)
+                                 : model_source_open_as(m, r->input[0], kind_name(r->from));
+    bool streamed = r->to == KIND_HF || r->to == KIND_CHECKPOINT;
+    if (result < 0)
+        return -1;
+    if ((!streamed || options.extend_vocabulary) && source_check_sums(m) < 0) {
+        model_source_close(m);
+        return -1;
+    }
+    return options.extend_vocabulary ? extended_open(m, options.extend_vocabulary) : 0;
+}
+
 int
 models_convert(const struct route *r)
 {
     struct model_source m;
-    if (model_source_open_as(&m, r->input[0], kind_name(r->from)) < 0)
+    if (open_model(&m, r) < 0)
         return -1;
     bool used = is_in_use(r->output), compare_only = options.verify && !options.force && used;
     int result = 0;

@@ -44,6 +44,15 @@ static const struct opt table[] = {
      .given = O max_shard_size_given,
      .help = "most bytes of weights in a file"},
     {.type = OPT_FLAG,
+     .name = "average",
+     .target = O average,
+     .help = "the mean of several INPUT[:WEIGHT] models"},
+    {.type = OPT_STRING,
+     .name = "extend-vocabulary",
+     .placeholder = "FILE|DIR",
+     .target = O extend_vocabulary,
+     .help = "tokenizer that extends the model's"},
+    {.type = OPT_FLAG,
      .name = "verify",
      .target = O verify,
      .help = "compare both: tensors, and a probe's logits"},
@@ -119,6 +128,8 @@ check_data_options(const struct route *r)
     const char *option = options.dtype_given            ? "--dtype"
                          : options.max_shard_size_given ? "--max-shard-size"
                          : options.verify               ? "--verify"
+                         : options.average              ? "--average"
+                         : options.extend_vocabulary    ? "--extend-vocabulary"
                                                         : NULL;
     if (option)
         die(STATUS_USAGE, "%s is for models", option);
@@ -141,8 +152,10 @@ options_check(char **operands, int count, struct route *r)
         die(STATUS_USAGE, "--max-shard-size: expected more than nothing");
     if (options.info && count != 1)
         die(STATUS_USAGE, "--info describes one INPUT");
-    if (!options.info && count != 2)
-        die(STATUS_USAGE, "expected INPUT and OUTPUT");
+    if (!options.info && !options.average && count != 2)
+        die(STATUS_USAGE, "expected INPUT and OUTPUT%s", count > 2 ? " (several: --average)" : "");
+    if (!options.info && options.average && count < 3)
+        die(STATUS_USAGE, "--average: expected two INPUTs or more, and OUTPUT");
     if (options.json && !options.info)
         die(STATUS_USAGE, "--json needs --info");
     *r = (struct route){.input = operands, .inputs = 1, .output = operands[count - 1]};

@@ -6,6 +6,7 @@
 #include "base/die.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "checkpoint/checkpoint.h"
 
 static const struct {
@@ -52,8 +53,8 @@ has_file(const char *dir, const char *name)
     return found;
 }
 
-static enum kind
-kind_of_input(const char *path)
+enum kind
+route_kind(const char *path)
 {
     if (options.from_given)
         return (enum kind)options.from;
@@ -102,13 +103,31 @@ check_pair(enum kind from, enum kind to)
             kind_name(from), kind_name(to));
 }
 
+/* INPUT[:WEIGHT]: a weight is what follows the last colon if it is wholly a decimal number. */
+static double
+take_weight(char *input)
+{
+    char *colon = strrchr(input, ':');
+    double weight;
+    if (!colon || colon[1] == '\0' || strspn(colon + 1, "0123456789.") != strlen(colon + 1) ||
+        parse_double(colon + 1, &weight) < 0)
+        return 1;
+    if (!(weight > 0))
+        die(STATUS_USAGE, "%s: expected a weight above zero", input);
+    *colon = '\0';
+    return weight;
+}
+
 void
 route_find(char **operands, int count, struct route *r)
 {
     r->input = operands;
     r->inputs = (size_t)count - 1;
     r->output = operands[count - 1];
-    r->from = kind_of_input(operands[0]);
+    r->weight = mem_array(r->inputs, sizeof *r->weight);
+    for (size_t i = 0; i < r->inputs; i++)
+        r->weight[i] = options.average ? take_weight(r->input[i]) : 1;
+    r->from = route_kind(r->input[0]);
     r->to = kind_of_output(r->output, r->from);
     check_pair(r->from, r->to);
 }

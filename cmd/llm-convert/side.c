@@ -5,7 +5,6 @@
 
 #include "base/mem.h"
 #include "json/json.h"
-#include "json/write.h"
 
 static int
 keep(void *arg, const char *name, const char *data, size_t n)
@@ -47,44 +46,6 @@ torch_name(enum dtype t)
     }
 }
 
-/* json_t into our writer, whose real numbers are short. The parser bounds the depth. */
-static void
-put_value(struct json_writer *w, const char *key, json_t *value)
-{
-    const char *name;
-    json_t *item;
-    size_t i;
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        json_begin_object(w, key);
-        json_object_foreach(value, name, item)
-            put_value(w, name, item);
-        json_end_object(w);
-        break;
-    case JSON_ARRAY:
-        json_begin_array(w, key);
-        json_array_foreach(value, i, item)
-            put_value(w, NULL, item);
-        json_end_array(w);
-        break;
-    case JSON_STRING:
-        json_put_bytes(w, key, json_string_value(value), json_string_length(value));
-        break;
-    case JSON_INTEGER: json_put_int(w, key, json_integer_value(value)); break;
-    case JSON_REAL: json_put_real(w, key, json_real_value(value)); break;
-    case JSON_NULL: json_put_null(w, key); break;
-    default: json_put_bool(w, key, json_is_true(value)); break;
-    }
-}
-
-static void
-dump(json_t *root, struct str *out)
-{
-    struct json_writer w = {.out = out, .indent = 2};
-    put_value(&w, NULL, root);
-    str_addc(out, '\n');
-}
-
 /* A Hugging Face directory's own, with what has changed: type and vocabulary. */
 static void
 patch(json_t *root, const struct model_source *m, const char *type)
@@ -118,8 +79,9 @@ add_others(json_t *root, const json_t *own)
 int
 side_config(const struct model_source *m, enum dtype type, bool changed, struct str *out)
 {
+    const struct model_source *base = source_base(m);
     const char *own = m->config.json;
-    bool directory = !m->checkpoint && !m->reader;
+    bool directory = !base->checkpoint && !base->reader;
     struct json_doc doc = {0}, made = {0};
     struct str text = {0};
     int result = 0;
@@ -131,14 +93,14 @@ side_config(const struct model_source *m, enum dtype type, bool changed, struct 
         result = json_doc_parse(&doc, "config.json", own, strlen(own));
     if (result == 0 && own && directory) {
         patch(doc.root, m, torch_name(type));
-        dump(doc.root, out);
+        json_dump(doc.root, out);
     } else if (result == 0) {
         config_write(&m->config, torch_name(type), &text);
         result = json_doc_parse(&made, "config.json", text.data, text.len);
         if (result == 0 && own)
             add_others(made.root, doc.root);
         if (result == 0)
-            dump(made.root, out);
+            json_dump(made.root, out);
     }
     json_doc_release(&doc);
     json_doc_release(&made);

@@ -27,25 +27,32 @@ trainer_agree_or_die(struct trainer *t, int result)
         die_err();
 }
 
+char *
+trainer_init_path(void)
+{
+    char *config = file_join(options.init, "config.json");
+    bool itself = !checkpoint_is(options.init) && file_exists(config);
+
+    free(config);
+    return itself ? mem_strdup(options.init) : checkpoint_find_newest(options.init);
+}
+
 static void
 load_config(struct trainer *t)
 {
-    char *path = NULL;
-    int result = 0;
+    char *directory = NULL, *path = NULL;
+    int result;
 
-    if (t->from)
+    if (t->from) {
         result = config_parse(&t->config, t->from->path, t->from->config.json, strlen(t->from->config.json));
-    else if (options.model)
+    } else if (options.model) {
         result = config_load(&t->config, options.model);
-    else if (checkpoint_is(options.init) || !file_exists(path = file_join(options.init, "config.json"))) {
-        char *newest = checkpoint_find_newest(options.init);
-        free(path);
-        path = newest ? file_join(newest, "config.json") : NULL;
-        result = newest ? config_load(&t->config, path) : -1;
-        free(newest);
     } else {
-        result = config_load(&t->config, path);
+        directory = trainer_init_path();
+        path = directory ? file_join(directory, "config.json") : NULL;
+        result = path ? config_load(&t->config, path) : -1;
     }
+    free(directory);
     free(path);
     trainer_agree_or_die(t, result);
     if (params_init(&t->whole, &t->config) < 0)
@@ -103,18 +110,20 @@ static void
 load_tokenizer(struct trainer *t)
 {
     const char *path = options.tokenizer;
+    char *init = NULL;
     int result = 0;
 
     if (!path && t->from)
         path = t->from->path;
     if (!path && options.init)
-        path = options.init;
+        path = init = trainer_init_path();
     if (path) {
         t->tokenizer = tokenizer_load(path);
         result = t->tokenizer ? 0 : -1;
     } else if (t->save) {
         die(STATUS_USAGE, "--tokenizer is required with --save: checkpoints hold it");
     }
+    free(init);
     trainer_agree_or_die(t, result);
     if (t->tokenizer)
         tokenizer_fingerprint(t->tokenizer, t->fingerprint);
@@ -344,6 +353,7 @@ trainer_release(struct trainer *t)
     losses_free(t->losses);
     layout_release(&t->layout);
     params_release(&t->whole);
+    new_tokens_release(&t->new_tokens);
     tokenizer_free(t->tokenizer);
     params_release(&t->params);
     config_release(&t->config);

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/threads.h"
+#include "checkpoint/new_tokens.h"
 #include "cmd/llm-train/axes.h"
 #include "cmd/llm-train/feed.h"
 #include "cmd/llm-train/health.h"
@@ -70,7 +71,7 @@ struct trainer {
     struct params params;          /* this rank's part of it */
     struct tokenizer *tokenizer;   /* NULL: none given */
     uint8_t fingerprint[16];       /* of the tokenizer; zero: none */
-    uint32_t first_new, end_new;   /* ids that --init's weights do not know; vocabulary.c */
+    struct new_tokens new_tokens;  /* that --init's weights do not know; vocabulary.c */
     bool branches;                 /* --branch, and nothing of it is saved so far */
     struct training_state *state;  /* what the checkpoint records */
     struct checkpoint *from;       /* the checkpoint resumed from; closed once loaded */
@@ -170,6 +171,7 @@ bool trainer_has_fp8_history(const struct trainer *t);
 void trainer_validate_precision(struct trainer *t, bool begin);
 
 /* vocabulary.c: a tokenizer that was extended since the weights of --init. 0 or -1. */
+char *trainer_init_path(void); /* of --init: the directory, or its newest checkpoint; allocated, or NULL */
 int trainer_grow_vocabulary(struct trainer *t); /* config and params get rows for new tokens */
 int trainer_load_weights(struct trainer *t, const struct model_source *source);
 

@@ -79,6 +79,10 @@ int json_root_array(const struct json_doc *doc, const json_t **out);
 /* -1 unless every key of `object` is one of "a|b|c": nothing is silently ignored. */
 int json_only_keys(const struct json_doc *doc, const json_t *object, const char *keys);
 
+/* Appends a value of a document as json/write.h would, indented by 2, and a newline. */
+struct str;
+void json_dump(json_t *value, struct str *out);
+
 /* Records "name: path.key: text" (key NULL: the path of `container` itself). Returns -1. */
 int json_fail(const struct json_doc *doc, const json_t *container, const char *key,
               const char *fmt, ...) __attribute__((format(printf, 4, 5)));

@@ -44,7 +44,7 @@ train() { # DIR OPTION…
     llm-train -q --save "$dir" --precision fp32 --seq-length 32 --global-batch 2 --steps 3 --lr 1e-3 "$@" text.shard
 }
 ok 'trained from the directory' train from-hf --init run-fp32
-ok 'trained from the checkpoint' train from-checkpoint --init run-fp32-0/step-00000000
+ok 'trained from the checkpoint' train from-checkpoint --init run-fp32-0
 cp -r run-fp32-0 resumed
 ok 'gone on from it' train resumed --resume resumed
 is 'the same weights' "$(info from-checkpoint .state_hash)" "$(info from-hf .state_hash)"
