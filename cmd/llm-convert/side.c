@@ -62,6 +62,19 @@ patch(json_t *root, const struct model_source *m, const char *type)
     json_object_set_new(root, "vocab_size", json_integer(m->config.vocab_size));
 }
 
+/* Other names of what config_write says. */
+static bool
+is_alias(const char *key)
+{
+    static const char *const names[] = {"torch_dtype",     "rope_theta",  "rope_scaling",
+                                        "rotary_emb_base", "rotary_pct",  "partial_rotary_factor",
+                                        "num_experts",     "num_local_experts"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(key, names[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Written by us, with what else the model's own says: members we do not know, and lists of ends. */
 static void
 add_others(json_t *root, const json_t *own)
@@ -71,7 +84,8 @@ add_others(json_t *root, const json_t *own)
     json_object_foreach((json_t *)(uintptr_t)own, key, value)
     {
         bool list = strcmp(key, "eos_token_id") == 0 && json_is_array(value);
-        if (strcmp(key, "torch_dtype") != 0 && (list || !json_object_get(root, key)))
+        bool other = !json_object_get(root, key) && !json_is_null(value) && !is_alias(key);
+        if (list || other)
             json_object_set(root, key, value);
     }
 }
