@@ -208,10 +208,8 @@ static int64_t
 slice_bound(int64_t i, int64_t n, bool backwards)
 {
     if (i < 0) {
-        i += i < -n ? -i : n;
-        if (i < 0 || i > n)
-            i = backwards ? -1 : 0;
-        return i;
+        i = i < -n ? -1 : i + n;
+        return i < 0 && !backwards ? 0 : i;
     }
     return i >= n ? n - backwards : i;
 }
@@ -239,9 +237,9 @@ jinja_slice(struct jinja_run *run, struct value v, const struct value part[3])
     from = by < 0 ? n - 1 : 0;
     to = by < 0 ? -1 : n;
     if (slice_part(run, part[0], &from))
-        from = from == INT64_MIN ? (by < 0 ? -1 : 0) : slice_bound(from, n, by < 0);
+        from = slice_bound(from, n, by < 0);
     if (slice_part(run, part[1], &to))
-        to = to == INT64_MIN ? (by < 0 ? -1 : 0) : slice_bound(to, n, by < 0);
+        to = slice_bound(to, n, by < 0);
     out = value_sequence(run, v.type == JINJA_TUPLE ? JINJA_TUPLE : JINJA_LIST, "list", 0);
     for (int64_t i = from; (by < 0 ? i > to : i < to) && jinja_step(run, 1); i += by) {
         if (text)

@@ -192,7 +192,7 @@ rounded(struct jinja_run *run, struct value self, const struct value *p)
     bool common = method.type == JINJA_STRING && method.n == 6 && !memcmp(method.text, "common", 6);
     bool ceiling = method.type == JINJA_STRING && method.n == 4 && !memcmp(method.text, "ceil", 4);
     bool flooring = method.type == JINJA_STRING && method.n == 5 && !memcmp(method.text, "floor", 5);
-    double scale;
+    double scale, f;
 
     if (!common && !ceiling && !flooring)
         return jinja_fail(run, "round: the method must be common, ceil or floor");
@@ -210,8 +210,9 @@ rounded(struct jinja_run *run, struct value self, const struct value *p)
     if (digits < 0 || digits > 15)
         return jinja_fail(run, "round: this precision is not supported");
     scale = pow(10, (double)digits);
-    return value_float((ceiling ? ceil(value_real(self) * scale) : floor(value_real(self) * scale)) /
-                       scale);
+    f = value_real(self) * scale;
+    /* Of integers, as Python's ceil and floor give: no negative zero. */
+    return value_float(((ceiling ? ceil(f) : floor(f)) + 0.0) / scale);
 }
 
 /* ---- lines and JSON -------------------------------------------------------------------------------- */

@@ -226,7 +226,9 @@ percent_put(struct percent *p, struct spec *spec, struct value v, struct str *ou
             spec->type = 'd';
         if (v.type == JINJA_FLOAT && spec->type == 'd' && fabs(v.f) < 0x1p62)
             v = value_int((int64_t)v.f);
-        if (!value_is_integer(v))
+        if (v.type == JINJA_FLOAT && spec->type == 'd')
+            jinja_fail(p->run, "integers beyond 64 bits are not supported");
+        else if (!value_is_integer(v))
             jinja_fail(p->run, "%%%c format: an integer is required, not %s", spec->type,
                        value_type_name(v));
         else
@@ -436,7 +438,7 @@ static struct value
 field(struct formatter *f, const char *at, const char *end)
 {
     const char *name = at;
-    struct value v;
+    struct value v = value_none();
     size_t n;
 
     while (at < end && *at != '.' && *at != '[')
@@ -449,11 +451,11 @@ field(struct formatter *f, const char *at, const char *end)
         f->manual = true;
         v = positional(f, (size_t)number(f->run, &name, at));
     } else {
-        v = value_undefined(name, n);
+        v.type = JINJA_ABSENT;
         for (size_t i = 0; i < f->a->keywords_n; i++)
             if (strlen(f->a->keywords[i].name) == n && !memcmp(f->a->keywords[i].name, name, n))
                 v = f->a->keywords[i].value;
-        if (v.type == JINJA_UNDEFINED)
+        if (v.type == JINJA_ABSENT)
             jinja_fail(f->run, "format has no value '%.*s'", (int)n, name);
     }
     while (at < end && !f->run->failed) {

@@ -583,7 +583,7 @@ value_items(struct jinja_run *run, struct value v)
     if (v.type == JINJA_ITERATOR) {
         struct sequence *s = v.sequence, rest = *s;
 
-        rest.items += rest.at;
+        rest.items = rest.at < rest.n ? rest.items + rest.at : NULL;
         rest.n -= rest.at;
         rest.at = 0;
         s->at = s->n;

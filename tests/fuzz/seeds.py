@@ -17,6 +17,9 @@ sys.path.insert(0, str(SRC / "tests/tools"))
 import gguf_make  # noqa: E402
 
 OUT = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(SRC / "tests/peers"))
+import _chat_random  # noqa: E402: found only now
+
 TEXT = "The cat's 123 <s> ▁a  日本語ｶﾞ か\u3099 e\u0301 👩‍👧 🇯🇵 <0x41> \r\n\n end".encode()
 
 
@@ -208,6 +211,8 @@ def main():
     put("markup", "mdoc", b"\1" + MDOC.encode())
     for name, data, *_ in [*gguf_make.good(), *gguf_make.bad()]:
         put("gguf", name, data)
+    for seed in range(120):
+        put("chat", str(seed), _chat_random.program(seed).encode())
 
 
 main()
