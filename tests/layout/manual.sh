@@ -6,7 +6,7 @@ command -v mandoc >/dev/null || skip_all "no mandoc here"
 shopt -s nullglob
 pages=("$LLM_SRC"/man/*.[157])
 for page in llm-tokenize.1 llm-shuffle.1 llm-train.1 llm-eval.1 llm-convert.1 llm-shard.5 \
-    llm-checkpoint.5 llm-tools.7; do
+    llm-checkpoint.5 llm-task.5 llm-tools.7; do
     ok "there is $page" test -f "$LLM_SRC/man/$page"
 done
 
