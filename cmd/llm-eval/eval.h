@@ -32,6 +32,7 @@ struct eval_options {
     int64_t top_k, batch; /* texts decoded together */
     bool chat, interactive;
     const char *system; /* the system message of --chat */
+    const char *mt_bench; /* questions to answer */
     struct opt_list stop;
     int precision; /* enum precision, when given */
     bool precision_given;

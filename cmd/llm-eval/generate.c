@@ -18,7 +18,7 @@ struct prompt {
 };
 
 struct generation {
-    const struct model *m;
+    struct model *m;
     struct tokenizer_scratch *scratch;
     struct talk_form form; /* of --chat */
     bool echo;             /* prompts are printed before their texts */
@@ -205,26 +205,35 @@ generation_release(struct generation *g)
     tokenizer_scratch_free(g->scratch);
 }
 
+/* --mt-bench asks, else --prompts or --generate say what is written. */
+static int
+write_all(struct generation *g)
+{
+    if (options.mt_bench)
+        return chat_answers(g->m, options.mt_bench, &g->json);
+    int result = options.chat ? talk_form_open(&g->form, g->m) : 0;
+    if (result == 0)
+        result = find_ends(g->m, &g->ends);
+    if (result == 0)
+        result = add_stop_options(&g->stops, g->m->tokenizer, g->scratch);
+    return result == 0 ? write_prompts(g) : -1;
+}
+
 int
 generate(struct model *m)
 {
     struct generation g = {.m = m, .echo = isatty(STDOUT_FILENO) && !options.chat};
+    if (options.interactive)
+        return interactive(m);
     if (check_tokenizer(m) < 0)
         return -1;
+    if (options.json && outfile_open(&g.json, options.json, false) < 0)
+        return -1;
     g.scratch = tokenizer_scratch_new(m->tokenizer);
-    int result = options.chat ? talk_form_open(&g.form, m) : 0;
-    if (result == 0)
-        result = find_ends(m, &g.ends);
-    if (result == 0)
-        result = add_stop_options(&g.stops, m->tokenizer, g.scratch);
-    if (result == 0 && options.json)
-        result = outfile_open(&g.json, options.json, false);
-    bool opened = result == 0 && options.json;
-    if (result == 0)
-        result = write_prompts(&g);
-    if (opened && result == 0)
+    int result = write_all(&g);
+    if (options.json && result == 0)
         result = outfile_commit(&g.json);
-    else if (opened)
+    else if (options.json)
         outfile_abandon(&g.json);
     generation_release(&g);
     return result;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/file.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "cmd/llm-eval/eval.h"
@@ -134,7 +135,15 @@ void pen_release(struct pen *p);
  */
 int pen_write(struct pen *p, struct writing *w, struct writing_stream *s, bool (*stop)(void));
 
+/* ---- modes ---- */
+
 /* --interactive. 0 or -1. */
 int interactive(struct model *m);
+
+/*
+ * Answers the questions of a FastChat question.jsonl (question_id, category, turns), turn by turn in
+ * the model's chat template, and writes FastChat's answer JSONL. 0 or -1.
+ */
+int chat_answers(struct model *m, const char *questions_path, struct outfile *out);
 
 #endif

@@ -126,6 +126,11 @@ static const struct opt table[] = {
      .name = "interactive",
      .target = O interactive,
      .help = "talk with the model in the terminal"},
+    {.type = OPT_STRING,
+     .name = "mt-bench",
+     .placeholder = "FILE",
+     .target = O mt_bench,
+     .help = "answer MT-Bench questions into the --json file"},
 
     {.type = OPT_GROUP, .help = "Run"},
     {.type = OPT_CHOICE,
@@ -251,15 +256,23 @@ refuse_unsupported(void)
         bool asked;
         const char *name;
     } later[] = {
-        {options.chat, "--chat"},
-        {options.system != NULL, "--system"},
-        {options.interactive, "--interactive"},
         {options.tensor_parallel != 1, "--tensor-parallel"},
         {common.on_error_given && common.on_error == ON_ERROR_SKIP, "--on-error skip"},
     };
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (later[i].asked)
             die(STATUS_USAGE, "%s is not supported in this version", later[i].name);
+}
+
+/* What asks for text, or NULL. */
+static const char *
+text_option(void)
+{
+    return options.generate      ? "--generate"
+           : options.prompts     ? "--prompts"
+           : options.interactive ? "--interactive"
+           : options.mt_bench    ? "--mt-bench"
+                                 : NULL;
 }
 
 enum eval_mode
@@ -275,7 +288,7 @@ options_mode(void)
         return MODE_REQUESTS;
     if (options.task.len)
         return MODE_TASKS;
-    return options.generate || options.prompts ? MODE_TEXT : MODE_SHARDS;
+    return text_option() ? MODE_TEXT : MODE_SHARDS;
 }
 
 /* Options that belong to some modes only. */
@@ -301,6 +314,10 @@ check_modes(void)
     } rules[] = {
         {options.generate != NULL, "--generate", TEXT, "no benchmark task"},
         {options.prompts != NULL, "--prompts", TEXT, "no benchmark task"},
+        {options.interactive, "--interactive", TEXT, "no benchmark task"},
+        {options.mt_bench != NULL, "--mt-bench", TEXT, "no benchmark task"},
+        {options.chat, "--chat", TEXT, "--generate, --prompts or --interactive"},
+        {options.system != NULL, "--system", TEXT, "--chat"},
         {options.rolling, "--rolling", SHARDS, "shards"},
         {options.document_mask_given, "--document-mask", SHARDS, "shards"},
         {options.make_requests != NULL, "--make-requests", MAKE, "no --info"},
@@ -323,6 +340,23 @@ check_modes(void)
             die(STATUS_USAGE, "%s needs %s", rules[i].name, rules[i].needs);
 }
 
+/* What goes with which kind of text. */
+static void
+check_text(void)
+{
+    int kinds = !!options.generate + !!options.prompts + options.interactive + !!options.mt_bench;
+    if (kinds > 1)
+        die(STATUS_USAGE, "--generate, --prompts, --interactive and --mt-bench exclude each other");
+    if (options.chat && options.mt_bench)
+        die(STATUS_USAGE, "--mt-bench is always a chat");
+    if (options.system && !options.chat && !options.mt_bench)
+        die(STATUS_USAGE, "--system needs --chat");
+    if (options.interactive && options.json)
+        die(STATUS_USAGE, "--interactive writes no --json");
+    if (options.mt_bench && !options.json)
+        die(STATUS_USAGE, "--mt-bench needs --json FILE, for the answers");
+}
+
 /* How many operands a mode takes: MODEL, and shards. */
 static void
 check_operands(char **operands, int count)
@@ -335,7 +369,7 @@ check_operands(char **operands, int count)
         die(STATUS_USAGE, "nothing to do: expected shards (- for standard input), --generate, "
                           "--prompts, --task or --requests");
     if (mode == MODE_TEXT && count > 1)
-        die(STATUS_USAGE, "%s takes no shards", options.generate ? "--generate" : "--prompts");
+        die(STATUS_USAGE, "%s takes no shards", text_option());
     if (mode != MODE_SHARDS && count > 1)
         die(STATUS_USAGE, "a benchmark takes a model and no shards: %s", operands[1]);
 }
@@ -346,8 +380,7 @@ options_check(char **operands, int count)
     enum eval_mode mode = options_mode();
     refuse_unsupported();
     check_modes();
-    if (options.generate && options.prompts)
-        die(STATUS_USAGE, "--generate and --prompts exclude each other");
+    check_text();
     check_operands(operands, count);
     if ((mode == MODE_MAKE_REQUESTS || mode == MODE_RESULTS) && options.task.len == 0)
         die(STATUS_USAGE, "%s needs --task",

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "tokenizer/chat.h"
+#include "tokenizer/internal.h"
 
 enum { FILE_MAX = 64 << 20 };
 
@@ -129,10 +130,17 @@ static int
 load_optional(const char *dir, const char *name, struct json_doc *doc)
 {
     char *path = file_join(dir, name);
-    int status = file_exists(path) ? json_doc_load(doc, path, FILE_MAX) : 0;
+    struct str text = {0};
+    int status = 0;
 
+    if (file_exists(path)) {
+        status = file_load(path, FILE_MAX, &text);
+        if (!status)
+            status = parse_config(doc, path, text.data ? text.data : "", text.len);
+    }
     if (!status && doc->root && !json_is_object(doc->root))
         status = json_fail(doc, doc->root, NULL, "expected an object");
+    str_release(&text);
     free(path);
     return status;
 }

@@ -97,6 +97,13 @@ int load_sp_config(struct tokenizer *t, const struct json_doc *doc, const json_t
 /* Takes the specials from tokenizer_config.json (data NULL: there is none). 0 or -1. */
 int load_config(struct tokenizer *t, const char *name, const char *data, size_t n);
 
+/*
+ * A tokenizer_config.json as a document. transformers writes "model_max_length":
+ * 1000000000000000019884624838656 where there is no limit, which a JSON document of ours may not
+ * hold: numbers are of no interest here and read as reals.
+ */
+int parse_config(struct json_doc *doc, const char *name, const char *data, size_t n);
+
 void extension_release(struct extension *e);
 
 /* What the post-processor and the well-known names say about those still undecided. */

@@ -34,12 +34,7 @@ config_token(struct tokenizer *t, const struct json_doc *doc, const json_t *root
     return 0;
 }
 
-/*
- * transformers writes "model_max_length": 1000000000000000019884624838656 where there
- * is no limit, which a JSON document of ours may not hold: numbers are of no interest
- * here and read as reals.
- */
-static int
+int
 parse_config(struct json_doc *doc, const char *name, const char *data, size_t n)
 {
     json_error_t error;
