@@ -16,6 +16,7 @@ complete -c llm-eval -l batch -x -d 'texts that are written together (0: as many
 complete -c llm-eval -l chat -d 'prompts are a user\'s messages, in the model\'s chat template'
 complete -c llm-eval -l system -x -d 'the system message of --chat'
 complete -c llm-eval -l interactive -d 'talk with the model in the terminal'
+complete -c llm-eval -l mt-bench -r -F -d 'answer MT-Bench questions into the --json file'
 complete -c llm-eval -l precision -x -a 'fp32 bf16' -d 'arithmetic (default: as trained; fp32 for a Hugging Face directory)'
 complete -c llm-eval -l ranks -x -d 'share the sequences among N ranks started by mpiexec'
 complete -c llm-eval -l tensor-parallel -x -d 'ranks that hold one copy of the weights together'
