@@ -269,6 +269,21 @@ config_architecture(const struct config *c)
 }
 
 bool
+config_windowed(const struct config *c, int64_t i)
+{
+    return c->sliding_window > 0 && !(c->full_attention[i / 64] >> (i % 64) & 1);
+}
+
+bool
+config_mixed_windows(const struct config *c)
+{
+    for (int64_t i = 1; i < c->num_hidden_layers; i++)
+        if (config_windowed(c, i) != config_windowed(c, 0))
+            return true;
+    return false;
+}
+
+bool
 config_sparse(const struct config *c, int64_t i)
 {
     return c->num_experts > 0 && (i + 1) % c->decoder_sparse_step == 0 &&

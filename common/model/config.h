@@ -66,6 +66,7 @@ struct config {
     bool qk_norm;           /* an RMS norm of each query and key head, before rotary */
     bool parallel_residual; /* the MLP reads the stream that enters the layer, not attention's sum */
     int64_t sliding_window; /* 0: none */
+    uint64_t full_attention[CONFIG_MAX_LAYERS / 64]; /* a bit a layer: it has no window all the same */
     /*
      * Layers of experts (config_sparse says which) have, instead of the MLP of
      * intermediate_size, a router and num_experts MLPs of moe_intermediate_size, of which each
@@ -99,6 +100,10 @@ void config_release(struct config *c);
  * original_max_position_embeddings. 0, or -1 (STATUS_INPUT says which).
  */
 int config_check_length(const struct config *c, int64_t length);
+
+/* Does layer i have the sliding window? Have some layers it and others not? */
+bool config_windowed(const struct config *c, int64_t i);
+bool config_mixed_windows(const struct config *c);
 
 /* Does layer i have experts? How many such layers there are. */
 bool config_sparse(const struct config *c, int64_t i);

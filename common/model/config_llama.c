@@ -47,13 +47,17 @@ has_window(const struct config *c, int64_t i, int64_t max_window_layers)
     return i >= max_window_layers;
 }
 
-/* How many layers have a window by layer_types; -1: it says something impossible. */
-static int64_t
-count_types(const struct config *c, const struct json_doc *doc, const json_t *root,
-            const json_t *list)
+static void
+set_full(struct config *c, int64_t i)
 {
-    int64_t n = 0;
+    c->full_attention[i / 64] |= (uint64_t)1 << (i % 64);
+}
 
+/* Which layers have a window by layer_types. */
+static int
+read_layer_types(struct config *c, const struct json_doc *doc, const json_t *root,
+                 const json_t *list)
+{
     if ((int64_t)json_array_size(list) != c->num_hidden_layers)
         return json_fail(doc, root, "layer_types", "%zu layers instead of num_hidden_layers (%lld)",
                          json_array_size(list), (long long)c->num_hidden_layers);
@@ -62,22 +66,27 @@ count_types(const struct config *c, const struct json_doc *doc, const json_t *ro
 
         if (json_at_string(doc, list, i, &type) < 0)
             return -1;
-        bool sliding = strcmp(type, "sliding_attention") == 0;
-        if (!sliding && strcmp(type, "full_attention") != 0)
+        bool full = strcmp(type, "full_attention") == 0;
+        if (!full && strcmp(type, "sliding_attention") != 0)
             return json_fail_at(doc, list, i, "\"%s\" is not supported", type);
-        n += sliding;
+        if (!full && c->sliding_window == 0)
+            return json_fail_at(doc, list, i, "a sliding window, but no use_sliding_window with a "
+                                              "sliding_window");
+        if (full && c->sliding_window > 0 && strcmp(c->model_type, "qwen3_moe") == 0)
+            return json_fail_at(doc, list, i, "qwen3_moe has its sliding window in every layer");
+        if (full)
+            set_full(c, (int64_t)i);
     }
-    return n;
+    return 0;
 }
 
-/* All layers of a Qwen model have the window or none has. */
+/* layer_types says which layers of a Qwen model have its window, else max_window_layers. */
 static int
 read_qwen_window(struct config *c, const struct json_doc *doc, const json_t *root)
 {
-    bool wanted = false;
-    int64_t window = 4096, layers = 28, n = 0;
-    const json_t *list = NULL;
-    const json_t *said = json_object_get(root, "sliding_window");
+    bool wanted = false, any = false;
+    int64_t window = 4096, layers = 28;
+    const json_t *list = NULL, *said = json_object_get(root, "sliding_window");
 
     if (json_get_bool(doc, root, "use_sliding_window", JSON_MAY, &wanted) < 0 ||
         (wanted &&
@@ -85,20 +94,18 @@ read_qwen_window(struct config *c, const struct json_doc *doc, const json_t *roo
         json_get_int(doc, root, "max_window_layers", JSON_MAY, 0, INT32_MAX, &layers) < 0 ||
         json_get_array(doc, root, "layer_types", JSON_MAY, &list) < 0)
         return -1;
-    wanted = wanted && !(said && json_is_null(said));
-    for (int64_t i = 0; wanted && i < c->num_hidden_layers; i++)
-        n += has_window(c, i, layers);
-    if (list && (n = count_types(c, doc, root, list)) < 0)
+    c->sliding_window = wanted && !(said && json_is_null(said)) ? window : 0;
+    if (list && read_layer_types(c, doc, root, list) < 0)
         return -1;
-    const char *key = list ? "layer_types" : "max_window_layers";
-    if (n > 0 && !wanted)
-        return json_fail(doc, root, key, "layers with a sliding window, but no use_sliding_window "
-                                         "with a sliding_window");
-    if (n > 0 && n < c->num_hidden_layers)
-        return json_fail(doc, root, key, "%lld of %lld layers with a sliding window are not "
-                                         "supported (only all or none)",
-                         (long long)n, (long long)c->num_hidden_layers);
-    c->sliding_window = n > 0 ? window : 0;
+    for (int64_t i = 0; i < c->num_hidden_layers; i++) {
+        if (!list && !has_window(c, i, layers))
+            set_full(c, i);
+        any |= config_windowed(c, i);
+    }
+    if (any)
+        return 0;
+    c->sliding_window = 0;
+    memset(c->full_attention, 0, sizeof c->full_attention);
     return 0;
 }
 

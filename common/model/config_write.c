@@ -55,7 +55,7 @@ write_experts(struct json_writer *w, const struct config *c)
     write_mlp_only(w, c);
 }
 
-/* Every layer of a Qwen model has the window: in each of the ways of saying so. */
+/* max_window_layers for software that knows no layer_types: as far as it can say it. */
 static void
 write_qwen_window(struct json_writer *w, const struct config *c)
 {
@@ -63,10 +63,14 @@ write_qwen_window(struct json_writer *w, const struct config *c)
     if (c->sliding_window == 0)
         return;
     json_put_int(w, "sliding_window", c->sliding_window);
-    json_put_int(w, "max_window_layers", 0);
+    int64_t first = 0;
+    while (!config_windowed(c, first))
+        first++;
+    json_put_int(w, "max_window_layers",
+                 strcmp(c->model_type, "qwen2_moe") == 0 ? c->num_hidden_layers : first);
     json_begin_array(w, "layer_types");
     for (int64_t i = 0; i < c->num_hidden_layers; i++)
-        json_put_string(w, NULL, "sliding_attention");
+        json_put_string(w, NULL, config_windowed(c, i) ? "sliding_attention" : "full_attention");
     json_end_array(w);
 }
 

@@ -26,7 +26,11 @@ carve_tables(struct decoder *d)
     if (c->position == POSITION_ROTARY)
         d->cos_sin = take_wide(d, d->options.seq_length, c->rotary_dim);
     d->positions = arena_take_array(&d->arena, tokens, sizeof *d->positions);
-    d->first = arena_take_array(&d->arena, tokens, sizeof *d->first);
+    for (int k = 0; k < 2; k++)
+        d->first_of[k] = k && !config_mixed_windows(c)
+                             ? d->first_of[0]
+                             : arena_take_array(&d->arena, tokens, sizeof *d->first);
+    d->first = d->first_of[0];
     context_carve(d);
     if (!d->options.training)
         return;
@@ -389,6 +393,9 @@ check_options(const struct config *c, const struct decoder_options *o)
         return -1;
     if (context_check_length(size_of(o->context), o->seq_length) < 0)
         return -1;
+    if (config_mixed_windows(c) && (size_of(o->context) > 1 || o->context_size > 1))
+        return err_set(STATUS_INPUT, "context-parallel is not supported for models of which only "
+                                     "some layers have a sliding window");
     if (o->fp8 && size_of(o->context) > 1)
         return err_set(STATUS_FAILED, "fp8-hybrid does not work with context-parallel (%d)",
                        size_of(o->context));
@@ -586,18 +593,25 @@ decoder_check_batch(const struct decoder *d, const struct batch *b)
     return tensor_check_tokens(d, b->sequences, b->length / d->context_size);
 }
 
-/* Positions count from the piece's start; a sliding window moves the first key. */
 void
-set_positions(const struct decoder *d, const struct batch *b)
+set_first(const struct decoder *d, int64_t row, int32_t first, int32_t index)
 {
     int32_t window = (int32_t)d->config->sliding_window;
 
+    d->first_of[0][row] = first;
+    d->first_of[1][row] = window > 0 && first < index - window + 1 ? index - window + 1 : first;
+}
+
+/* Positions count from the piece's start. */
+void
+set_positions(const struct decoder *d, const struct batch *b)
+{
     for (int64_t s = 0, at = 0; s < b->sequences; s++) {
         for (int32_t i = 0; i < b->length; i++, at++) {
             int32_t first = b->first[at];
 
             d->positions[at] = i - first;
-            d->first[at] = window > 0 && first < i - window + 1 ? i - window + 1 : first;
+            set_first(d, at, first, i);
         }
     }
 }

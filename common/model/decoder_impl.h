@@ -106,7 +106,9 @@ struct decoder {
     /* tables */
     void *cos_sin;                       /* wide [seq_length][rotary_dim] */
     struct walk *walk;                   /* inference (walk.h); NULL: training */
-    int32_t *positions, *first;          /* [T] */
+    int32_t *positions;                  /* [T] */
+    int32_t *first;                      /* [T]: of the layer in hand, */
+    int32_t *first_of[2];                /* without and with a window (the same unless layers differ) */
     struct ring *ring;                   /* NULL: no context ranks */
     struct place *places, *places_other; /* [T] */
     int64_t *runs;                       /* [T + 1]: where equal rows begin in places */
@@ -458,5 +460,8 @@ struct norm_at final_norm_at(const struct decoder *d, const struct slot *s);
 /* decoder.c: checks; positions and first keys of the batch in hand. */
 int decoder_check_batch(const struct decoder *d, const struct batch *b);
 void set_positions(const struct decoder *d, const struct batch *b);
+
+/* The first key of a token at `index` of a sequence whose piece begins at `first`: a sliding window moves it. */
+void set_first(const struct decoder *d, int64_t row, int32_t first, int32_t index);
 
 #endif

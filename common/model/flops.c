@@ -4,10 +4,11 @@
 
 /* Keys that the queries of a sequence meet, over all of them. */
 static double
-attended(const struct config *c, int64_t length)
+attended(const struct config *c, int64_t length, int64_t layer)
 {
-    double window = c->sliding_window > 0 && c->sliding_window < length ? (double)c->sliding_window
-                                                                        : (double)length;
+    bool cut = config_windowed(c, layer) && c->sliding_window < length;
+    double window = cut ? (double)c->sliding_window : (double)length;
+
     return window * (window + 1) / 2 + ((double)length - window) * window;
 }
 
@@ -43,7 +44,7 @@ add_layer(const struct config *c, int64_t length, int64_t layer, enum recompute 
     double tokens = (double)length, hidden = (double)c->hidden_size;
     double query = (double)(c->num_attention_heads * c->head_dim);
     double kv = (double)(c->num_key_value_heads * c->head_dim);
-    double product = 2 * query * attended(c, length); /* q k, or p v */
+    double product = 2 * query * attended(c, length, layer); /* q k, or p v */
     struct mlp_weights m = mlp_of(c, layer);
     double first = (query + 2 * kv) * hidden + query * hidden + m.router + m.up;
 

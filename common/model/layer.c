@@ -130,6 +130,7 @@ layer_forward(struct decoder *d, const struct layer_state *s, int i, const void 
 {
     struct norm_at norm1 = layer_norm1(d, s, i);
 
+    d->first = d->first_of[config_windowed(d->config, i)];
     norm_all(d, &norm1, d->h, s->x, x ? x : s->x, x ? d->delta : NULL, t);
     attention_forward(d, s, i, t);
     layer_middle(d, s, i, t);
@@ -253,6 +254,7 @@ void
 layer_backward(struct decoder *d, const struct layer_state *s, int i, const struct tokens *t,
                const struct weight_state *w)
 {
+    d->first = d->first_of[config_windowed(d->config, i)];
     layer_again(d, s, i, t);
     if (d->params->layer[i].router >= 0)
         experts_backward(d, s, i, t);

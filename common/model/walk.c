@@ -37,7 +37,6 @@ add_piece(struct decoder *d, const struct walk_item *item, int64_t offset, int64
 {
     struct walk *w = d->walk;
     struct walk_piece *p = &w->piece[w->pieces++];
-    int64_t window = d->config->sliding_window;
 
     *p = (struct walk_piece){
         .item = item, .offset = offset, .n = n, .row = w->tokens, .score = *score};
@@ -49,7 +48,7 @@ add_piece(struct decoder *d, const struct walk_item *item, int64_t offset, int64
 
         w->ids[row] = item->ids[offset + i];
         d->positions[row] = (int32_t)at;
-        d->first[row] = window > 0 && at >= window ? (int32_t)(at - window + 1) : 0;
+        set_first(d, row, 0, (int32_t)at);
     }
     w->tokens += n;
 }

@@ -251,20 +251,13 @@ test_refusals(void)
             "config.json: router_jitter_noise: 0.1 is not supported (only 0)");
     refused("{\"model_type\":\"mixtral\",\"num_experts_per_tok\":9}",
             "config.json: num_experts_per_tok: 9 is above the number of experts (8)");
-    refused("{\"model_type\":\"qwen2\",\"use_sliding_window\":true}",
-            "config.json: max_window_layers: 4 of 32 layers with a sliding window are not "
-            "supported (only all or none)");
-    refused("{\"model_type\":\"qwen2_moe\",\"use_sliding_window\":true}",
-            "config.json: max_window_layers: 12 of 24 layers with a sliding window are not "
-            "supported (only all or none)");
-    refused("{\"model_type\":\"qwen3\",\"num_hidden_layers\":2,\"use_sliding_window\":true,"
-            "\"layer_types\":[\"full_attention\",\"sliding_attention\"]}",
-            "config.json: layer_types: 1 of 2 layers with a sliding window are not "
-            "supported (only all or none)");
     refused("{\"model_type\":\"qwen3\",\"num_hidden_layers\":1,"
             "\"layer_types\":[\"sliding_attention\"]}",
-            "config.json: layer_types: layers with a sliding window, but no use_sliding_window "
-            "with a sliding_window");
+            "config.json: layer_types[0]: a sliding window, but no use_sliding_window with a "
+            "sliding_window");
+    refused("{\"model_type\":\"qwen3_moe\",\"num_hidden_layers\":1,\"use_sliding_window\":true,"
+            "\"layer_types\":[\"full_attention\"]}",
+            "config.json: layer_types[0]: qwen3_moe has its sliding window in every layer");
     refused("{\"model_type\":\"qwen3\",\"num_hidden_layers\":1,"
             "\"layer_types\":[\"linear_attention\"]}",
             "config.json: layer_types[0]: \"linear_attention\" is not supported");
@@ -360,6 +353,42 @@ test_neox(void)
     }
 }
 
+/* Qwen2Config, Qwen2MoeConfig, Qwen3Config: which layers have the window. */
+static void
+test_windows(void)
+{
+    static const struct {
+        const char *json, *windowed;
+    } cases[] = {
+        {"{\"model_type\":\"qwen2\",\"use_sliding_window\":true,\"num_hidden_layers\":5,"
+         "\"max_window_layers\":3}", "...ww"},
+        {"{\"model_type\":\"qwen2\",\"use_sliding_window\":true,\"num_hidden_layers\":5}", "....."},
+        {"{\"model_type\":\"qwen2\",\"num_hidden_layers\":3,\"max_window_layers\":0}", "..."},
+        {"{\"model_type\":\"qwen2\",\"use_sliding_window\":true,\"sliding_window\":null,"
+         "\"num_hidden_layers\":3,\"max_window_layers\":0}", "..."},
+        {"{\"model_type\":\"qwen2_moe\",\"use_sliding_window\":true,\"num_hidden_layers\":6,"
+         "\"max_window_layers\":4}", "w.w..."},
+        {"{\"model_type\":\"qwen3_moe\",\"use_sliding_window\":true,\"num_hidden_layers\":3}", "www"},
+        {"{\"model_type\":\"qwen3\",\"use_sliding_window\":true,\"num_hidden_layers\":3,"
+         "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"sliding_attention\"]}", "w.w"},
+        {"{\"model_type\":\"mistral\",\"num_hidden_layers\":2}", "ww"},
+        {"{\"model_type\":\"llama\",\"num_hidden_layers\":2,\"sliding_window\":7}", ".."},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config c;
+        char got[16] = {0};
+
+        if (!ok(parse(&c, cases[i].json) == 0, "windows %zu", i))
+            continue;
+        for (int64_t k = 0; k < c.num_hidden_layers; k++)
+            got[k] = config_windowed(&c, k) ? 'w' : '.';
+        is_str(got, cases[i].windowed, "windows %zu: which layers", i);
+        ok(config_mixed_windows(&c) == (strchr(got, 'w') && strchr(got, '.')), "windows %zu: mixed", i);
+        config_release(&c);
+    }
+}
+
 /* Where the frequencies would depend on the length. */
 static void
 test_lengths(void)
@@ -426,6 +455,8 @@ test_write(void)
         "{\"model_type\":\"qwen2\",\"use_sliding_window\":true,\"max_window_layers\":0,"
         "\"sliding_window\":55}",
         "{\"model_type\":\"qwen3_moe\",\"use_sliding_window\":true,\"sliding_window\":55}",
+        "{\"model_type\":\"qwen2\",\"use_sliding_window\":true,\"max_window_layers\":20}",
+        "{\"model_type\":\"qwen2_moe\",\"use_sliding_window\":true,\"max_window_layers\":20}",
         "{\"model_type\":\"qwen3\",\"use_sliding_window\":true,\"max_window_layers\":40}",
         "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2.5}}",
         "{\"model_type\":\"llama\",\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,"
@@ -453,6 +484,7 @@ test_write(void)
                a.rope_factor == b.rope_factor &&
                a.rope_original_max_position == b.rope_original_max_position &&
                a.norm_eps == b.norm_eps && a.sliding_window == b.sliding_window &&
+               memcmp(a.full_attention, b.full_attention, sizeof a.full_attention) == 0 &&
                a.initializer_range == b.initializer_range && a.gelu == b.gelu &&
                a.bos_token_id == b.bos_token_id && a.eos_token_id == b.eos_token_id &&
                a.pad_token_id == b.pad_token_id &&
@@ -577,6 +609,7 @@ main(void)
     test_rope();
     test_neox();
     test_lengths();
+    test_windows();
     test_refusals();
     test_write();
     test_same_shape();

@@ -346,6 +346,7 @@ main(void)
     test_model("mistral", small_mistral);
     test_model("gpt2", small_gpt2);
     test_model("gpt_neox", small_neox);
+    test_model("some windows", small_windows);
     test_model("mixtral", small_mixtral);
     test_model("qwen2_moe", small_qwen2_moe);
     test_model("qwen3_moe", small_qwen3_moe);

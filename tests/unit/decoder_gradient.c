@@ -154,6 +154,7 @@ main(void)
     test_model("mistral, sliding window", small_mistral);
     test_model("gpt2: layer norm, GELU, learned positions, tied", small_gpt2);
     test_model("gpt_neox: parallel residual, partial rotary, YaRN", small_neox);
+    test_model("qwen2, a window in one layer", small_windows);
     test_model("mixtral", small_mixtral);
     test_model("qwen2_moe: shared expert, a dense layer, tied", small_qwen2_moe);
     test_model("qwen3_moe: QK-norm, a dense layer", small_qwen3_moe);

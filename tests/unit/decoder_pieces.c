@@ -192,7 +192,7 @@ main(void)
     static const char *const kinds[] = {"none", "selective", "full"};
     static const struct {
         const char *name, *json;
-    } models[] = {{"llama", small_llama}, {"tied", small_llama_tied}, {"gpt2", small_gpt2}, {"gpt_neox", small_neox},
+    } models[] = {{"llama", small_llama}, {"tied", small_llama_tied}, {"gpt2", small_gpt2}, {"gpt_neox", small_neox}, {"windows", small_windows},
                   {"mixtral", small_mixtral}, {"qwen3_moe", small_qwen3_moe}};
     enum { MODELS = sizeof models / sizeof *models };
     const struct kernels *k = kernels_pick(NULL);

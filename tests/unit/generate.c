@@ -203,6 +203,7 @@ main(void)
     test_extend("mistral", small_mistral);
     test_extend("gpt2", small_gpt2);
     test_extend("gpt_neox", small_neox);
+    test_extend("some windows", small_windows);
     test_chunks();
     test_sampler();
     return done();

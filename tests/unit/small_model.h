@@ -52,6 +52,12 @@ static const char small_neox[] =
     "\"num_hidden_layers\":2,\"num_attention_heads\":2,\"max_position_embeddings\":64,"
     "\"rotary_pct\":0.5,\"rotary_emb_base\":100,\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4,"
     "\"original_max_position_embeddings\":16}}";
+/* A sliding window in one of two layers. */
+static const char small_windows[] =
+    "{\"model_type\":\"qwen2\",\"vocab_size\":37,\"hidden_size\":24,\"intermediate_size\":40,"
+    "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,"
+    "\"max_position_embeddings\":64,\"use_sliding_window\":true,\"sliding_window\":5,"
+    "\"layer_types\":[\"full_attention\",\"sliding_attention\"]}";
 
 struct small_model {
     struct config config;
