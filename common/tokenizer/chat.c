@@ -189,10 +189,80 @@ common_prefix(const struct str *a, const struct str *b)
     return i;
 }
 
+static size_t
+common_suffix(const struct str *a, const struct str *b)
+{
+    size_t n = a->len < b->len ? a->len : b->len, i = 0;
+
+    while (i < n && a->data[a->len - 1 - i] == b->data[b->len - 1 - i])
+        i++;
+    return i;
+}
+
+/* The first n messages, the content of message i replaced. */
+static int
+render_replaced(const struct chat_template *t, const json_t *messages, size_t n, size_t i,
+                const char *content, const struct chat_options *o, struct str *out)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)messages); /* shares the messages */
+    json_t *message = json_copy(json_array_get(messages, i));
+    int status;
+
+    if (!copy || !message || json_object_set_new(message, "content", json_string(content)) ||
+        json_array_set(copy, i, message)) {
+        json_decref(message);
+        json_decref(copy);
+        return err_set(STATUS_FAILED, "%s: no memory for a copy of the messages", t->name);
+    }
+    json_decref(message);
+    status = render(t, copy, n, n == json_array_size(messages) && o->add_generation_prompt, o, NULL,
+                    out);
+    json_decref(copy);
+    return status;
+}
+
+/*
+ * Where message i ends in whole, of a template that writes earlier messages in another way than the last
+ * one (Qwen3 drops their reasoning). Behind the content, which is what changes in whole with other contents,
+ * there must stand what closes the message when it is the last. 0: that cannot be told.
+ */
+static size_t
+replaced_end(const struct chat_template *t, const json_t *messages, size_t i,
+             const struct chat_options *o, const struct str *whole)
+{
+    static const char *const contents[] = {"\xef\xbf\xb9X\xef\xbf\xba",
+                                           "\xef\xbf\xb9Y\xef\xbf\xbb"};
+    struct str other = {0}, last = {0};
+    size_t after = whole->len, n = strlen(contents[0]), end = 0;
+
+    for (int k = 0; k < 2; k++) {
+        size_t same;
+
+        str_clear(&other);
+        if (render_replaced(t, messages, json_array_size(messages), i, contents[k], o, &other))
+            goto out;
+        same = common_suffix(&other, whole);
+        after = same < after ? same : after;
+    }
+    if (render_replaced(t, messages, i + 1, i, contents[0], o, &last))
+        goto out;
+    const char *at = memmem(last.data, last.len, contents[0], n);
+    if (!at)
+        goto out;
+    const char *close = at + n;
+    size_t close_n = last.len - (size_t)(close - last.data);
+    if (close_n <= after && !memcmp(whole->data + whole->len - after, close, close_n))
+        end = whole->len - after + close_n;
+out:
+    str_release(&other);
+    str_release(&last);
+    return end;
+}
+
 /*
  * What message i adds to whole: from the end of the conversation before it with its generation prompt,
  * as far as whole has that, to the end of the conversation with it. A template for which these are
- * no beginnings of the whole (it rewrites earlier turns) has no such parts.
+ * no beginnings of the whole (it rewrites earlier turns) has such parts only where replaced_end finds them.
  */
 static int
 message_part(const struct chat_template *t, const json_t *messages, size_t i,
@@ -200,6 +270,7 @@ message_part(const struct chat_template *t, const json_t *messages, size_t i,
 {
     struct str before = {0}, prompted = {0}, after = {0};
     struct jinja_span span;
+    bool begins;
     int status = -1;
 
     if ((i && render(t, messages, i, false, o, NULL, &before)) ||
@@ -207,12 +278,16 @@ message_part(const struct chat_template *t, const json_t *messages, size_t i,
         render(t, messages, i + 1, false, o, NULL, &after))
         goto out;
     span = (struct jinja_span){common_prefix(&prompted, whole), after.len};
-    if (common_prefix(&before, whole) < before.len || common_prefix(&after, whole) < after.len ||
-        span.begin < before.len || span.begin > span.end) {
-        err_set(STATUS_INPUT,
-                "%s: what message %zu adds cannot be told: the template writes earlier messages anew "
-                "(one with {%% generation %%} is needed)",
-                t->name, i + 1);
+    if (common_prefix(&after, whole) < after.len)
+        span.end = replaced_end(t, messages, i, o, whole);
+    begins = span.begin == prompted.len ||
+             (span.begin >= before.len && common_prefix(&before, whole) == before.len);
+    if (!begins || span.begin > span.end) {
+        err_set(
+            STATUS_INPUT,
+            "%s: what message %zu adds cannot be told: the template writes earlier messages anew "
+            "(one with {%% generation %%} is needed)",
+            t->name, i + 1);
         goto out;
     }
     vec_push(spans, span);
@@ -239,7 +314,8 @@ static void
 give_parts(const struct chat_options *o, const struct jinja_spans *spans, size_t offset)
 {
     for (size_t i = 0; i < spans->len && i < *o->parts_count; i++)
-        o->parts[i] = (struct chat_part){offset + spans->data[i].begin, offset + spans->data[i].end};
+        o->parts[i] = (struct chat_part){offset + spans->data[i].begin,
+                                         offset + spans->data[i].end};
     *o->parts_count = spans->len;
 }
 

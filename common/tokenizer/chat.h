@@ -35,9 +35,14 @@ struct chat_part {
 struct chat_options {
     bool add_generation_prompt;
     const json_t *variables; /* further ones (tools, documents, date_string, enable_thinking); NULL */
-    /* Where {% generation %} blocks, or else what each assistant message adds, came out: for masks. NULL: not wanted. */
+    /*
+     * Where {% generation %} blocks came out; in a template without them what each assistant message
+     * adds behind the generation prompt, its end of turn included: for masks. That is told from renderings
+     * of the conversation's beginnings, and fails (STATUS_INPUT) where a template writes earlier
+     * messages anew in a way that leaves it open. NULL: not wanted.
+     */
     struct chat_part *parts;
-    size_t *parts_count; /* in: room, out: found */
+    size_t *parts_count; /* in: room, out: found (also where that is more); NULL: not wanted */
 };
 
 /*

@@ -118,9 +118,7 @@ set_tokens(struct chat_template *t, const struct json_doc *doc)
     const char *name;
     json_t *v;
 
-    json_object_foreach(doc->root, name, v)
-        if (str_ends(name, "_token"))
-            set_token(t, name, v);
+    json_object_foreach(doc->root, name, v) if (str_ends(name, "_token")) set_token(t, name, v);
     json_object_foreach(json_object_get(doc->root, "extra_special_tokens"), name, v)
         set_token(t, name, v);
 }

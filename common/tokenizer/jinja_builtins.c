@@ -49,9 +49,10 @@ bool
 jinja_method_refused(const char *name)
 {
     static const char *const refused[] = {
-        "casefold", "encode", "expandtabs", "format_map", "isascii", "isidentifier",
-        "isprintable", "istitle", "maketrans", "translate", "fromkeys", "as_integer_ratio",
-        "bit_length", "conjugate", "fromhex", "hex", "is_integer", "to_bytes", "from_bytes"};
+        "casefold",     "encode",           "expandtabs", "format_map", "isascii",
+        "isidentifier", "isprintable",      "istitle",    "maketrans",  "translate",
+        "fromkeys",     "as_integer_ratio", "bit_length", "conjugate",  "fromhex",
+        "hex",          "is_integer",       "to_bytes",   "from_bytes"};
 
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (!strcmp(refused[i], name))

@@ -296,8 +296,8 @@ evaluate_arguments(struct jinja_run *run, const struct call *call, struct evalua
             vec_push(&e->values, s.items[i]);
     }
     for (size_t i = 0; i < call->keywords_n && !run->failed; i++)
-        vec_push(&e->keywords, ((struct keyword){call->keywords[i],
-                                                 jinja_eval(run, call->keyword_values[i])}));
+        vec_push(&e->keywords,
+                 ((struct keyword){call->keywords[i], jinja_eval(run, call->keyword_values[i])}));
     if (call->more_keywords)
         more_keywords(run, jinja_eval(run, call->more_keywords), e);
     for (size_t i = 0; i < e->keywords.len; i++)
@@ -448,45 +448,32 @@ eval_node(struct jinja_run *run, const struct node *node)
     struct value v;
 
     switch (node->kind) {
-    case NODE_CONSTANT:
-        return node->value;
-    case NODE_NAME:
-        return lookup(run, node);
-    case NODE_CAPTURED:
-        return run->captured;
+    case NODE_CONSTANT: return node->value;
+    case NODE_NAME: return lookup(run, node);
+    case NODE_CAPTURED: return run->captured;
     case NODE_LIST:
-    case NODE_TUPLE:
-        return eval_items(run, node);
-    case NODE_DICT:
-        return eval_dict(run, node);
+    case NODE_TUPLE: return eval_items(run, node);
+    case NODE_DICT: return eval_dict(run, node);
     case NODE_ATTRIBUTE:
         v = jinja_eval(run, node->a);
         return run->failed ? v : jinja_attribute(run, v, node->value.text, node->value.n);
     case NODE_ITEM:
-    case NODE_BINARY:
-        return eval_pair(run, node);
-    case NODE_SLICE:
-        return eval_slice(run, node);
+    case NODE_BINARY: return eval_pair(run, node);
+    case NODE_SLICE: return eval_slice(run, node);
     case NODE_CALL:
     case NODE_FILTER:
-    case NODE_TEST:
-        return eval_call(run, node);
-    case NODE_NOT:
-        return value_bool(!value_truth(jinja_eval(run, node->a)));
+    case NODE_TEST: return eval_call(run, node);
+    case NODE_NOT: return value_bool(!value_truth(jinja_eval(run, node->a)));
     case NODE_NEGATE:
     case NODE_PLUS:
         v = jinja_eval(run, node->a);
         return run->failed ? v : jinja_sign(run, node->kind == NODE_NEGATE, v);
-    case NODE_COMPARE:
-        return eval_comparison(run, node);
-    case NODE_CONCATENATE:
-        return eval_concatenation(run, node);
+    case NODE_COMPARE: return eval_comparison(run, node);
+    case NODE_CONCATENATE: return eval_concatenation(run, node);
     case NODE_AND:
     case NODE_OR:
-    case NODE_CONDITIONAL:
-        return eval_choice(run, node);
-    default:
-        return jinja_fail(run, "not an expression");
+    case NODE_CONDITIONAL: return eval_choice(run, node);
+    default: return jinja_fail(run, "not an expression");
     }
 }
 

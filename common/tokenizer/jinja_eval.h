@@ -32,7 +32,7 @@ struct loop {
     const struct node *node; /* for its test */
     struct scope *outer;
     int64_t index0;
-    int64_t length; /* -1: not known yet */
+    int64_t length;     /* -1: not known yet */
     bool peeked, ended; /* `next` was taken from the source; the source has no more */
     struct value current, previous, next;
     struct value changed; /* the last arguments of loop.changed, a tuple; or ABSENT */
@@ -56,8 +56,8 @@ void jinja_assign(struct jinja_run *run, const struct node *target, struct value
 /* Runs statements, putting out to run->out. */
 enum flow { FLOW_ON, FLOW_BREAK, FLOW_CONTINUE };
 enum flow jinja_execute(struct jinja_run *run, const struct node *node);
-struct value jinja_call_macro(struct jinja_run *run, const struct jinja_macro *macro,
-                              const struct arguments *a);
+struct value
+jinja_call_macro(struct jinja_run *run, const struct jinja_macro *macro, const struct arguments *a);
 
 /* Calls any value; a builtin with its arguments put in order. */
 struct value jinja_call(struct jinja_run *run, struct value callee, const struct arguments *a);

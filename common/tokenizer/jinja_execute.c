@@ -106,8 +106,12 @@ loop_new(struct jinja_run *run, const struct node *node, struct value v)
 
     if (!loop || !copy)
         return NULL;
-    *loop = (struct loop){.source = copy, .node = node, .outer = run->scope, .index0 = -1,
-                          .length = -1, .changed = {.type = JINJA_ABSENT}};
+    *loop = (struct loop){.source = copy,
+                          .node = node,
+                          .outer = run->scope,
+                          .index0 = -1,
+                          .length = -1,
+                          .changed = {.type = JINJA_ABSENT}};
     if (v.type == JINJA_ITERATOR)
         loop->source = v.sequence; /* who goes on with it finds what is left */
     else
@@ -336,42 +340,28 @@ execute_node(struct jinja_run *run, const struct node *node)
     struct value v;
 
     switch (node->kind) {
-    case NODE_BLOCK:
-        return execute_block(run, node);
-    case NODE_DATA:
-        jinja_put(run, run->out, node->value.text, node->value.n);
-        return FLOW_ON;
+    case NODE_BLOCK: return execute_block(run, node);
+    case NODE_DATA: jinja_put(run, run->out, node->value.text, node->value.n); return FLOW_ON;
     case NODE_OUTPUT:
         v = jinja_eval(run, node->a);
         if (!run->failed)
             value_print(run, v, run->out);
         return FLOW_ON;
-    case NODE_IF:
-        return execute_if(run, node);
-    case NODE_FOR:
-        return execute_for(run, node);
+    case NODE_IF: return execute_if(run, node);
+    case NODE_FOR: return execute_for(run, node);
     case NODE_SET:
         v = jinja_eval(run, node->b);
         if (!run->failed)
             jinja_assign(run, node->a, v);
         return FLOW_ON;
     case NODE_SET_BLOCK:
-    case NODE_FILTER_BLOCK:
-        return execute_captured(run, node);
-    case NODE_WITH:
-        return execute_with(run, node);
-    case NODE_MACRO:
-        define_macro(run, node);
-        return FLOW_ON;
-    case NODE_GENERATION:
-        return execute_generation(run, node);
-    case NODE_BREAK:
-        return FLOW_BREAK;
-    case NODE_CONTINUE:
-        return FLOW_CONTINUE;
-    default:
-        jinja_fail(run, "not a statement");
-        return FLOW_ON;
+    case NODE_FILTER_BLOCK: return execute_captured(run, node);
+    case NODE_WITH: return execute_with(run, node);
+    case NODE_MACRO: define_macro(run, node); return FLOW_ON;
+    case NODE_GENERATION: return execute_generation(run, node);
+    case NODE_BREAK: return FLOW_BREAK;
+    case NODE_CONTINUE: return FLOW_CONTINUE;
+    default: jinja_fail(run, "not a statement"); return FLOW_ON;
     }
 }
 

@@ -30,11 +30,11 @@ escape(struct jinja_run *run, struct value self, const struct value *p)
     return jinja_escape(run, self);
 }
 
-#define ON_TEXT(name, method)                                                                  \
-    static struct value name(struct jinja_run *run, struct value self, const struct value *p)  \
-    {                                                                                          \
-        self = value_string(run, self);                                                        \
-        return run->failed ? self : method(run, self, p);                                      \
+#define ON_TEXT(name, method)                                                                 \
+    static struct value name(struct jinja_run *run, struct value self, const struct value *p) \
+    {                                                                                         \
+        self = value_string(run, self);                                                       \
+        return run->failed ? self : method(run, self, p);                                     \
     }
 ON_TEXT(trim, jinja_strip)
 ON_TEXT(upper, jinja_upper)
@@ -191,7 +191,8 @@ rounded(struct jinja_run *run, struct value self, const struct value *p)
     struct value method = given(p[1]) ? p[1] : value_text("common", 6);
     bool common = method.type == JINJA_STRING && method.n == 6 && !memcmp(method.text, "common", 6);
     bool ceiling = method.type == JINJA_STRING && method.n == 4 && !memcmp(method.text, "ceil", 4);
-    bool flooring = method.type == JINJA_STRING && method.n == 5 && !memcmp(method.text, "floor", 5);
+    bool flooring = method.type == JINJA_STRING && method.n == 5 &&
+                    !memcmp(method.text, "floor", 5);
     double scale, f;
 
     if (!common && !ceiling && !flooring)

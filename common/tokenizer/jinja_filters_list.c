@@ -258,7 +258,8 @@ struct sortable {
 
 /* Stable, by merging; greater ones first when reverse (equal ones stay in order). */
 static void
-merge_sort(struct jinja_run *run, struct sortable *a, struct sortable *spare, size_t n, bool reverse)
+merge_sort(struct jinja_run *run, struct sortable *a, struct sortable *spare, size_t n,
+           bool reverse)
 {
     size_t half = n / 2, i = 0, j = half;
 
@@ -297,7 +298,7 @@ sort_key(struct jinja_run *run, struct value item, struct value paths, bool exac
     struct value key = value_sequence(run, JINJA_LIST, "list", 0);
 
     if (paths.type != JINJA_STRING)
-        sequence_add(run, key.sequence, 
+        sequence_add(run, key.sequence,
                      lowered(run, attribute_of(run, item, paths, absent()), exact));
     else
         for (size_t at = 0; at <= paths.n && jinja_step(run, 1);) {

@@ -65,8 +65,7 @@ dict(struct jinja_run *run, struct value self, const struct arguments *a)
     return d;
 }
 
-static struct value
-namespace(struct jinja_run *run, struct value self, const struct arguments *a)
+static struct value namespace(struct jinja_run *run, struct value self, const struct arguments *a)
 {
     struct value d = dict(run, self, a);
 

@@ -174,9 +174,9 @@ is_name(char c)
 static size_t
 digits(const struct lexer *l, size_t at)
 {
-    while (at < l->n && (is_digit(l->text[at]) ||
-                         (l->text[at] == '_' && at && is_digit(l->text[at - 1]) &&
-                          at + 1 < l->n && is_digit(l->text[at + 1]))))
+    while (at < l->n &&
+           (is_digit(l->text[at]) || (l->text[at] == '_' && at && is_digit(l->text[at - 1]) &&
+                                      at + 1 < l->n && is_digit(l->text[at + 1]))))
         at++;
     return at;
 }
@@ -451,8 +451,8 @@ struct jinja_token *
 jinja_lex(struct jinja_run *run, const char *text, size_t n)
 {
     struct str source = normal_lines(text, n);
-    struct lexer l = {.run = run, .text = source.data ? source.data : "", .n = source.len,
-                      .line_starting = true};
+    struct lexer l = {
+        .run = run, .text = source.data ? source.data : "", .n = source.len, .line_starting = true};
     struct jinja_token *tokens = NULL;
 
     run->line = 1;

@@ -152,17 +152,10 @@ binary_integers(struct jinja_run *run, char operator, int64_t a, int64_t b)
     bool over = false;
 
     switch (operator) {
-    case '+':
-        over = __builtin_add_overflow(a, b, &out);
-        break;
-    case '-':
-        over = __builtin_sub_overflow(a, b, &out);
-        break;
-    case '*':
-        over = __builtin_mul_overflow(a, b, &out);
-        break;
-    case 'p':
-        return integer_power(run, a, b);
+    case '+': over = __builtin_add_overflow(a, b, &out); break;
+    case '-': over = __builtin_sub_overflow(a, b, &out); break;
+    case '*': over = __builtin_mul_overflow(a, b, &out); break;
+    case 'p': return integer_power(run, a, b);
     default:
         if (!b)
             return jinja_fail(run, "division by zero");
@@ -181,12 +174,9 @@ static struct value
 binary_reals(struct jinja_run *run, char operator, double a, double b)
 {
     switch (operator) {
-    case '+':
-        return value_float(a + b);
-    case '-':
-        return value_float(a - b);
-    case '*':
-        return value_float(a * b);
+    case '+': return value_float(a + b);
+    case '-': return value_float(a - b);
+    case '*': return value_float(a * b);
     case 'p': {
         double out = pow(a, b);
 
@@ -197,9 +187,9 @@ binary_reals(struct jinja_run *run, char operator, double a, double b)
     default:
         if (!(b < 0) && !(b > 0) && !isnan(b))
             return jinja_fail(run, "float division by zero");
-        return value_float(operator== '/'   ? a / b
-                           : operator== '%' ? float_modulo(a, b)
-                                            : float_floor_divide(a, b));
+        return value_float(operator== '/' ? a / b :
+                           operator== '%' ? float_modulo(a, b)
+                                          : float_floor_divide(a, b));
     }
 }
 
@@ -257,25 +247,23 @@ jinja_compare(struct jinja_run *run, char operator, struct value a, struct value
     int order;
 
     switch (operator) {
-    case '=':
-        return value_equal(run, a, b);
-    case '!':
-        return !value_equal(run, a, b);
-    case 'i':
-        return value_contains(run, b, a);
-    case 'n':
-        return !value_contains(run, b, a);
+    case '=': return value_equal(run, a, b);
+    case '!': return !value_equal(run, a, b);
+    case 'i': return value_contains(run, b, a);
+    case 'n': return !value_contains(run, b, a);
     default:
         order = value_order(run, a, b,
-                            operator== 'l'   ? "<="
-                            : operator== 'g' ? ">="
-                            : operator== '<' ? "<"
-                                             : ">");
+                                    operator== 'l' ? "<=" :
+                                    operator== 'g' ? ">="
+                                    :
+                                    operator== '<' ? "<"
+                                                   : ">");
         if (order == 2)
             return false;
-        return operator== 'l'   ? order <= 0
-               : operator== 'g' ? order >= 0
-               : operator== '<' ? order < 0
-                                : order > 0;
+        return operator== 'l' ? order <= 0 :
+               operator== 'g' ? order >= 0
+               :
+               operator== '<' ? order < 0
+                              : order> 0;
     }
 }

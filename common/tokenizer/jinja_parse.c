@@ -2,8 +2,6 @@
 #include "base/vec.h"
 #include "tokenizer/jinja_tree.h"
 
-struct nodes VEC_BODY(struct node *);
-
 /* ---- tokens ------------------------------------------------------------------------- */
 
 void
@@ -114,6 +112,14 @@ parser_copy(struct parser *p, const void *items, size_t n, size_t size)
     if (n)
         memcpy(copy, items, n * size);
     return copy;
+}
+
+void
+parser_give(struct parser *p, struct node *node, struct nodes *items)
+{
+    node->items = parser_copy(p, items->data, items->len, sizeof *items->data);
+    node->n = items->len;
+    vec_release(items);
 }
 
 bool
@@ -265,9 +271,7 @@ parse_macro(struct parser *p)
         vec_push(&parameters, parameter);
     }
     parser_expect(p, ")");
-    node->items = parser_copy(p, parameters.data, parameters.len, sizeof *parameters.data);
-    node->n = parameters.len;
-    vec_release(&parameters);
+    parser_give(p, node, &parameters);
     node->c = parse_function_body(p, "endmacro");
     p->macros--;
     return node;
@@ -286,9 +290,7 @@ parse_with(struct parser *p)
         parser_expect(p, "=");
         vec_push(&items, parse_expression(p, true));
     }
-    node->items = parser_copy(p, items.data, items.len, sizeof *items.data);
-    node->n = items.len;
-    vec_release(&items);
+    parser_give(p, node, &items);
     node->c = parse_whole_body(p, "endwith");
     return node;
 }
@@ -404,9 +406,7 @@ parse_block(struct parser *p, const char *ends)
     if (ends && p->token->type == TOKEN_END)
         jinja_fail(p->run, "unexpected end of template, expected %s", ends);
     parser_leave(p);
-    node->items = parser_copy(p, items.data, items.len, sizeof *items.data);
-    node->n = items.len;
-    vec_release(&items);
+    parser_give(p, node, &items);
     return node;
 }
 

@@ -45,12 +45,9 @@ printable(int32_t c)
     case UTF8PROC_CATEGORY_CO:
     case UTF8PROC_CATEGORY_CN:
     case UTF8PROC_CATEGORY_ZL:
-    case UTF8PROC_CATEGORY_ZP:
-        return false;
-    case UTF8PROC_CATEGORY_ZS:
-        return c == ' ';
-    default:
-        return true;
+    case UTF8PROC_CATEGORY_ZP: return false;
+    case UTF8PROC_CATEGORY_ZS: return c == ' ';
+    default: return true;
     }
 }
 
@@ -116,27 +113,19 @@ static void
 repr_nested(struct jinja_run *run, struct value v, struct str *out)
 {
     switch (v.type) {
-    case JINJA_LIST:
-        repr_items(run, v.sequence, "[", "]", out);
-        break;
-    case JINJA_TUPLE:
-        repr_items(run, v.sequence, "(", v.sequence->n == 1 ? ",)" : ")", out);
-        break;
+    case JINJA_LIST: repr_items(run, v.sequence, "[", "]", out); break;
+    case JINJA_TUPLE: repr_items(run, v.sequence, "(", v.sequence->n == 1 ? ",)" : ")", out); break;
     case JINJA_VIEW:
         jinja_puts(run, out, v.sequence->python);
         repr_items(run, v.sequence, "([", "])", out);
         break;
-    case JINJA_RANGE:
-        repr_range(run, v.sequence, out);
-        break;
+    case JINJA_RANGE: repr_range(run, v.sequence, out); break;
     case JINJA_NAMESPACE:
         jinja_puts(run, out, "<Namespace ");
         repr_dict(run, v.dict, out);
         jinja_puts(run, out, ">");
         break;
-    case JINJA_DICT:
-        repr_dict(run, v.dict, out);
-        break;
+    case JINJA_DICT: repr_dict(run, v.dict, out); break;
     default: /* Python shows an address */
         jinja_fail(run, "printing a '%s' is not supported", value_type_name(v));
     }
@@ -146,21 +135,11 @@ void
 value_repr(struct jinja_run *run, struct value v, struct str *out)
 {
     switch (v.type) {
-    case JINJA_UNDEFINED:
-        jinja_puts(run, out, "Undefined");
-        break;
-    case JINJA_NONE:
-        jinja_puts(run, out, "None");
-        break;
-    case JINJA_BOOL:
-        jinja_puts(run, out, v.i ? "True" : "False");
-        break;
-    case JINJA_INT:
-        str_addf(out, "%lld", (long long)v.i);
-        break;
-    case JINJA_FLOAT:
-        value_print_real(out, v.f);
-        break;
+    case JINJA_UNDEFINED: jinja_puts(run, out, "Undefined"); break;
+    case JINJA_NONE: jinja_puts(run, out, "None"); break;
+    case JINJA_BOOL: jinja_puts(run, out, v.i ? "True" : "False"); break;
+    case JINJA_INT: str_addf(out, "%lld", (long long)v.i); break;
+    case JINJA_FLOAT: value_print_real(out, v.f); break;
     case JINJA_STRING:
         if (v.safe)
             jinja_fail(run, "the representation of a safe string is not supported");
@@ -244,8 +223,8 @@ struct dump_state {
     int level;
 };
 
-static void dump_value(struct jinja_run *run, struct value v, struct dump_state *st,
-                       struct str *out);
+static void
+dump_value(struct jinja_run *run, struct value v, struct dump_state *st, struct str *out);
 
 static void
 dump_newline(struct jinja_run *run, const struct dump_state *st, struct str *out)
@@ -337,30 +316,15 @@ dump_value(struct jinja_run *run, struct value v, struct dump_state *st, struct 
         return;
     }
     switch (v.type) {
-    case JINJA_NONE:
-        jinja_puts(run, out, "null");
-        break;
-    case JINJA_BOOL:
-        jinja_puts(run, out, v.i ? "true" : "false");
-        break;
-    case JINJA_INT:
-        value_repr(run, v, out);
-        break;
-    case JINJA_FLOAT:
-        dump_real(out, v.f);
-        break;
-    case JINJA_STRING:
-        dump_text(run, v, st->style->ascii, out);
-        break;
+    case JINJA_NONE: jinja_puts(run, out, "null"); break;
+    case JINJA_BOOL: jinja_puts(run, out, v.i ? "true" : "false"); break;
+    case JINJA_INT: value_repr(run, v, out); break;
+    case JINJA_FLOAT: dump_real(out, v.f); break;
+    case JINJA_STRING: dump_text(run, v, st->style->ascii, out); break;
     case JINJA_LIST:
-    case JINJA_TUPLE:
-        dump_list(run, v.sequence, st, out);
-        break;
-    case JINJA_DICT:
-        dump_dict(run, v.dict, st, out);
-        break;
-    default:
-        jinja_fail(run, "object of type %s is not JSON serializable", value_type_name(v));
+    case JINJA_TUPLE: dump_list(run, v.sequence, st, out); break;
+    case JINJA_DICT: dump_dict(run, v.dict, st, out); break;
+    default: jinja_fail(run, "object of type %s is not JSON serializable", value_type_name(v));
     }
 }
 

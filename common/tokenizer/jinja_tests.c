@@ -3,12 +3,12 @@
 #include "tokenizer/jinja_eval.h"
 #include "tokenizer/jinja_text.h"
 
-#define TEST(name, answer)                                                                     \
-    static struct value name(struct jinja_run *run, struct value self, const struct value *p)  \
-    {                                                                                          \
-        (void)run;                                                                             \
-        (void)p;                                                                               \
-        return value_bool(answer);                                                             \
+#define TEST(name, answer)                                                                    \
+    static struct value name(struct jinja_run *run, struct value self, const struct value *p) \
+    {                                                                                         \
+        (void)run;                                                                            \
+        (void)p;                                                                              \
+        return value_bool(answer);                                                            \
     }
 
 static struct value
@@ -110,8 +110,14 @@ TEST(le, jinja_compare(run, 'l', self, p[0]))
 TEST(gt, jinja_compare(run, '>', self, p[0]))
 TEST(ge, jinja_compare(run, 'g', self, p[0]))
 
-#define PLAIN(text, function) {.name = text, .parameters = "", .call = function}
-#define WITH(text, function) {.name = text, .parameters = "other", .needed = 1, .call = function}
+#define PLAIN(text, function)                            \
+    {                                                    \
+        .name = text, .parameters = "", .call = function \
+    }
+#define WITH(text, function)                                               \
+    {                                                                      \
+        .name = text, .parameters = "other", .needed = 1, .call = function \
+    }
 
 const struct builtin jinja_value_tests[] = {
     PLAIN("boolean", boolean),

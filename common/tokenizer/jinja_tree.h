@@ -1,6 +1,7 @@
 #ifndef TOKENIZER_JINJA_TREE_H
 #define TOKENIZER_JINJA_TREE_H
 
+#include "base/vec.h"
 #include "tokenizer/jinja_lex.h"
 #include "tokenizer/jinja_value.h"
 
@@ -86,18 +87,21 @@ struct parser {
     const char **names;              /* interned */
     size_t names_n, names_cap;
     int depth;
-    int loops;  /* that `break` may leave */
-    int macros; /* around: names that only macros have */
+    int loops;       /* that `break` may leave */
+    int macros;      /* around: names that only macros have */
     bool generation; /* a generation block was seen */
 };
 
-bool parser_at(const struct parser *p, const char *operator);   /* an operator */
+bool parser_at(const struct parser *p, const char *operator); /* an operator */
 bool parser_at_name(const struct parser *p, const char *name);
-bool parser_skip(struct parser *p, const char *operator);       /* true: was there */
+bool parser_skip(struct parser *p, const char *operator); /* true: was there */
 bool parser_skip_name(struct parser *p, const char *name);
 void parser_expect(struct parser *p, const char *operator);
 const char *parser_name(struct parser *p); /* expects any name; interned, "" on failure */
 struct node *parser_node(struct parser *p, enum node_kind kind);
+struct nodes VEC_BODY(struct node *);
+/* The items of a node; the vector is released. */
+void parser_give(struct parser *p, struct node *node, struct nodes *items);
 void *parser_copy(struct parser *p, const void *items, size_t n, size_t size);
 bool parser_enter(struct parser *p); /* false: too deep (parser_leave is due all the same) */
 void parser_leave(struct parser *p);
@@ -109,6 +113,10 @@ struct node *parse_expression(struct parser *p, bool conditional);
 /* One, or a tuple without parentheses; `end`: a name that ends it (NULL). */
 struct node *parse_tuple(struct parser *p, bool conditional, const char *end);
 struct node *parse_filters(struct parser *p, struct node *base, bool first_without_bar);
+/* A literal, a name or what is in brackets; with attributes, items and calls; with filters and tests. */
+struct node *parse_primary(struct parser *p, bool namespaces);
+struct node *parse_postfix(struct parser *p, struct node *node);
+struct node *parse_filters_and_tests(struct parser *p, struct node *node);
 /* What can be assigned to; `namespaces`: also x.y. */
 struct node *parse_target(struct parser *p, const char *end, bool namespaces);
 

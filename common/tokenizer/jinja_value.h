@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/str.h"
 
@@ -134,13 +135,13 @@ struct jinja_run {
     const struct dict *context; /* variables given from outside */
     struct str *out;            /* where output goes: the whole, or a capture */
     const struct str *whole;
-    struct value captured;      /* what NODE_CAPTURED is */
-    struct jinja_spans *spans;  /* where {% generation %} came out; NULL: not wanted */
+    struct value captured;     /* what NODE_CAPTURED is */
+    struct jinja_spans *spans; /* where {% generation %} came out; NULL: not wanted */
 };
 
 /* Records "name: line N: text" unless something failed before; returns an undefined value. */
-struct value jinja_fail(struct jinja_run *run, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+struct value
+jinja_fail(struct jinja_run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for what uses an undefined value. */
 struct value jinja_fail_undefined(struct jinja_run *run, struct value undefined);
 
@@ -211,15 +212,21 @@ value_real(struct value v)
     return v.type == JINJA_FLOAT ? v.f : (double)v.i;
 }
 
+static inline bool
+value_is_text(struct value v, const char *text, size_t n)
+{
+    return v.type == JINJA_STRING && v.n == n && (!n || !memcmp(v.text, text, n));
+}
+
 /* Copies text into the run; s is released. */
 struct value value_take(struct jinja_run *run, struct str *s);
 struct value value_copy(struct jinja_run *run, const char *text, size_t n);
-struct value value_textf(struct jinja_run *run, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+struct value
+value_textf(struct jinja_run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* An empty sequence with room for some items; adding to it. */
-struct value value_sequence(struct jinja_run *run, enum jinja_type type, const char *python,
-                            size_t room);
+struct value
+value_sequence(struct jinja_run *run, enum jinja_type type, const char *python, size_t room);
 void sequence_add(struct jinja_run *run, struct sequence *s, struct value item);
 
 struct value value_dict(struct jinja_run *run);
@@ -262,8 +269,8 @@ struct json_style {
     struct value item_separator, key_separator; /* strings */
     bool ascii, sorted;
 };
-void value_json(struct jinja_run *run, struct value v, const struct json_style *style,
-                struct str *out);
+void
+value_json(struct jinja_run *run, struct value v, const struct json_style *style, struct str *out);
 
 /* Appends unless the limits are reached. */
 void jinja_put(struct jinja_run *run, struct str *out, const char *text, size_t n);

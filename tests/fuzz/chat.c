@@ -8,8 +8,10 @@
 #include "tokenizer/chat.h"
 
 static const char conversation[] =
-    "[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\" \\u65e5 <b>\\n\",\"n\":1.5},"
-    "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":"
+    "[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\" \\u65e5 "
+    "<b>\\n\",\"n\":1.5},"
+    "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"f\","
+    "\"arguments\":"
     "{\"k\":[1,-2.5,true,null]}}}]},{\"role\":\"assistant\",\"content\":\"A\",\"thinking\":\"t\"}]";
 
 static int

@@ -11,7 +11,8 @@
 #include "tokenizer/chat.h"
 
 static const char conversation[] =
-    "[{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": \"Hé\"},"
+    "[{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": "
+    "\"Hé\"},"
     " {\"role\": \"assistant\", \"content\": \"Yes\", \"thinking\": null},"
     " {\"role\": \"user\", \"content\": \"日本\"}, {\"role\": \"assistant\", \"content\": \"No\"}]";
 
@@ -69,19 +70,23 @@ test_syntax(void)
     check("{{ 1 + 2 * 3 ** 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 1e16 }} {{ 0.1 + 0.2 }}",
           "19 -4 2 3.5 1e+16 0.30000000000000004");
     check("{{ 'a' ~ 1 ~ none ~ true }}{{ 'b' * 3 }}{{ \"\\u00e9\\n\" }}", "a1NoneTruebbbé\n");
-    check("{{ 1 if x > 2 else 0 }}{{ 5 if false }}|{{ 1 < x <= 3 }}|{{ x not in [1, 2] }}", "1|True|True");
+    check("{{ 1 if x > 2 else 0 }}{{ 5 if false }}|{{ 1 < x <= 3 }}|{{ x not in [1, 2] }}",
+          "1|True|True");
     check("{{ 'x' in 'axb' and not none }} {{ none or 'y' }} {{ 1 and 0 }}", "True y 0");
     check("{{ [1, 'a', none, 1.0, (2,), {'k': \"it's\"}] }}",
           "[1, 'a', None, 1.0, (2,), {'k': \"it's\"}]");
     check("{{ 'héllo'[1] }}{{ 'héllo'[::-1] }}{{ [1, 2, 3][-2:] }}{{ 'abc'[5:] }}", "éolléh[2, 3]");
-    check("{{ d.b[1] }}{{ d['a'] }}{{ d.zz }}{{ d.zz is defined }}{{ y.z if y else '' }}", "2.5é<False");
+    check("{{ d.b[1] }}{{ d['a'] }}{{ d.zz }}{{ d.zz is defined }}{{ y.z if y else '' }}",
+          "2.5é<False");
     check("{{ d | tojson }}", "{\"b\": [1, 2.5, null], \"a\": \"é<\"}");
     check("{{ d | tojson(indent=2, sort_keys=true) }}",
           "{\n  \"a\": \"é<\",\n  \"b\": [\n    1,\n    2.5,\n    null\n  ]\n}");
-    check("{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | join('+') }}",
+    check("{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | "
+          "join('+') }}",
           "Hé+日本");
     check("{{ ' a b ' | trim | upper | replace('B', 'c') | length }}", "3");
-    check("{% set a, b = 'k v'.split() %}{{ b }}{{ a }}{{ '%s-%03d' % (a, 7) }}{{ '{:>4}'.format(a) }}",
+    check("{% set a, b = 'k v'.split() %}{{ b }}{{ a }}{{ '%s-%03d' % (a, 7) }}{{ "
+          "'{:>4}'.format(a) }}",
           "vkk-007   k");
     check("{{ range(3) | list }}{{ [3, 1, 2] | sort(reverse=true) | first }}{{ 'ß'.upper() }}",
           "[0, 1, 2]3SS");
@@ -96,16 +101,20 @@ test_blocks(void)
           "{{ ',' if not loop.last }}{% else %}none{% endfor %}",
           "1/2,2/2");
     check("{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}", "b=[1, 2.5, None];a=é<;");
-    check("{% set s = 0 %}{% for i in [1, 2] %}{% set s = s + i %}{{ s }}{% endfor %}{{ s }}", "120");
-    check("{% set n = namespace(s=0) %}{% for i in [1, 2] %}{% set n.s = n.s + i %}{% endfor %}{{ n.s }}",
+    check("{% set s = 0 %}{% for i in [1, 2] %}{% set s = s + i %}{{ s }}{% endfor %}{{ s }}",
+          "120");
+    check("{% set n = namespace(s=0) %}{% for i in [1, 2] %}{% set n.s = n.s + i %}{% endfor %}{{ "
+          "n.s }}",
           "3");
-    check("{% for i in range(9) %}{% if i == 1 %}{% continue %}{% elif i > 3 %}{% break %}{% endif %}"
-          "{{ i }}{% endfor %}",
-          "023");
+    check(
+        "{% for i in range(9) %}{% if i == 1 %}{% continue %}{% elif i > 3 %}{% break %}{% endif %}"
+        "{{ i }}{% endfor %}",
+        "023");
     check("{% macro f(a, b=2) %}{{ a }}{{ b }}{% if a %}{{ f(a - 1) }}{% endif %}{% endmacro %}"
           "{{ f(1) }}{{ f(0, b='!') }}",
           "12020!");
-    check("{% set t %}\n x {{ x }}\n{% endset %}[{{ t }}]{% raw %}{{ x }}{% endraw %}", "[ x 3\n]{{ x }}");
+    check("{% set t %}\n x {{ x }}\n{% endset %}[{{ t }}]{% raw %}{{ x }}{% endraw %}",
+          "[ x 3\n]{{ x }}");
     check("{% generation %}g{% endgeneration %}{{ eos_token }}{{ tools is none }}", "g</s>True");
     check("{{ messages[2] | tojson }}", "{\"role\": \"assistant\", \"content\": \"Yes\"}");
 }
@@ -136,10 +145,13 @@ test_limits(void)
 {
     struct str deep = {0};
 
-    check_fails("{% set r = range(90000) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}", "more than");
+    check_fails(
+        "{% set r = range(90000) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}",
+        "more than");
     check_fails("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "nested deeper");
     check_fails("{{ 'aaaaaaaa' * 999999999999 }}", "t: line 1");
-    check_fails("{% set n = namespace(s='ab') %}{% for i in range(60) %}{% set n.s = n.s + n.s %}{% endfor %}",
+    check_fails("{% set n = namespace(s='ab') %}{% for i in range(60) %}{% set n.s = n.s + n.s "
+                "%}{% endfor %}",
                 "t: line 1");
     check_fails("{{ range(1000000) }}", "range");
     for (const char *sign = "([-"; *sign; sign++) {
@@ -148,8 +160,8 @@ test_limits(void)
         for (int i = 0; i < 100000; i++)
             str_addc(&deep, *sign);
         str_adds(&deep, "1 }}");
-        ok(!chat_template_new("t", deep.data, deep.len) && strstr(err_text(), "nested"), "100000 %c",
-           *sign);
+        ok(!chat_template_new("t", deep.data, deep.len) && strstr(err_text(), "nested"),
+           "100000 %c", *sign);
     }
     str_release(&deep);
 }
@@ -179,16 +191,24 @@ check_parts(const char *name, const char *text, const char *want)
 static void
 test_parts(void)
 {
-    check_parts("with generation",
-                "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' %}{% generation %}"
-                "{{ m.content }}{{ eos_token }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}"
-                "{% endfor %}",
-                "[Yes][No]");
-    check_parts("ChatML",
-                "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-                "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
-                "[Yes<|im_end|>\n][No<|im_end|>\n]");
-    check_parts("without a prompt", "{% for m in messages %}({{ m.content }}){% endfor %}", "[(Yes)][(No)]");
+    check_parts(
+        "with generation",
+        "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' %}{% generation %}"
+        "{{ m.content }}{{ eos_token }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}"
+        "{% endfor %}",
+        "[Yes][No]");
+    check_parts(
+        "ChatML",
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+        "[Yes<|im_end|>\n][No<|im_end|>\n]");
+    check_parts("rewriting earlier turns",
+                "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' and loop.last %}"
+                "<think></think>{% endif %}{{ m.content | trim }}</end>{% endfor %}"
+                "{% if add_generation_prompt %}<assistant>{% endif %}",
+                "[Yes</end>][<think></think>No</end>]");
+    check_parts("without a prompt", "{% for m in messages %}({{ m.content }}){% endfor %}",
+                "[(Yes)][(No)]");
 }
 
 static void
@@ -220,14 +240,15 @@ test_load(void)
     check_load(NULL, "error: dir: no chat template there");
     store("dir/special_tokens_map.json", "{\"bos_token\": {\"content\": \"<map>\"}}");
     store("dir/tokenizer_config.json",
-          "{\"bos_token\": \"<s>\", \"eos_token\": {\"__type\": \"AddedToken\", \"content\": \"</s>\"},"
+          "{\"bos_token\": \"<s>\", \"eos_token\": {\"__type\": \"AddedToken\", \"content\": "
+          "\"</s>\"},"
           " \"added_tokens_decoder\": {}, \"extra_special_tokens\": {\"image_token\": \"<i>\"},"
           " \"chat_template\": \"{{ bos_token ~ eos_token ~ image_token ~ pad_token }}\"}");
     check_load(NULL, "<s></s><i>");
     check_load("tool_use", "error: dir: no chat template named tool_use there");
-    store("dir/tokenizer_config.json",
-          "{\"bos_token\": \"<s>\", \"chat_template\": [{\"name\": \"default\", \"template\": \"D{{ bos_token }}\"},"
-          " {\"name\": \"rag\", \"template\": \"R\"}]}");
+    store("dir/tokenizer_config.json", "{\"bos_token\": \"<s>\", \"chat_template\": [{\"name\": "
+                                       "\"default\", \"template\": \"D{{ bos_token }}\"},"
+                                       " {\"name\": \"rag\", \"template\": \"R\"}]}");
     check_load(NULL, "D<map>");
     check_load("rag", "R");
     store("dir/chat_template.jinja", "file {{ bos_token }}\n");
@@ -241,7 +262,8 @@ test_load(void)
 int
 main(void)
 {
-    char *got = rendered("{{ messages | length }}{{ add_generation_prompt }}{{ nothing }}", NULL, true);
+    char *got = rendered("{{ messages | length }}{{ add_generation_prompt }}{{ nothing }}", NULL,
+                         true);
 
     is_str(got, "5True", "variables of every template");
     free(got);
