@@ -31,6 +31,10 @@ bool group_is(const struct json_doc *doc);
 int group_parse(struct group *g, struct json_doc *doc);
 void group_release(struct group *g);
 
+/* Are the columns well formed, and of tasks that `known` knows? 0 or -1. */
+int group_check(const struct group *g, bool (*known)(const void *arg, const char *task),
+                const void *arg);
+
 /* Appends its columns and average to the board that has its tasks' scores. 0, or -1: a score is missing. */
 int group_scores(const struct group *g, struct scoreboard *b);
 

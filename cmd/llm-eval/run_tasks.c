@@ -71,8 +71,9 @@ add_group(struct session *s, struct json_doc *doc, int depth)
 
 /* A task that is named twice runs once. */
 static bool
-is_there(const struct session *s, const char *name)
+is_there(const void *session, const char *name)
 {
+    const struct session *s = session;
     for (size_t i = 0; i < s->entries.len; i++)
         if (strcmp(s->entries.data[i]->task.name, name) == 0)
             return true;
@@ -113,6 +114,9 @@ add_tasks(struct session *s)
 {
     for (size_t i = 0; i < options.task.len; i++)
         if (add_task(s, options.task.data[i], 0) < 0)
+            return -1;
+    for (size_t i = 0; i < s->groups.len; i++)
+        if (group_check(s->groups.data[i], is_there, s) < 0)
             return -1;
     return 0;
 }

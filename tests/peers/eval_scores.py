@@ -170,6 +170,8 @@ def pronoun_place(sentence, tokens, pronoun):
     """Where the pronoun's tokens stand in the sentence, in characters."""
     spans, at = [], 0
     for token in tokens:
+        if token in ("``", "''") and sentence.find(token, at) < 0:
+            token = '"'
         begin = sentence.find(token, at)
         if begin >= 0:
             at = begin + len(token)
@@ -190,8 +192,8 @@ def xwinograd_data():
                     continue
                 first, last = pronoun_place(sentence, json.loads(tokens), json.loads(pronoun))
                 options = json.loads(options)
-                out.append({"sentence": sentence[:first] + "_" + sentence[last:], "option1": options[0][0],
-                            "option2": options[1][0], "answer": "1" if options[0][3] else "2"})
+                out.append({"sentence": sentence[:first] + "_" + sentence[last:], "option1": options[1][0],
+                            "option2": options[0][0], "answer": "1" if options[1][3] else "2"})
         return {"test": out}
     return {("Muennighoff/xwinograd", language): lambda language=language: rows(language) for language in ("en", "jp")}
 
