@@ -6,14 +6,14 @@ Requests with stop texts (some straddle tokens), left-truncated contexts, severa
 penalty; prompts in a chat template. At least 99.5 % of the texts are the same, and where one is
 not, two logits on its way are within 1e-3.
 """
-import logging
+from logging import ERROR, getLogger
 
 from _common import *
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from transformers import (AutoModelForCausalLM, GPT2Config, LlamaConfig, PreTrainedTokenizerFast)
 
-logging.getLogger("lm_eval").setLevel(logging.ERROR)  # each truncation is a warning
+getLogger("lm_eval").setLevel(ERROR)  # each truncation is a warning
 POSITIONS = 160
 CHATML = ("{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}"
           "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}")
