@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Metrics, filters and standard errors of llm-eval beside the packages whose numbers they reproduce."""
-import collections
 import contextlib
 import hashlib
 import io
@@ -10,7 +9,6 @@ import os
 import pathlib
 import random
 import re
-import string
 import subprocess
 import sys
 import unicodedata
@@ -28,6 +26,8 @@ from lm_eval.filters.extraction import RegexFilter, WhitespaceFilter
 from lm_eval.filters.transformation import LowercaseFilter, MapFilter
 from lm_eval.utils import softmax
 from rouge_score import rouge_scorer, scoring
+
+from _squad import squad_f1, squad_v2
 
 SRC = pathlib.Path(os.environ.get("LLM_SRC", pathlib.Path(__file__).resolve().parents[2]))
 BIN = pathlib.Path(os.environ.get("LLM_BIN", SRC / "build")).resolve()
@@ -267,33 +267,6 @@ def mgsm():
                for g, (n, a) in zip(got["values"], rows)], "mgsm's acc")
 
 
-# The evaluation scripts of SQuAD, from their papers and definitions.
-def squad_normal(s):
-    s = "".join(c for c in s.lower() if c not in set(string.punctuation))
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", s).split())
-
-
-def squad_f1(answer, target):
-    a, t = squad_normal(answer).split(), squad_normal(target).split()
-    if not a or not t:
-        return float(a == t)
-    same = sum((collections.Counter(a) & collections.Counter(t)).values())
-    if not same:
-        return 0.0
-    precision, recall = same / len(a), same / len(t)
-    return 2 * precision * recall / (precision + recall)
-
-
-def squad_best(samples, values):
-    total = sum(1 for t, _, _ in samples if not t)
-    best = total
-    for i in sorted(range(len(samples)), key=lambda i: samples[i][2]):
-        targets, answer, _ = samples[i]
-        total += values[i] if targets else -1 if answer else 0
-        best = max(best, total)
-    return 100.0 * best / len(samples)
-
-
 def squad():
     samples = []
     for i in range(600):
@@ -303,19 +276,9 @@ def squad():
         samples.append((targets, answer, rnd.choice([0.25, rnd.random()])))
     rows = [{"targets": t, "results": [{"text": a}, {"log_likelihood": math.log(p)}]}
             for t, a, p in samples]
-    exact, f1 = [], []
-    for targets, answer, _ in samples:
-        kept = [t for t in targets if squad_normal(t)] or [""]
-        exact.append(max(float(squad_normal(answer) == squad_normal(t)) for t in kept))
-        f1.append(max(squad_f1(answer, t) for t in kept))
     got = score("generate_until", rows, ["squad_v2"])
-    want = {}
-    for name, values in (("exact", exact), ("f1", f1)):
-        having = [v for v, s in zip(values, samples) if s[0]]
-        lacking = [v for v, s in zip(values, samples) if not s[0]]
-        want |= {name: 100 * sum(values) / len(values), f"HasAns_{name}": 100 * sum(having) / len(having),
-                 f"NoAns_{name}": 100 * sum(lacking) / len(lacking),
-                 f"best_{name}": squad_best([(t, a, math.exp(math.log(p))) for t, a, p in samples], values)}
+    want = squad_v2([(t, a, math.exp(math.log(p))) for t, a, p in samples])
+    ok(len(want) == 8, "SQuAD 2.0: eight scores")
     for name, value in want.items():
         ok(near(got["by_name"][name, "none"]["value"], value), f"SQuAD 2.0: {name}")
     kept = [s for s in samples if s[0]]

@@ -277,5 +277,6 @@ def main():
             compare(task, shots, real)
 
 
-main()
-done()
+if __name__ == "__main__":
+    main()
+    done()
