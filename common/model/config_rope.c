@@ -301,7 +301,6 @@ config_write_rope(struct json_writer *w, const struct config *c)
     if (c->rope_scaling == ROPE_DEFAULT)
         return;
     json_begin_object(w, "rope_scaling");
-    json_put_string(w, "type", type_names[c->rope_scaling]);
     write_scaling(w, c);
     json_end_object(w);
 }
