@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 static inline char *
 fuzz_copy(const void *data, size_t n)
 {
-    char *p = malloc(n ? n : 1);
+    char *p = calloc(n ? n : 1, 1);
 
     if (n)
         memcpy(p, data, n);
