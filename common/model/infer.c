@@ -73,8 +73,8 @@ check_inference(const struct decoder *d)
 
     if (!d->walk)
         return err_set(STATUS_FAILED, "a decoder for training does not infer");
-    if (d->tensor_size > 1)
-        return err_set(STATUS_FAILED, "inference runs on whole models, not on tensor-parallel parts");
+    if (d->expert_size > 1 || d->options.sequence_parallel)
+        return err_set(STATUS_FAILED, "inference runs without expert and sequence parallelism");
     if (d->pieces > 1 || !p->embedding || !p->head || d->context_size > 1 || d->source)
         return err_set(STATUS_FAILED, "inference runs on whole models, not on pieces of them");
     return 0;
@@ -105,6 +105,8 @@ check_extend(const struct decoder *d, const struct kv_cache *c, const uint32_t *
 {
     if (check_inference(d) < 0)
         return -1;
+    if (d->tensor_size > 1)
+        return err_set(STATUS_FAILED, "logits of all of the vocabulary are not on one tensor rank");
     if (n < 1 || want < 0 || want > n)
         return err_set(STATUS_FAILED, "logits of %lld of %lld tokens are wanted", (long long)want,
                        (long long)n);

@@ -3,10 +3,13 @@
  * vocabulary, whose logits stay in a worker's tile while their maximum, log-sum-exp and
  * the targets' are taken. 2 rows vocab hidden flops; no row of logits is ever written unless
  * an item asks for it. A row's sum is over blocks of columns in order, whatever else is scored.
+ * Tensor ranks have a part of the vocabulary each, and put sums, targets and greatest logits together.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "model/walk.h"
 
 static int64_t
@@ -35,6 +38,13 @@ walk_head_carve(struct decoder *d)
     w->tile = take_wide(d, workers * rows, columns);
     w->block = arena_take_array(&d->arena, (size_t)(rows * blocks_of(d)), sizeof *w->block);
     w->log_z = arena_take_array(&d->arena, (size_t)rows, sizeof *w->log_z);
+}
+
+/* The first id of this tensor rank's part of the vocabulary. */
+static int64_t
+first_id(const struct decoder *d)
+{
+    return d->params->param[d->params->head].whole.run[0].whole;
 }
 
 /* ---- which rows ---- */
@@ -79,6 +89,7 @@ struct head_job {
     struct decoder *d;
     const char *h;
     int64_t begin, rows;
+    double *logit; /* of each score; tensor ranks alone */
 };
 
 /* In lanes, so that it is done in vectors. */
@@ -148,7 +159,8 @@ take_targets(const struct head_job *j, const float *tile, int64_t column, int64_
 
         for (size_t k = p->score; k < p->score + p->scores; k++) {
             struct walk_score *s = &p->item->score[k];
-            int64_t row = w->place[row_of(p, s)] - j->begin, target = s->target - column;
+            int64_t row = w->place[row_of(p, s)] - j->begin;
+            int64_t target = s->target - first_id(j->d) - column;
 
             if (row < 0 || row >= j->rows || target < 0 || target >= columns)
                 continue;
@@ -179,7 +191,7 @@ head_cell(void *arg, size_t cell, int worker)
         b->max = row_max(x, columns);
         d->ops->cross_entropy(x, columns, NULL, 0, &none, 1, columns, 0, 0, &loss, &b->log_z);
         if (logits)
-            memcpy(logits + column, x, (size_t)columns * sizeof *x);
+            memcpy(logits + first_id(d) + column, x, (size_t)columns * sizeof *x);
     }
     take_targets(j, tile, column, columns);
     return 0;
@@ -188,15 +200,36 @@ head_cell(void *arg, size_t cell, int worker)
 /* ---- sums ---- */
 
 static double
-sum_blocks(const struct walk_block *b, int64_t n)
+sum_logs(const double *log_z, int64_t n, int64_t stride)
 {
-    double max = b[0].log_z, sum = 0;
+    double max = log_z[0], sum = 0;
 
     for (int64_t i = 1; i < n; i++)
-        max = b[i].log_z > max ? b[i].log_z : max;
+        max = log_z[i * stride] > max ? log_z[i * stride] : max;
     for (int64_t i = 0; i < n; i++)
-        sum += exp(b[i].log_z - max);
+        sum += exp(log_z[i * stride] - max);
     return max + log(sum);
+}
+
+/* Of whole rows: over the blocks, then over the ranks' parts. */
+static void
+sum_rows_of_head(const struct head_job *j)
+{
+    struct decoder *d = j->d;
+    const struct walk *w = d->walk;
+    int64_t blocks = blocks_of(d);
+
+    for (int64_t r = 0; r < j->rows; r++)
+        w->log_z[r] = sum_logs(&w->block[r * blocks].log_z, blocks,
+                               sizeof *w->block / sizeof(double));
+    if (d->tensor_size == 1)
+        return;
+    double *all = mem_array((size_t)(d->tensor_size * j->rows), sizeof *all);
+    if (comm_all_gather(d->options.tensor, w->log_z, all, (size_t)j->rows * sizeof *all) < 0)
+        d->failed = -1;
+    for (int64_t r = 0; r < j->rows; r++)
+        w->log_z[r] = sum_logs(all + r, d->tensor_size, j->rows);
+    free(all);
 }
 
 /* No block before the target's has as great a logit, that one and those behind it no greater. */
@@ -209,14 +242,14 @@ is_greatest(const struct walk_block *b, int64_t n, int64_t own, double logit)
     return true;
 }
 
-static void
-finish_scores(const struct head_job *j)
+/* Runs fn on each score of the job's rows; returns how many there are. */
+static size_t
+each_score(const struct head_job *j,
+           void (*fn)(const struct head_job *j, struct walk_score *s, int64_t row, size_t i))
 {
     const struct walk *w = j->d->walk;
-    int64_t blocks = blocks_of(j->d);
+    size_t n = 0;
 
-    for (int64_t r = 0; r < j->rows; r++)
-        w->log_z[r] = sum_blocks(w->block + r * blocks, blocks);
     for (int32_t i = 0; i < w->pieces; i++) {
         const struct walk_piece *p = &w->piece[i];
 
@@ -224,13 +257,118 @@ finish_scores(const struct head_job *j)
             struct walk_score *s = &p->item->score[k];
             int64_t row = w->place[row_of(p, s)] - j->begin;
 
-            if (row < 0 || row >= j->rows)
-                continue;
-            s->is_greedy = s->is_greedy && is_greatest(w->block + row * blocks, blocks,
-                                                       s->target / WALK_HEAD_COLUMNS, s->log_p);
-            s->log_p -= w->log_z[row];
+            if (row >= 0 && row < j->rows)
+                fn(j, s, row, n++);
         }
     }
+    return n;
+}
+
+/* What this rank's logits say against the target's, which is log_p. */
+static void
+judge(const struct head_job *j, struct walk_score *s, int64_t row, size_t i)
+{
+    const struct decoder *d = j->d;
+    int64_t blocks = blocks_of(d), target = s->target - first_id(d);
+    bool own = target >= 0 && target < d->vocab;
+    int64_t block = target < 0 ? -1 : own ? target / WALK_HEAD_COLUMNS : blocks;
+
+    (void)i;
+    s->is_greedy = (!own || s->is_greedy) &&
+                   is_greatest(d->walk->block + row * blocks, blocks, block, s->log_p);
+}
+
+static void
+finish(const struct head_job *j, struct walk_score *s, int64_t row, size_t i)
+{
+    (void)i;
+    s->log_p -= j->d->walk->log_z[row];
+}
+
+/* ---- of several tensor ranks ---- */
+
+static void
+count_score(const struct head_job *j, struct walk_score *s, int64_t row, size_t i)
+{
+    (void)j, (void)s, (void)row, (void)i;
+}
+
+static void
+put_logit(const struct head_job *j, struct walk_score *s, int64_t row, size_t i)
+{
+    int64_t target = s->target - first_id(j->d);
+
+    (void)row;
+    j->logit[i] = target >= 0 && target < j->d->vocab ? s->log_p : -HUGE_VAL;
+}
+
+static void
+take_logit(const struct head_job *j, struct walk_score *s, int64_t row, size_t i)
+{
+    (void)row;
+    s->log_p = j->logit[i];
+}
+
+static void
+put_flag(const struct head_job *j, struct walk_score *s, int64_t row, size_t i)
+{
+    (void)row;
+    j->logit[i] = s->is_greedy;
+}
+
+static void
+take_flag(const struct head_job *j, struct walk_score *s, int64_t row, size_t i)
+{
+    (void)row;
+    s->is_greedy = j->logit[i] > 0;
+}
+
+/* The targets' logits from the ranks that have them, and what all ranks say to each. */
+static void
+join_scores(struct head_job *j)
+{
+    struct decoder *d = j->d;
+    struct comm *c = d->options.tensor;
+    size_t n = each_score(j, count_score);
+
+    j->logit = mem_array(n + 1, sizeof *j->logit);
+    each_score(j, put_logit);
+    if (comm_all_reduce(c, j->logit, n, COMM_F64, COMM_MAX) < 0)
+        d->failed = -1;
+    each_score(j, take_logit);
+    each_score(j, judge);
+    each_score(j, put_flag);
+    if (comm_all_reduce(c, j->logit, n, COMM_F64, COMM_MIN) < 0)
+        d->failed = -1;
+    each_score(j, take_flag);
+    free(j->logit);
+}
+
+/* Whole rows of logits, where they are wanted: each rank has its own columns of them. */
+static void
+join_logits(struct decoder *d)
+{
+    struct comm *c = d->options.tensor;
+    size_t own[2] = {(size_t)first_id(d) * sizeof(float), (size_t)d->vocab * sizeof(float)};
+    size_t *parts = mem_array((size_t)d->tensor_size * 4, sizeof *parts);
+    size_t *sizes = parts + 2 * d->tensor_size, *offsets = sizes + d->tensor_size;
+    struct walk *w = d->walk;
+
+    if (comm_all_gather(c, own, parts, sizeof own) < 0)
+        d->failed = -1;
+    for (int i = 0; i < d->tensor_size; i++) {
+        offsets[i] = parts[2 * i];
+        sizes[i] = parts[2 * i + 1];
+    }
+    for (int64_t r = 0; r < w->rows && d->failed == 0; r++) {
+        char *logits = (char *)w->logits[r];
+        struct comm_request *q = NULL;
+
+        if (logits && (c->ops->all_gather_v(c, logits + own[0], own[1], logits, sizes, offsets, &q) < 0 ||
+                       comm_wait(c, &q) < 0))
+            d->failed = -1;
+    }
+    free(parts);
 }
 
 /* ---- all of it ---- */
@@ -263,8 +401,15 @@ walk_head(struct decoder *d)
                                .rows = least(w->rows - at, WALK_HEAD_ROWS)};
 
         run_cells(d, blocks_of(d), 1, head_cell, &job);
-        finish_scores(&job);
+        sum_rows_of_head(&job);
+        if (d->tensor_size > 1)
+            join_scores(&job);
+        else
+            each_score(&job, judge);
+        each_score(&job, finish);
     }
     d->head_packed = false;
+    if (d->tensor_size > 1)
+        join_logits(d);
     return d->failed;
 }

@@ -13,6 +13,9 @@ done
 for n in 2 3 4; do
     ok "tensor and sequence parallelism, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/tensor"
 done
+for n in 2 4; do
+    ok "inference on tensor ranks, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/walk"
+done
 for n in 2 3 4; do
     ok "context parallelism, $n ranks" mpiexec -n "$n" "$LLM_BIN/tests/mpi/context"
 done
