@@ -56,6 +56,12 @@ check(const struct target *t)
         return refuse(t, "what kind of a model this is");
     if (c->family == FAMILY_GPT2 && c->gelu != GELU_TANH)
         return refuse(t, "that GPT-2's activation is the exact gelu (it is gelu_new)");
+    if (c->family == FAMILY_NEOX && c->gelu != GELU_ERF)
+        return refuse(t, "another activation of GPT-NeoX than the exact gelu");
+    if (c->family == FAMILY_NEOX && !c->attention_bias)
+        return refuse(t, "that GPT-NeoX's attention has no biases");
+    if (c->family == FAMILY_QWEN && c->sliding_window > 0)
+        return refuse(t, "that a Qwen model has a sliding window");
     for (int64_t i = 0; c->num_experts > 0 && i < c->num_hidden_layers; i++)
         if (!config_sparse(c, i))
             return refuse(t, "which layers have no experts (decoder_sparse_step, mlp_only_layers)");

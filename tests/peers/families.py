@@ -5,7 +5,7 @@
 Of random small models with old and new configuration keys: (a) our logits are transformers' (1e-4 in
 fp32), and of each family llm-eval's loss of a text is (1e-5); (b) Hugging Face -> checkpoint ->
 Hugging Face keeps every tensor's bytes; (c) transformers reads our directory to the same model, (d) in
-bf16 to tensors as PyTorch rounds them. Ends with the largest difference of each family.
+bf16 to tensors as PyTorch rounds them; (e) a GGUF file has the same logits or is refused. Ends with the largest difference of each family.
 """
 import json
 import pathlib
@@ -106,6 +106,14 @@ MODELS = [
       "attention_bias": True}),
 ]
 
+# What llama.cpp's files have no words for.
+NO_GGUF = {"llama, dynamic rope", "llama, yarn, all keys, old keys", "llama, longrope", "llama, proportional rope",
+           "qwen2, window, yarn", "qwen2, window of some layers, old keys", "qwen3, layer_types",
+           "qwen3, window, biases, tied", "gpt2, untied, exact gelu, narrow",
+           "gpt_neox, tied, no bias in attention, gelu_new", "gpt_neox, linear rope, gelu_fast, old keys",
+           "qwen2_moe, normalized, no bias, some dense, tied", "qwen2_moe, window of every second layer",
+           "qwen3_moe, old keys", "qwen3_moe, normalized, every second layer, window, biases"}
+
 
 def old_rope(config):
     """rope_parameters as rope_theta and rope_scaling; GPT-NeoX had names of its own."""
@@ -194,6 +202,18 @@ def check_family(family, directory, model, text):
     shutil.rmtree(rounded)
 
 
+def check_gguf(name, directory, ids, want):
+    """The same model as a GGUF file, or the reason why not."""
+    file = directory.with_suffix(".gguf")
+    if name in NO_GGUF:
+        run("llm-convert", "-q", "--from", "hf", "--to", "gguf", directory, file, code=3)
+        return ok(not file.exists(), f"{name}: refused as GGUF")
+    run("llm-convert", "-q", "--from", "hf", "--to", "gguf", "--dtype", "fp32", directory, file)
+    difference = float(np.abs(our_logits(file, ids) - want).max())
+    ok(difference <= BOUND, f"{name}: logits of a GGUF file within {difference:.1e}")
+    file.unlink()
+
+
 def check(family, what, kind, arguments, vocab):
     name = f"{family}, {what}"
     directory = pathlib.Path(name.replace(" ", "-").replace(",", ""))
@@ -212,6 +232,7 @@ def check(family, what, kind, arguments, vocab):
     ok(same_tensors(directory, back), f"{name}: through a checkpoint and back, byte for byte")
     again = float(np.abs(their_logits(read(back), ids) - want).max())
     ok(again == 0, f"{name}: the same model for transformers ({again:.1e})")
+    check_gguf(name, directory, ids, want)
     for d in directory, checkpoint, back:
         shutil.rmtree(d)
     return difference
