@@ -185,7 +185,7 @@ filter_apply(const struct filter_chain *chain, struct piece answer, struct str *
     str_add(&now, answer.data, answer.n);
     for (size_t i = 0; i < chain->steps.len && result == 0; i++) {
         str_clear(&next);
-        result = apply_step(&chain->steps.data[i], (struct piece){now.data, now.len}, &next);
+        result = apply_step(&chain->steps.data[i], piece_in(&now), &next);
         struct str swap = now;
         now = next;
         next = swap;

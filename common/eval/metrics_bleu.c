@@ -125,7 +125,7 @@ tokenize(enum bleu_tokenizer how, struct piece text, struct word_numbers *number
                 str_addc(&line, ' ');
         }
     }
-    python_split((struct piece){line.data ? line.data : "", line.len}, &words);
+    python_split(piece_in(&line), &words);
     vec_clear(out);
     for (size_t i = 0; i < words.len; i++)
         vec_push(out, word_number(numbers, words.data[i]));

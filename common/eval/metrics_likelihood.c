@@ -35,7 +35,7 @@ per_unit(const struct metric_input *in, struct metric_output *out, bool words)
     double sum = 0, units = 0;
     for (size_t i = 0; i < in->run->samples.len; i++) {
         const struct sample *s = &in->run->samples.data[i];
-        struct piece text = {s->original.data ? s->original.data : "", s->original.len};
+        struct piece text = piece_in(&s->original);
         out->value[i] = sample_result(in, i, 0)->log_likelihood;
         sum += out->value[i];
         units += (double)(words ? python_blank_parts(text) : text.n);

@@ -14,10 +14,25 @@ need_target(const struct metric_input *in, size_t sample)
     return err_set(STATUS_INPUT, "%s: document %zu has no target", in->task->name, sample);
 }
 
-static struct piece
-taken(const struct str *s)
+static void
+swap(struct str *a, struct str *b)
 {
-    return (struct piece){s->data ? s->data : "", s->len};
+    struct str t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* Deletes each pattern from *text in turn; *next is for its own use. */
+static int
+delete_ignored(const struct metric *m, struct str *text, struct str *next)
+{
+    for (size_t i = 0; i < m->ignored.len; i++) {
+        str_clear(next);
+        if (python_delete(m->ignored.data[i], piece_in(text), next) < 0)
+            return err_prefix("regexes_to_ignore[%zu]", i);
+        swap(text, next);
+    }
+    return 0;
 }
 
 /* A text as exact_match compares it: the patterns deleted in their order, lower case, … */
@@ -27,39 +42,24 @@ prepare(const struct metric *m, struct piece text, struct str *out)
     struct str next = {0};
     str_clear(out);
     str_add(out, text.data, text.n);
-    for (size_t i = 0; i < m->ignored.len; i++) {
-        str_clear(&next);
-        if (python_delete(m->ignored.data[i], taken(out), &next) < 0) {
-            str_release(&next);
-            return err_prefix("regexes_to_ignore[%zu]", i);
-        }
-        struct str swap = *out;
-        *out = next;
-        next = swap;
-    }
+    int result = delete_ignored(m, out, &next);
     if (m->ignore_case) {
         str_clear(&next);
-        python_lower(taken(out), &next);
-        struct str swap = *out;
-        *out = next;
-        next = swap;
+        python_lower(piece_in(out), &next);
+        swap(out, &next);
     }
-    if (m->ignore_punctuation || m->ignore_numbers) {
-        char set[64];
-        size_t n = 0;
-        for (const char *c = python_punctuation; m->ignore_punctuation && *c; c++)
-            set[n++] = *c;
-        for (char c = '0'; m->ignore_numbers && c <= '9'; c++)
-            set[n++] = c;
-        set[n] = '\0';
+    if (m->ignore_punctuation) {
         str_clear(&next);
-        python_delete_ascii(taken(out), set, &next);
-        struct str swap = *out;
-        *out = next;
-        next = swap;
+        python_delete_ascii(piece_in(out), python_punctuation, &next);
+        swap(out, &next);
+    }
+    if (m->ignore_numbers) {
+        str_clear(&next);
+        python_delete_ascii(piece_in(out), "0123456789", &next);
+        swap(out, &next);
     }
     str_release(&next);
-    return 0;
+    return result;
 }
 
 int
@@ -73,7 +73,7 @@ compute_exact_match(const struct metric_input *in, struct metric_output *out)
         result = prepare(in->metric, t->answer, &answer);
         for (size_t j = 0; j < t->targets.len && result == 0 && !equal; j++) {
             result = prepare(in->metric, t->targets.data[j], &target);
-            equal = piece_equal(taken(&answer), taken(&target));
+            equal = piece_equal(piece_in(&answer), piece_in(&target));
         }
         out->value[i] = equal;
     }
@@ -109,7 +109,7 @@ last_integer(struct piece s)
     struct str number = {0};
     double value = (double)NAN;
     python_delete_ascii(last, ",", &number);
-    if (!python_float(taken(&number), &value) || isinf(value) || value != floor(value))
+    if (!python_float(piece_in(&number), &value) || isinf(value) || value != floor(value))
         value = (double)NAN;
     str_release(&number);
     return value;
@@ -125,7 +125,7 @@ compute_integer_match(const struct metric_input *in, struct metric_output *out)
         struct piece target = in->texts[i].targets.data[0];
         struct str plain = {0};
         python_delete_ascii(target, ",", &plain);
-        bool number = python_float(taken(&plain), &want);
+        bool number = python_float(piece_in(&plain), &want);
         str_release(&plain);
         if (!number)
             return err_set(STATUS_INPUT,
@@ -204,12 +204,6 @@ compute_set_f1(const struct metric_input *in, struct metric_output *out)
     return 0;
 }
 
-static int
-compare_pieces(const void *a, const void *b)
-{
-    return piece_compare(*(const struct piece *)a, *(const struct piece *)b);
-}
-
 /* The words of a text but those left out, sorted. */
 static void
 kept_words(const struct metric *m, struct piece s, piece_list *out)
@@ -221,20 +215,13 @@ kept_words(const struct metric *m, struct piece s, piece_list *out)
         if (!contains(&m->ignored_words, m->ignored_words.len, out->data[i]))
             out->data[kept++] = out->data[i];
     out->len = kept;
-    if (kept)
-        qsort(out->data, kept, sizeof *out->data, compare_pieces);
+    pieces_sort(out);
 }
 
 static double
 word_f1(const piece_list *answer, const piece_list *target)
 {
-    size_t common = 0;
-    for (size_t i = 0, j = 0; i < answer->len && j < target->len;) {
-        int order = piece_compare(answer->data[i], target->data[j]);
-        common += order == 0;
-        i += order <= 0;
-        j += order >= 0;
-    }
+    size_t common = pieces_common(answer, target);
     if (!common)
         return 0;
     double precision = (double)common / (double)answer->len;

@@ -1,6 +1,4 @@
 /* ROUGE-1, -2 and -L (Lin, 2004) as the package rouge_score computes them, and its aggregate. */
-#include <stdlib.h>
-
 #include "base/err.h"
 #include "eval/metrics.h"
 #include "eval/ngrams.h"
@@ -19,7 +17,7 @@ number_words(const struct metric *m, struct word_numbers *numbers, struct piece 
             if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')))
                 lower.data[i] = ' ';
         }
-        s = (struct piece){lower.data ? lower.data : "", lower.len};
+        s = piece_in(&lower);
     }
     python_split(s, &words);
     vec_clear(out);
@@ -53,21 +51,7 @@ rouge_n(const struct ids *target, const struct ids *answer, size_t order)
 static double
 rouge_l(const struct ids *target, const struct ids *answer)
 {
-    size_t *row = mem_zarray(answer->len + 1, sizeof *row);
-    for (size_t i = 0; i < target->len; i++) {
-        size_t corner = 0;
-        for (size_t j = 0; j < answer->len; j++) {
-            size_t above = row[j + 1];
-            if (target->data[i] == answer->data[j])
-                row[j + 1] = corner + 1;
-            else if (row[j] > above)
-                row[j + 1] = row[j];
-            corner = above;
-        }
-    }
-    double f = fmeasure(row[answer->len], target->len, answer->len);
-    free(row);
-    return f;
+    return fmeasure(common_subsequence(target, answer), target->len, answer->len);
 }
 
 static int

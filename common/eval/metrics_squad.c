@@ -10,12 +10,6 @@
 #include "eval/metrics.h"
 #include "eval/statistics.h"
 
-static struct piece
-taken(const struct str *s)
-{
-    return (struct piece){s->data ? s->data : "", s->len};
-}
-
 static bool
 word_at(struct piece s, size_t at)
 {
@@ -57,37 +51,23 @@ normalise_answer(struct piece s, struct str *out)
 {
     struct str lower = {0}, plain = {0}, bare = {0};
     python_lower(s, &lower);
-    python_delete_ascii(taken(&lower), python_punctuation, &plain);
-    remove_articles(taken(&plain), &bare);
-    python_squeeze(taken(&bare), out);
+    python_delete_ascii(piece_in(&lower), python_punctuation, &plain);
+    remove_articles(piece_in(&plain), &bare);
+    python_squeeze(piece_in(&bare), out);
     str_release(&lower);
     str_release(&plain);
     str_release(&bare);
-}
-
-static int
-compare_pieces(const void *a, const void *b)
-{
-    return piece_compare(*(const struct piece *)a, *(const struct piece *)b);
 }
 
 static double
 f1_of(struct piece answer, struct piece target)
 {
     piece_list a = {0}, t = {0};
-    size_t common = 0;
     python_split(answer, &a);
     python_split(target, &t);
-    if (a.len)
-        qsort(a.data, a.len, sizeof *a.data, compare_pieces);
-    if (t.len)
-        qsort(t.data, t.len, sizeof *t.data, compare_pieces);
-    for (size_t i = 0, j = 0; i < a.len && j < t.len;) {
-        int order = piece_compare(a.data[i], t.data[j]);
-        common += order == 0;
-        i += order <= 0;
-        j += order >= 0;
-    }
+    pieces_sort(&a);
+    pieces_sort(&t);
+    size_t common = pieces_common(&a, &t);
     double precision = (double)common / (double)a.len, recall = (double)common / (double)t.len;
     bool empty = !a.len || !t.len, both = !a.len && !t.len;
     vec_release(&a);
@@ -112,8 +92,8 @@ score_sample(const struct metric_texts *t, bool drop_empty, double *exact, doubl
         if (drop_empty && !target.len && i < t->targets.len)
             continue;
         any = true;
-        *exact = fmax(*exact, piece_equal(taken(&answer), taken(&target)));
-        *f1 = fmax(*f1, f1_of(taken(&answer), taken(&target)));
+        *exact = fmax(*exact, piece_equal(piece_in(&answer), piece_in(&target)));
+        *f1 = fmax(*f1, f1_of(piece_in(&answer), piece_in(&target)));
     }
     str_release(&answer);
     str_release(&target);

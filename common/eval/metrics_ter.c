@@ -14,7 +14,7 @@ number_words(struct piece s, struct word_numbers *numbers, struct ids *out)
     struct str lower = {0};
     piece_list words = {0};
     python_lower(s, &lower);
-    python_split((struct piece){lower.data ? lower.data : "", lower.len}, &words);
+    python_split(piece_in(&lower), &words);
     vec_clear(out);
     for (size_t i = 0; i < words.len; i++)
         vec_push(out, word_number(numbers, words.data[i]));

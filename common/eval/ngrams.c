@@ -142,3 +142,23 @@ ngrams_maximum(ngram_counts *a, const ngram_counts *more)
     vec_release(a);
     *a = merged;
 }
+
+size_t
+common_subsequence(const struct ids *a, const struct ids *b)
+{
+    size_t *row = mem_zarray(b->len + 1, sizeof *row);
+    for (size_t i = 0; i < a->len; i++) {
+        size_t corner = 0;
+        for (size_t j = 0; j < b->len; j++) {
+            size_t above = row[j + 1];
+            if (a->data[i] == b->data[j])
+                row[j + 1] = corner + 1;
+            else if (row[j] > above)
+                row[j + 1] = row[j];
+            corner = above;
+        }
+    }
+    size_t length = row[b->len];
+    free(row);
+    return length;
+}

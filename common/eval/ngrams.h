@@ -35,4 +35,7 @@ size_t ngrams_common(const ngram_counts *a, const ngram_counts *b);
 /* Each n-gram of `more` with the greater of both counts: *a stays sorted. */
 void ngrams_maximum(ngram_counts *a, const ngram_counts *more);
 
+/* Length of the longest common subsequence. O(|a| |b|). */
+size_t common_subsequence(const struct ids *a, const struct ids *b);
+
 #endif

@@ -95,7 +95,7 @@ normalise(const normaliser *n, struct piece text, struct str *out)
     str_add(&now, text.data, text.n);
     for (size_t i = 0; i < n->len && result == 0; i++) {
         str_clear(&next);
-        result = run_step(&n->data[i], (struct piece){now.data, now.len}, &next);
+        result = run_step(&n->data[i], piece_in(&now), &next);
         struct str swap = now;
         now = next;
         next = swap;

@@ -15,6 +15,12 @@ piece_of(const char *text)
     return (struct piece){text, strlen(text)};
 }
 
+struct piece
+piece_in(const struct str *s)
+{
+    return (struct piece){s->data ? s->data : "", s->len};
+}
+
 bool
 piece_equal(struct piece a, struct piece b)
 {
@@ -27,6 +33,32 @@ piece_compare(struct piece a, struct piece b)
     size_t n = a.n < b.n ? a.n : b.n;
     int order = n ? memcmp(a.data, b.data, n) : 0;
     return order ? order : (a.n > b.n) - (a.n < b.n);
+}
+
+static int
+compare_pieces(const void *a, const void *b)
+{
+    return piece_compare(*(const struct piece *)a, *(const struct piece *)b);
+}
+
+void
+pieces_sort(piece_list *list)
+{
+    if (list->len)
+        qsort(list->data, list->len, sizeof *list->data, compare_pieces);
+}
+
+size_t
+pieces_common(const piece_list *a, const piece_list *b)
+{
+    size_t common = 0;
+    for (size_t i = 0, j = 0; i < a->len && j < b->len;) {
+        int order = piece_compare(a->data[i], b->data[j]);
+        common += order == 0;
+        i += order <= 0;
+        j += order >= 0;
+    }
+    return common;
 }
 
 uint32_t

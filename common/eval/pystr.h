@@ -20,9 +20,14 @@ struct piece {
 };
 typedef VEC(struct piece) piece_list;
 
-struct piece piece_of(const char *text); /* of a C string */
+struct piece piece_of(const char *text);    /* of a C string */
+struct piece piece_in(const struct str *s); /* of all of s, until it grows */
 bool piece_equal(struct piece a, struct piece b);
 int piece_compare(struct piece a, struct piece b); /* by code points, which is by bytes */
+
+void pieces_sort(piece_list *list);
+/* How many of two sorted lists pair off as equals. */
+size_t pieces_common(const piece_list *a, const piece_list *b);
 
 bool python_is_space(uint32_t code_point); /* str.isspace(), and \s of re */
 bool python_is_word(uint32_t code_point);  /* \w of re */

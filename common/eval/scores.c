@@ -114,9 +114,7 @@ filter_answers(const struct plan *p, const struct task_run *run, const struct re
         for (size_t f = 0; f < p->filters.len; f++) {
             struct str filtered = {0};
             str_reserve(&filtered, 1);
-            if (filter_apply(&p->filters.data[f],
-                             (struct piece){answer->data ? answer->data : "", answer->len},
-                             &filtered) < 0) {
+            if (filter_apply(&p->filters.data[f], piece_in(answer), &filtered) < 0) {
                 str_release(&filtered);
                 return err_prefix("%s: document %zu", out->task, i);
             }

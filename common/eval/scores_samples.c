@@ -142,7 +142,7 @@ put_filtered(struct json_writer *w, const struct request *requests, const struct
 static double
 counted_units(const struct sample *s, const char *metric)
 {
-    struct piece text = {s->original.data ? s->original.data : "", s->original.len};
+    struct piece text = piece_in(&s->original);
     return strcmp(metric, "word_perplexity") == 0 ? (double)python_blank_parts(text)
                                                   : (double)text.n;
 }

@@ -1,7 +1,8 @@
 #include "eval/token_sort.h"
 
 #include <math.h>
-#include <stdlib.h>
+
+#include "eval/ngrams.h"
 
 /* Everything but \w becomes a blank; U+0080..U+00FF are deleted before. */
 static void
@@ -18,12 +19,6 @@ keep_words(struct piece s, struct str *out)
     }
 }
 
-static int
-compare(const void *a, const void *b)
-{
-    return piece_compare(*(const struct piece *)a, *(const struct piece *)b);
-}
-
 /* The words of s in lower case, sorted, one blank between two, as code points. */
 static void
 sorted_words(struct piece s, struct ids *out)
@@ -31,10 +26,9 @@ sorted_words(struct piece s, struct ids *out)
     struct str kept = {0}, lower = {0};
     piece_list words = {0};
     keep_words(s, &kept);
-    python_lower((struct piece){kept.data, kept.len}, &lower);
-    python_split((struct piece){lower.data, lower.len}, &words);
-    if (words.len)
-        qsort(words.data, words.len, sizeof *words.data, compare);
+    python_lower(piece_in(&kept), &lower);
+    python_split(piece_in(&lower), &words);
+    pieces_sort(&words);
     for (size_t i = 0; i < words.len; i++) {
         struct piece w = words.data[i];
         if (i)
@@ -47,31 +41,10 @@ sorted_words(struct piece s, struct ids *out)
     str_release(&kept);
 }
 
-/* Length of the longest common subsequence. */
-static size_t
-common_length(const struct ids *a, const struct ids *b)
-{
-    size_t *row = mem_zarray(b->len + 1, sizeof *row);
-    for (size_t i = 0; i < a->len; i++) {
-        size_t corner = 0;
-        for (size_t j = 0; j < b->len; j++) {
-            size_t above = row[j + 1];
-            if (a->data[i] == b->data[j])
-                row[j + 1] = corner + 1;
-            else if (row[j] > above)
-                row[j + 1] = row[j];
-            corner = above;
-        }
-    }
-    size_t length = row[b->len];
-    free(row);
-    return length;
-}
-
 static int
 ratio(const struct ids *a, const struct ids *b)
 {
-    size_t total = a->len + b->len, common = common_length(a, b);
+    size_t total = a->len + b->len, common = common_subsequence(a, b);
     if (a->len == b->len && common == a->len)
         return 100; /* equal, both empty too */
     if (!a->len || !b->len)
