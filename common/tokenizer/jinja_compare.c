@@ -99,7 +99,7 @@ order_numbers(struct value a, struct value b)
     }
     if (isnan(b.f))
         return 2;
-    if (b.f >= 0x1p63 || b.f < -0x1p63)
+    if (!real_fits_int(b.f))
         return b.f > 0 ? -1 : 1;
     if (a.i != (int64_t)b.f)
         return a.i < (int64_t)b.f ? -1 : 1;

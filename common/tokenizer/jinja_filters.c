@@ -111,7 +111,7 @@ int_of_float(struct jinja_run *run, double f, struct value *out)
 {
     if (isnan(f) || isinf(f))
         return false;
-    if (f >= 0x1p63 || f < -0x1p63)
+    if (!real_fits_int(f))
         jinja_fail(run, "integers beyond 64 bits are not supported");
     else
         *out = value_int((int64_t)f);

@@ -98,6 +98,11 @@ strftime_now(struct jinja_run *run, struct value self, const struct value *p)
     size_t n;
 
     (void)self;
+    /* What Python's naive time has otherwise, or glibc has not. */
+    for (size_t i = 0; i + 1 < format.n; i++)
+        if (format.text[i] == '%' && strchr("fzZsk:+EO%", format.text[++i]) &&
+            format.text[i] != '%')
+            return jinja_fail(run, "strftime_now: %%%c is not supported", format.text[i]);
     if (!localtime_r(&now, &tm) || memchr(format.text, 0, format.n))
         return jinja_fail(run, "strftime_now: no time");
     if (!format.n)

@@ -206,6 +206,12 @@ value_is_number(struct value v)
     return value_is_integer(v) || v.type == JINJA_FLOAT;
 }
 
+static inline bool
+real_fits_int(double f) /* cut to a whole number; not a number does not */
+{
+    return f >= -9223372036854775808.0 && f < 9223372036854775808.0;
+}
+
 static inline double
 value_real(struct value v)
 {
