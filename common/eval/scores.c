@@ -227,17 +227,41 @@ compute_all(const struct plan *p, const struct texts *texts, struct metric_input
 }
 
 static int
+need_command(const struct plan *p, const struct task *t, const struct scores_options *o)
+{
+    if (!p->by_command || o->words_command)
+        return 0;
+    return err_set(STATUS_USAGE,
+                   "%s: its metrics take words: give --words-command (for example "
+                   "'mecab -Owakati')",
+                   t->name);
+}
+
+int
+scores_ready(const struct task *t, const struct scores_options *o)
+{
+    struct plan p;
+    piece_list none = {0};
+    word_lines lines = {0};
+    if (plan_read(t, &p) < 0)
+        return -1;
+    int result = need_command(&p, t, o);
+    if (result == 0 && p.by_command)
+        result = words_by_command(o->words_command, &none, &lines);
+    word_lines_release(&lines);
+    plan_release(&p);
+    return result;
+}
+
+static int
 compute_plan(const struct plan *p, const struct task *t, const struct task_run *run,
              const struct result *results, const struct scores_options *o, struct task_scores *out)
 {
     struct metric_input in = {.task = t, .run = run, .results = results, .options = o};
     struct texts texts = {0};
     int result = 0;
-    if (p->by_command && !o->words_command)
-        return err_set(STATUS_USAGE,
-                       "%s: its metrics take words: give --words-command (for "
-                       "example 'mecab -Owakati')",
-                       t->name);
+    if (need_command(p, t, o) < 0)
+        return -1;
     if (t->output_type == OUTPUT_GENERATE &&
         (filter_answers(p, run, results, out) < 0 || collect_texts(p, run, out, &texts) < 0 ||
          (p->by_command && run_command(o, &texts) < 0)))

@@ -96,6 +96,13 @@ struct scores_options {
     struct threads *threads;   /* for the bootstrap; NULL: one. Changes no result */
 };
 
+/*
+ * Before the model is asked: would scores_compute fail whatever it answers? Where metrics take
+ * words the command must be given, and must end well on an empty input. 0, or -1: STATUS_USAGE,
+ * STATUS_FAILED.
+ */
+int scores_ready(const struct task *t, const struct scores_options *o);
+
 /* 0 or -1. */
 int scores_compute(const struct task *t, const struct task_run *run, const struct result *results,
                    const struct scores_options *o, struct task_scores *out);

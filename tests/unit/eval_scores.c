@@ -60,9 +60,12 @@ test_choices(void)
     struct score_case c = run_case(
         "{\"output_type\": \"multiple_choice\", \"bootstrap_iters\": 2500, \"task\": {\"metrics\": "
         "[\"acc\", \"acc_norm\", \"acc_bytes\", \"mcc\", \"macro_f1\", \"balanced_acc\"]}, "
-        "\"samples\": [" SAMPLE(0, -1, -2, -3) "," SAMPLE(1, -2, -1, -3) ","
-        SAMPLE(1, -1, -2, -3) "," SAMPLE(0, -1, -1, -3) "," SAMPLE(2, -3, -2, -1) ","
-        SAMPLE(1, -5, -4, -3) "," SAMPLE(0, -2, -1, -3) "]}");
+        "\"samples\": [" SAMPLE(0, -1, -2, -3) "," SAMPLE(1, -2, -1, -3) "," SAMPLE(
+            1, -1, -2, -3) "," SAMPLE(0, -1, -1,
+                                      -3) "," SAMPLE(2, -3, -2,
+                                                     -1) "," SAMPLE(1, -5, -4,
+                                                                    -3) "," SAMPLE(0, -2, -1,
+                                                                                   -3) "]}");
     is_score(&c, "acc", 0.5714285714285714, 0.20203050891044214);
     is_score(&c, "mcc", 0.3550234734023465, 0.3248343040809334);
     is_score(&c, "macro_f1", 0.5777777777777778, (double)NAN);
@@ -217,6 +220,24 @@ test_strings(void)
 }
 
 static void
+test_ready(void)
+{
+    static const char task[] = "{\"metrics\": [{\"metric\": \"bleu\", \"words\": \"command\"}]}";
+    static char name[] = "words";
+    struct scores_options o = {0};
+    struct task t = {.name = name, .output_type = OUTPUT_GENERATE};
+    if (!ok(json_doc_parse(&t.doc, "task", task, strlen(task)) == 0, "a task"))
+        return;
+    t.root = t.doc.root;
+    ok(scores_ready(&t, &o) < 0 && err_status() == STATUS_USAGE, "not ready without its command");
+    o.words_command = "cat";
+    ok(scores_ready(&t, &o) == 0, "ready with it");
+    o.words_command = "exit 7";
+    ok(scores_ready(&t, &o) < 0 && strstr(err_text(), "status 7"), "not ready where it fails");
+    json_doc_release(&t.doc);
+}
+
+static void
 test_patterns(void)
 {
     char why[200], text[3001];
@@ -259,6 +280,7 @@ main(void)
     test_filters();
     test_refused();
     test_strings();
+    test_ready();
     test_patterns();
     test_groups();
     return done();
