@@ -12,7 +12,13 @@
 #include "eval/pyregex.h"
 #include "eval/pystr.h"
 
-enum { ARGS_MAX = 64, PIPES_MAX = 256, CHAIN_DEPTH_MAX = 8, TEXT_MAX = 256 << 20 };
+enum {
+    ARGS_MAX = 64,
+    PIPES_MAX = 256,
+    CHAIN_DEPTH_MAX = 8,
+    TEXT_MAX = 16 << 20,
+    LIST_MAX = 64 << 20
+};
 
 struct pipe_step {
     const struct pipe_kind *kind; /* NULL: `chain` */
@@ -136,7 +142,7 @@ pipe_replace(const struct pipe_step *step, struct piece s, struct str *out)
         str_add(out, with.data, with.n);
         s.data = at + what.n;
         if (out->len > TEXT_MAX)
-            return err_set(STATUS_INPUT, "replace: the text grows beyond %d bytes", TEXT_MAX);
+            return err_set(STATUS_INPUT, "replace: the text grows too long");
     }
     return add(out, s.data, (size_t)(end - s.data));
 }
@@ -221,6 +227,10 @@ pipe_join(const struct pipe_step *step, json_t *value, const struct scope *scope
             str_add(&out, between.data, between.n);
         if (template_text_of(json_array_get(value, i), &out) < 0)
             goto out;
+        if (out.len > TEXT_MAX) {
+            err_set(STATUS_INPUT, "join: the text grows too long");
+            goto out;
+        }
     }
     result = string_of(&out);
 out:
@@ -518,9 +528,9 @@ pipe_names_release(struct pipe_names *n)
 
 /* ---- applying ---- */
 
-/* A pipe of text on a value that is no list. */
+/* A pipe of text on a value that is no list; *total: the bytes so far. */
 static json_t *
-apply_text(const struct pipe_step *step, const json_t *value)
+apply_text(const struct pipe_step *step, const json_t *value, size_t *total)
 {
     struct str text = {0}, out = {0};
     json_t *result = NULL;
@@ -528,6 +538,12 @@ apply_text(const struct pipe_step *step, const json_t *value)
     if (template_text_of(value, &text) == 0 &&
         step->kind->text(step, (struct piece){text.data ? text.data : "", text.len}, &out) == 0)
         result = string_of(&out);
+    *total += out.len;
+    if (result && (out.len > TEXT_MAX || *total > LIST_MAX)) {
+        err_set(STATUS_INPUT, "%s: the text grows too long", step->kind->name);
+        json_decref(result);
+        result = NULL;
+    }
     str_release(&text);
     str_release(&out);
     return result;
@@ -544,9 +560,10 @@ apply_step(const struct pipe_step *step, json_t *value, const struct scope *scop
     }
     if (step->kind->value)
         return step->kind->value(step, value, scope);
-    json_t *result = json_is_array(value) ? json_array() : apply_text(step, value);
+    size_t total = 0;
+    json_t *result = json_is_array(value) ? json_array() : apply_text(step, value, &total);
     for (size_t i = 0; result && i < json_array_size(value); i++)
-        if (json_array_append_new(result, apply_text(step, json_array_get(value, i))) < 0) {
+        if (json_array_append_new(result, apply_text(step, json_array_get(value, i), &total)) < 0) {
             json_decref(result); /* a part had no text, which is recorded */
             result = NULL;
         }

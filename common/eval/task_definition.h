@@ -79,9 +79,6 @@ struct task_definition {
     enum bos_rule add_bos_token;
 };
 
-/* A document's fields with those that the task adds: a new object, or NULL. */
-json_t *task_fields(const struct task_definition *d, json_t *row);
-
 /* Reads a split's documents from below `dir`, with their fields, in their order. 0 or -1. */
 int task_documents(const struct task_definition *d, const struct split *s, const char *dir,
                    document_list *out);

@@ -8,10 +8,25 @@
 #include "eval/python_random.h"
 #include "eval/task_definition.h"
 
+enum { FIELDS_MAX = 64 << 20, ALL_FIELDS_MAX = 1 << 30 };
+
+/* The bytes of a value's texts. */
+static size_t
+size_of(const json_t *value)
+{
+    size_t size = 16 + json_string_length(value);
+
+    for (size_t i = 0; i < json_array_size(value); i++)
+        size += size_of(json_array_get(value, i));
+    return size;
+}
+
 /* A new reference to the field's value, or NULL (recorded). */
 static json_t *
 field_value(const struct field *f, const json_t *document)
 {
+    size_t size = 0;
+
     if (!f->list) {
         json_t *value = template_value(f->texts.data[0], document);
 
@@ -20,26 +35,40 @@ field_value(const struct field *f, const json_t *document)
         return value;
     }
     json_t *list = json_array();
-    for (size_t i = 0; i < f->texts.len; i++)
-        if (json_array_append_new(list, template_value(f->texts.data[i], document)) < 0) {
+    for (size_t i = 0; i < f->texts.len; i++) {
+        json_t *value = template_value(f->texts.data[i], document);
+
+        size += value ? size_of(value) : 0;
+        if (value && size > FIELDS_MAX)
+            err_set(STATUS_INPUT, "the texts grow too long");
+        if (json_array_append_new(list, value) < 0 || size > FIELDS_MAX) {
             json_decref(list);
             return NULL;
         }
+    }
     return list;
 }
 
-json_t *
-task_fields(const struct task_definition *d, json_t *row)
+/* A document's fields with those that the task adds: a new object, or NULL. Adds up their size. */
+static json_t *
+add_fields(const struct task_definition *d, json_t *row, size_t *total)
 {
     json_t *document = json_copy(row);
 
-    for (size_t i = 0; i < d->fields.len; i++)
-        if (json_object_set_new(document, d->fields.data[i].name,
-                                field_value(&d->fields.data[i], document)) < 0) {
+    for (size_t i = 0; i < d->fields.len; i++) {
+        json_t *value = field_value(&d->fields.data[i], document);
+
+        if (value && (*total += size_of(value)) > ALL_FIELDS_MAX) {
+            err_set(STATUS_INPUT, "the texts of all documents grow too long");
+            json_decref(value);
+            value = NULL;
+        }
+        if (json_object_set_new(document, d->fields.data[i].name, value) < 0) {
             err_prefix("field %s", d->fields.data[i].name);
             json_decref(document);
             return NULL;
         }
+    }
     return document;
 }
 
@@ -94,11 +123,12 @@ task_documents(const struct task_definition *d, const struct split *s, const cha
                document_list *out)
 {
     document_list rows = {0};
+    size_t total = 0;
     int result = documents_read(&s->source, dir, &rows);
 
     *out = (document_list){0};
     for (size_t i = 0; result == 0 && i < rows.len; i++) {
-        json_t *document = task_fields(d, rows.data[i]);
+        json_t *document = add_fields(d, rows.data[i], &total);
         int keep = document ? chosen(d, document) : -1;
 
         if (keep == 1)

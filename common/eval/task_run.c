@@ -10,6 +10,10 @@
 #include "eval/task_shots.h"
 #include "text/classes.h"
 
+/* Bytes of a context, and of all: a task file cannot ask for more. */
+#define CONTEXT_MAX ((size_t)16 << 20)
+#define REQUESTS_MAX ((size_t)2 << 30)
+
 struct task_data {
     document_list evaluated, pool;
     size_t *order;     /* [evaluated.len]: which document comes when */
@@ -17,6 +21,7 @@ struct task_data {
     struct shots shots;
     bool shots_open;
     struct tokenizer_scratch *scratch;
+    size_t bytes; /* of contexts and continuations so far */
 };
 
 /* What the functions below share. */
@@ -261,6 +266,8 @@ add_shots(const struct making *m, struct str *out)
                 return err_prefix("example %zu", number);
         }
         str_add(out, shown->data, shown->len);
+        if (out->len > CONTEXT_MAX)
+            return err_set(STATUS_INPUT, "the examples grow too long");
     }
     return 0;
 }
@@ -356,10 +363,20 @@ add_request(const struct making *m, struct sample *s, enum request_type type)
     return &m->run->requests.data[m->run->requests.len - 1];
 }
 
-static void
+/* Counts what a request holds. 0, or -1: too much. */
+static int
+count_bytes(const struct making *m, size_t n)
+{
+    m->data->bytes += n;
+    return m->data->bytes > REQUESTS_MAX ? err_set(STATUS_INPUT, "the requests grow too long") : 0;
+}
+
+static int
 add_likelihood(const struct making *m, struct sample *s, const struct str *context,
                const char *choice, bool delimiter)
 {
+    if (count_bytes(m, context->len + strlen(choice)) < 0)
+        return -1;
     struct request *r = add_request(m, s, REQUEST_LOGLIKELIHOOD);
 
     if (context->len)
@@ -367,6 +384,7 @@ add_likelihood(const struct making *m, struct sample *s, const struct str *conte
     if (delimiter)
         str_add(&r->continuation, m->d->target_delimiter, m->d->target_delimiter_n);
     str_adds(&r->continuation, choice);
+    return 0;
 }
 
 static int
@@ -379,9 +397,9 @@ choice_requests(const struct making *m, struct sample *s, const json_t *document
 
     s->label = label_of(target, &s->choices);
     for (size_t i = 0; result == 0 && i < s->choices.len; i++)
-        add_likelihood(m, s, &context, s->choices.data[i], true);
+        result = add_likelihood(m, s, &context, s->choices.data[i], true);
     for (size_t i = 0; result == 0 && m->d->mutual_info && i < s->choices.len; i++)
-        add_likelihood(m, s, &nothing, s->choices.data[i], true);
+        result = add_likelihood(m, s, &nothing, s->choices.data[i], true);
     str_release(&context);
     return result;
 }
@@ -402,15 +420,15 @@ input_requests(const struct making *m, struct sample *s, const json_t *document)
     s->label = label_of(number, &s->choices);
     if (add_beginning(m, document, (size_t)m->run->shots, &beginning) < 0)
         goto out;
-    for (size_t i = 0; i < s->choices.len; i++) {
+    result = 0;
+    for (size_t i = 0; result == 0 && i < s->choices.len; i++) {
         str_clear(&context);
         str_add(&context, beginning.data ? beginning.data : "", beginning.len);
         str_adds(&context, s->choices.data[i]);
-        add_likelihood(m, s, &context, s->target.data, true);
+        result = add_likelihood(m, s, &context, s->target.data, true);
     }
-    for (size_t i = 0; m->d->mutual_info && i < s->choices.len; i++)
-        add_likelihood(m, s, &nothing, s->choices.data[i], true);
-    result = 0;
+    for (size_t i = 0; result == 0 && m->d->mutual_info && i < s->choices.len; i++)
+        result = add_likelihood(m, s, &nothing, s->choices.data[i], true);
 out:
     json_decref(number);
     str_release(&beginning);
@@ -449,6 +467,8 @@ generation_requests(const struct making *m, struct sample *s, const json_t *docu
         result = answer_length(m, s, &max_new);
     if (result == 0)
         result = make_context(m, document, max_new, &context);
+    if (result == 0)
+        result = count_bytes(m, context.len);
     if (result == 0) {
         struct request *r = add_request(m, s, REQUEST_GENERATE);
 
@@ -461,7 +481,7 @@ generation_requests(const struct making *m, struct sample *s, const json_t *docu
         r->top_k = m->d->top_k;
         r->repetition_penalty = m->d->repetition_penalty;
         if (m->d->no_answer)
-            add_likelihood(m, s, &context, m->d->no_answer, false);
+            result = add_likelihood(m, s, &context, m->d->no_answer, false);
     }
     str_release(&context);
     return result;
@@ -474,7 +494,7 @@ likelihood_requests(const struct making *m, struct sample *s, const json_t *docu
     int result = make_context(m, document, 0, &context);
 
     if (result == 0)
-        add_likelihood(m, s, &context, s->target.data, false);
+        result = add_likelihood(m, s, &context, s->target.data, false);
     str_release(&context);
     return result;
 }

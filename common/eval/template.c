@@ -13,8 +13,8 @@
 enum {
     DEPTH_MAX = 16,
     PATH_MAX_SEGMENTS = 16,
-    STEPS_MAX = 10000000, /* nodes rendered for one text */
-    RENDERED_MAX = 256 << 20
+    STEPS_MAX = 1000000, /* nodes rendered for one text */
+    RENDERED_MAX = 16 << 20
 };
 
 enum node_kind { NODE_TEXT, NODE_VALUE, NODE_EACH };

@@ -170,7 +170,36 @@ def configs():
     yield {"model_type": "gpt_neox", **sizes, "rope_parameters": {"rope_theta": 500, "partial_rotary_factor": 1.0}}
 
 
+def tasks():
+    """Built-in tasks whose files are all `d`, each with a document or two."""
+    rows = {
+        "jsonl": [b'{"question":"q [title] a","answer":"x #### 7","answer_number":7,"label":1,"text":"a b c","summary":"s",'
+                  b'"choice0":"a","choice1":"b","choice2":"c","choice3":"d","choice4":"e","sentence":"s","endings":["a","b"],'
+                  b'"sentence1":"s","sentence2":"t","activity_label":"l","ctx_a":"A","ctx_b":"B"}\n' * 9],
+        "json": [b'{"data":[{"title":"T","paragraphs":[{"context":"C [SEP] D","qas":[{"question":"q","answers":[{"text":"a"}]}]}]}]}',
+                 b'{"Data":[{"Question":"q","Answer":{"Aliases":["a","it\'s"]}}]}', b'[{"question":"q","answer":"a"}]'],
+        "tsv": [b"q\t7\r\nr\t8\n"],
+        "xml": [b"<?xml version='1.0'?><questions><question id='1'><text>q&lt;&#x41;</text><answers><answer>a</answer>"
+                b"<answer/></answers></question><!-- c --><question><text>r</text><answers><answer>-</answer></answers></question></questions>"],
+        "xwinograd": [b'jp\tx\t?\tA "b" it.\t["A","``","b","\'\'","it","."]\t["it",[4,5],["it"]]\t[["A",[0,1],["A"],true],["b",[2,3],["b"],false]]\n'],
+        "wikitext": [b" \n = One = \n a @-@ b ( c ) \n = = Two = = \n = Three = \n d \n"],
+    }
+    for path in sorted((SRC / "cmd/llm-eval/tasks").glob("*.json")):
+        task = json.loads(path.read_text(encoding="utf-8"))
+        if "task" not in task:
+            continue
+        task["num_fewshot"] = min(task.get("num_fewshot", 0), 1)
+        formats = set()
+        for split in task["documents"]["splits"].values():
+            split["files"] = ["d"]
+            formats.add(split["format"])
+        for k, data in enumerate(sum((rows[f] for f in sorted(formats)), [])):
+            yield "%s-%d" % (path.stem, k), json.dumps(task, ensure_ascii=False).encode() + b"\0" + data
+
+
 def main():
+    for name, data in tasks():
+        put("task", name, data)
     for i, config in enumerate(configs()):
         ids = {"bos_token_id": None, "eos_token_id": [1, 2], "pad_token_id": 3}
         put("config_json", "%02d" % i, json.dumps({**config, **ids}).encode())
