@@ -2,8 +2,12 @@
 # timeout: 900
 """llm-eval's requests against lm_eval's own task definitions: every prompt, continuation and stop text.
 
-Real data where ../shared has it; for the other tasks rows of the data set's shape, written here as its authors publish
-them (our side) and as Hugging Face has them (theirs). LLM_LONG=1 compares all documents.
+On rows of each data set's shape, written here as its authors publish them (our side) and as Hugging Face has
+them (theirs), and on the real data in ../shared. LLM_LONG=1 compares all documents.
+
+    tests/peers/eval_requests.py --write tests/cli/eval/tasks
+
+writes fewer such rows and lm_eval's requests of them, which tests/cli/eval/tasks.sh compares with.
 """
 import importlib.util
 import random
@@ -12,8 +16,9 @@ import types
 
 from _lm_eval import *
 
-LIMIT = None if os.environ.get("LLM_LONG") else 60
-DATA = pathlib.Path(tempfile.mkdtemp(prefix="tasks-", dir="."))
+WRITE = pathlib.Path(sys.argv[2]) if sys.argv[1:2] == ["--write"] else None
+LIMIT = 2 if WRITE else None if os.environ.get("LLM_LONG") else 60
+DATA = WRITE / "data" if WRITE else pathlib.Path(tempfile.mkdtemp(prefix="tasks-", dir="."))
 RNG = random.Random(7)
 WORDS = ("the cat  sat [title] on [step] {mat} $5 ${x} \"it's\" — a|b: c\\d naïve 東京 都市、 質問：京都。 😀 "
          "1,234 '' `` s ' = = @-@ \t e\u0301 İstanbul ΟΔΟΣ <tag> & %").split(" ")
@@ -21,6 +26,10 @@ WORDS = ("the cat  sat [title] on [step] {mat} $5 ${x} \"it's\" — a|b: c\\d na
 
 def text(n=8):
     return " ".join(RNG.choice(WORDS) for _ in range(RNG.randint(1, n))) or "x"
+
+
+def size(n):
+    return max(6, n // 4) if WRITE else n
 
 
 def put(name, rows, whole=False):
@@ -36,18 +45,61 @@ def hellaswag():
         return {"ind": i, "activity_label": text(2), "ctx_a": text(), "ctx_b": text(), "ctx": "",
                 "endings": [text() for _ in range(4)], "source_id": str(i), "split_type": "indomain",
                 "label": str(RNG.randrange(4))}
-    train, valid = [row(i) for i in range(12)], [row(i + 12) for i in range(20)]
+    train, valid = [row(i) for i in range(size(12))], [row(i + 12) for i in range(size(20))]
     train += valid[:4] + valid[:2]  # the evaluated document among the examples, some twice
     put("hellaswag/hellaswag_train.jsonl", [{**r, "label": int(r["label"])} for r in train])
     put("hellaswag/hellaswag_val.jsonl", [{**r, "label": int(r["label"])} for r in valid])
     return {"train": train, "validation": valid}
 
 
+def jcommonsenseqa_rows():
+    splits = {}
+    for split, file in ("train", "train"), ("validation", "valid"):
+        splits[split] = [{"q_id": i, "question": text(), **{f"choice{k}": text(3) for k in range(5)},
+                          "label": RNG.randrange(5)} for i in range(size(15))]
+        put(f"jglue/jcommonsenseqa-{file}-v1.3.json", splits[split])
+    return splits
+
+
+def gsm8k_rows():
+    splits = {s: [{"question": text(), "answer": text() + "\n#### " + str(RNG.randrange(10000))} for _ in range(size(15))]
+              for s in ("train", "test")}
+    for split, rows in splits.items():
+        put(f"gsm8k/{split}.jsonl", rows)
+    return splits
+
+
+def mgsm_rows():
+    train = [{"question": "問題：" + text(), "answer": "ステップごとの答え：" + text(), "answer_number": i,
+              "equation_solution": "1 + 1 = 2."} for i in range(size(8))]
+    test = [{"question": text().replace("\t", " "), "answer": None, "answer_number": i * 700, "equation_solution": None}
+            for i in range(size(15))]
+    put("mgsm/exemplars_ja.jsonl", train)
+    (DATA / "mgsm/mgsm_ja.tsv").write_text(
+        "".join(f"{r['question']}\t{r['answer_number']:,}\n" for r in test), encoding="utf-8")
+    return {"train": train, "test": test}
+
+
+def xwinograd_table():
+    table = []
+    for i in range(24 if WRITE else 40):
+        words = [RNG.choice([w for w in WORDS if w.strip() and w not in ("``", "''")]) for _ in range(8)]
+        words[5] = "it"
+        tokens = ["``" if w == '"it\'s"' else w for w in words]
+        words = ['"' if w == '"it\'s"' else w for w in words]
+        right = RNG.random() < .5
+        table.append("\t".join([RNG.choice(["jp", "en", "fr"]), "x", "?", (" " if i % 2 else "").join(words),
+                                *(json.dumps(x) for x in (tokens, ["it", [5, 6], ["it"]], [
+                                    [words[0], [0, 1], [tokens[0]], right], [words[2], [2, 3], [tokens[2]], not right]]))]))
+    (DATA / "xwinograd").mkdir(parents=True, exist_ok=True)
+    (DATA / "xwinograd/dataset.tsv").write_text("\n".join(table) + "\n", encoding="utf-8")
+
+
 def openbookqa():
     splits = {}
     for split, file in ("train", "train"), ("validation", "dev"), ("test", "test"):
         rows = [{"id": str(i), "question_stem": text(), "answerKey": RNG.choice([" B", "A", "C", "D"]),
-                 "choices": {"text": [text() for _ in range(4)], "label": list("ABCD")}} for i in range(15)]
+                 "choices": {"text": [text() for _ in range(4)], "label": list("ABCD")}} for i in range(size(15))]
         put(f"openbookqa/{file}.jsonl", [
             {"id": r["id"], "answerKey": r["answerKey"], "question": {
                 "stem": r["question_stem"], "choices": [
@@ -62,7 +114,7 @@ def triviaqa():
     for split, file in ("train", "train"), ("validation", "dev"):
         splits[split] = []
         for part in "web", "wikipedia":
-            rows = [{"question": text(), "answer": {"aliases": [text(3), text(3)]}} for _ in range(9)]
+            rows = [{"question": text(), "answer": {"aliases": [text(3), text(3)]}} for _ in range(size(9))]
             put(f"triviaqa/{part}-{file}.json", {"Version": 1.0, "Data": [
                 {"Question": r["question"], "Answer": {"Aliases": r["answer"]["aliases"], "Value": "x"}}
                 for r in rows]}, whole=True)
@@ -96,7 +148,7 @@ def squad_rows(n, answers):
 
 
 def squad(answers, names):
-    splits = {"train": squad_rows(20, answers), "validation": squad_rows(22, answers)}
+    splits = {"train": squad_rows(size(20), answers), "validation": squad_rows(size(22), answers)}
     for split, name in zip(splits, names):
         squad_file(name, splits[split])
     return splits
@@ -105,7 +157,7 @@ def squad(answers, names):
 def jglue_pairs(name, version, labels, fields):
     splits = {}
     for split, file in ("train", "train"), ("validation", "valid"):
-        rows = [{**{f: text() for f in fields}, "label": RNG.randrange(len(labels))} for _ in range(15)]
+        rows = [{**{f: text() for f in fields}, "label": RNG.randrange(len(labels))} for _ in range(size(15))]
         put(f"jglue/{name}-{file}-{version}.json", [{**r, "label": labels[r["label"]]} for r in rows])
         splits[split] = rows
     return splits
@@ -115,7 +167,7 @@ def jaqket():
     splits = {}
     for split in "train", "validation":
         rows = [{"question": text(), "answers": {"text": [text(2)], "answer_start": [0]},
-                 "ctxs": {"text": [text() for _ in range(3)], "title": ["t"] * 3}} for _ in range(12)]
+                 "ctxs": {"text": [text() for _ in range(3)], "title": ["t"] * 3}} for _ in range(size(12))]
         put(f"jaqket_v2/{split}.jsonl", [
             {"question": r["question"], "answers": [{"text": t} for t in r["answers"]["text"]],
              "ctxs": [{"text": t} for t in r["ctxs"]["text"]]} for r in rows])
@@ -124,17 +176,17 @@ def jaqket():
 
 
 def xlsum():
-    splits = {s: [{"text": text(20), "summary": text()} for _ in range(9)]
+    splits = {s: [{"text": text(20), "summary": text()} for _ in range(size(9))]
               for s in ("train", "validation", "test")}
     for split, rows in splits.items():
         put(f"xlsum_ja/{split}.jsonl", rows)
     return splits
 
 
-def xwinograd(language):
+def xwinograd(language, folder=None):
     """An independent reading of dataset.tsv, in the order of Muennighoff/xwinograd."""
     rows = []
-    for line in (EVAL / "xwinograd/dataset.tsv").read_text(encoding="utf-8").splitlines():
+    for line in ((folder or DATA) / "xwinograd/dataset.tsv").read_text(encoding="utf-8").split("\n")[:-1]:
         row = line.split("\t")
         if row[0] != language:
             continue
@@ -152,16 +204,16 @@ def xwinograd(language):
     return {"test": rows}
 
 
-def xwinograd_ja():
+def xwinograd_ja(folder=None):
     return {"test": [{"sentence1": r["sentence"].replace("_", r["option1"], 1),
                       "sentence2": r["sentence"].replace("_", r["option2"], 1), "answer": r["answer"]}
-                     for r in xwinograd("jp")["test"]]}
+                     for r in xwinograd("jp", folder)["test"]]}
 
 
 def wikitext():
     """Pages as EleutherAI/wikitext_document_level cuts them, of a text made here."""
     lines = [" "]
-    for i in range(8):
+    for i in range(size(8)):
         lines += [f" = Title {i} = ", " "]
         lines += [text(40) + " ( a ) , [ b ] { c } \" d \" ' e ' : ; . ! ? N 's 5 @,@ 3 \u00b0 C " for _ in range(3)]
         lines += [" = = Part = = ", " = = = Section = = = ", text(20) + " "]
@@ -181,12 +233,15 @@ def wikitext():
 
 
 def lambada():
-    rows = [{"text": text(30) if i else "word"} for i in range(20)]
+    rows = [{"text": text(30) if i else "word"} for i in range(size(20))]
     put("lambada/lambada_test.jsonl", rows)
     return {"test": rows}
 
 
 MADE = {
+    ("Rakuten/JGLUE", "JCommonsenseQA"): jcommonsenseqa_rows,
+    ("openai/gsm8k", "main"): gsm8k_rows,
+    ("juletxara/mgsm", "ja"): mgsm_rows,
     ("Rowan/hellaswag", None): hellaswag,
     ("allenai/openbookqa", "main"): openbookqa,
     ("mandarjoshi/trivia_qa", "rc.nocontext"): triviaqa,
@@ -204,30 +259,18 @@ MADE = {
     ("polm-stability/xwinograd-ja", None): xwinograd_ja,
 }
 
-# task, examples (None: the task's), real data
-TASKS = [
-    ("ja_leaderboard_jcommonsenseqa", None, True),
-    ("ja_leaderboard_mgsm", None, True),
-    ("gsm8k", None, True),
-    ("xwinograd_jp", None, True),
-    ("xwinograd_en", None, True),
-    ("xwinograd_en", 4, True),
-    ("ja_leaderboard_xwinograd", None, True),
-    ("hellaswag", None, False),
-    ("hellaswag", 4, False),
-    ("openbookqa", 3, False),
-    ("triviaqa", None, False),
-    ("triviaqa", 4, False),
-    ("squadv2", None, False),
-    # not with examples: 0.4.13 itself fails there
-    ("ja_leaderboard_jnli", None, False),
-    ("ja_leaderboard_marc_ja", None, False),
-    ("ja_leaderboard_jsquad", None, False),
-    ("ja_leaderboard_jaqket_v2", None, False),
-    ("ja_leaderboard_xlsum", None, False),
-    ("wikitext", None, False),
-    ("lambada_openai", None, False),
-]
+REAL = {
+    ("Muennighoff/xwinograd", "jp"): lambda: xwinograd("jp", EVAL),
+    ("Muennighoff/xwinograd", "en"): lambda: xwinograd("en", EVAL),
+    ("polm-stability/xwinograd-ja", None): lambda: xwinograd_ja(EVAL),
+}
+REAL_TASKS = [("ja_leaderboard_jcommonsenseqa", None), ("ja_leaderboard_mgsm", None), ("gsm8k", None), ("xwinograd_jp", None),
+              ("xwinograd_en", None), ("xwinograd_en", 4), ("ja_leaderboard_xwinograd", None)]
+# task, examples (None: the task's); squadv2 with examples fails in 0.4.13 itself
+MADE_TASKS = [*REAL_TASKS, ("hellaswag", None), ("hellaswag", 4), ("openbookqa", 3), ("triviaqa", None), ("triviaqa", 4),
+              ("squadv2", None), ("ja_leaderboard_jnli", None), ("ja_leaderboard_marc_ja", None),
+              ("ja_leaderboard_jsquad", None), ("ja_leaderboard_jaqket_v2", None), ("ja_leaderboard_xlsum", None),
+              ("wikitext", None), ("lambada_openai", None)]
 
 
 def ours(task, shots, data):
@@ -248,10 +291,10 @@ def same(want, got):
     return got.get("text") == args[0]
 
 
-def compare(task, shots, real):
-    want, got = requests_of(task, LIMIT, shots), ours(task, shots, EVAL if real else DATA)
+def compare(task, shots, data):
+    want, got = requests_of(task, LIMIT, shots), ours(task, shots, data)
     wrong = [(w, g) for w, g in zip(want, got) if not same(w, g) or g["id"] != f"{task}/{w[0]}"]
-    name = f"{task}{'' if shots is None else f', {shots} examples'}"
+    name = f"{task}{'' if shots is None else f', {shots} examples'}, {'real' if data == EVAL else 'made'} data"
     if not ok(len(want) == len(got) and not wrong, f"{name}: {len(want)} requests are equal"):
         print(f"# {len(want)} and {len(got)} requests, {len(wrong)} differ")
         for w, g in wrong[:1]:
@@ -259,24 +302,52 @@ def compare(task, shots, real):
             print("# ours  ", json.dumps(g, ensure_ascii=False))
 
 
-def main():
-    if importlib.util.find_spec("lm_eval") is None:
-        return skip("requests", "lm_eval is not installed")
-    made = {key: make() for key, make in MADE.items() if EVAL.exists() or "inograd" not in key[0]}
+def write(task, shots):
+    """lm_eval's requests in the form of --make-requests."""
+    out, numbers = [], {}
+    for document, _, kind, args in requests_of(task, LIMIT, shots):
+        index = numbers[document] = numbers.get(document, -1) + 1
+        request = {"id": f"{task}/{document}", "index": index}
+        if kind == "generate_until":
+            stops = args[1]["until"]
+            request.update(ctx=args[0], until=[stops] if isinstance(stops, str) else stops)
+        elif kind == "loglikelihood":
+            request.update(ctx=args[0], cont=args[1])
+        else:
+            request.update(text=args[0])
+        out.append(json.dumps(request, ensure_ascii=False) + "\n")
+    path = WRITE / f"{task}{'' if shots is None else f'.{shots}'}.jsonl"
+    path.write_text("".join(out), encoding="utf-8")
+
+
+def harness():
     for name in "emoji", "neologdn", "fugashi":  # xlsum's metric wants them, its prompts do not
         if importlib.util.find_spec(name) is None:
             sys.modules[name] = types.SimpleNamespace(Tagger=None)
     import lm_eval.tasks
     manager = lm_eval.tasks.TaskManager()
     lm_eval.tasks.TaskManager = lambda: manager  # finding all tasks takes seconds
-    use_local_data({key: (lambda rows=rows: rows) for key, rows in made.items()})
-    for task, shots, real in TASKS:
-        if real and not EVAL.exists():
-            skip(task, f"no data in {EVAL}")
-        else:
-            compare(task, shots, real)
+
+
+def main():
+    if importlib.util.find_spec("lm_eval") is None:
+        return skip("requests", "lm_eval is not installed")
+    harness()
+    xwinograd_table()
+    made = {key: make() for key, make in MADE.items()}
+    use_local_data({key: lambda rows=rows: rows for key, rows in made.items()})
+    for task, shots in MADE_TASKS:
+        write(task, shots) if WRITE else compare(task, shots, DATA)
+    if WRITE:
+        return
+    if not EVAL.exists():
+        return skip("requests of the real data", f"no {EVAL}")
+    use_local_data(REAL)
+    for task, shots in REAL_TASKS:
+        compare(task, shots, EVAL)
 
 
 if __name__ == "__main__":
     main()
-    done()
+    if not WRITE:
+        done()
