@@ -59,7 +59,7 @@ complete -c llm-train -l grad-reduce-in-bf16 -d 'gradients between hosts in BF16
 complete -c llm-train -l zero -x -d 'ZeRO stage (-1: 1, with FP8 0)'
 complete -c llm-train -l rank-order -x -d 'order of the axes'
 complete -c llm-train -l log-every -x -d 'steps between step events'
-complete -c llm-train -l tensorboard -x -a '(__fish_complete_directories)' -d 'event files'
+complete -c llm-train -l tensorboard -x -a '(__fish_complete_directories)' -d 'event files for TensorBoard'
 complete -c llm-train -l time-limit -x -d 'stop with a checkpoint after T'
 complete -c llm-train -l timeout -x -d 'give up a wait between ranks'
 complete -c llm-train -l plan -d 'print memory and FLOPs, do not run'

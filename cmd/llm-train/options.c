@@ -86,7 +86,7 @@ static const struct opt table[] = {
     OPT(STRING, rank_order, .name = "rank-order", .placeholder = "ORDER", .help = "order of the axes"),
     GROUP("Run"),
     OPT(INT, log_every, .name = "log-every", .placeholder = "N", .fallback = "1", .min = 1, .max = 1e9, .help = "steps between step events"),
-    OPT(STRING, tensorboard, .name = "tensorboard", .placeholder = "DIR", .help = "event files"),
+    OPT(STRING, tensorboard, .name = "tensorboard", .placeholder = "DIR", .help = "event files for TensorBoard"),
     OPT(STRING, time_limit, .name = "time-limit", .placeholder = "T", .help = "stop with a checkpoint after T"),
     OPT(REAL, timeout, .name = "timeout", .placeholder = "S", .fallback = "1800", .min = 0, .max = 1e9, .help = "give up a wait between ranks"),
     {.type = OPT_FLAG, .name = "plan", .target = &options.plan, .help = "print memory and FLOPs, do not run"},
@@ -126,7 +126,6 @@ refuse_unsupported(void)
         const char *what;
     } later[] = {
         {options.ramp_batch != NULL, "--ramp-batch"},
-        {options.tensorboard != NULL, "--tensorboard"},
     };
 
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)

@@ -35,6 +35,14 @@ say_step(struct report *r, const struct step_figures *f, double rate, double mfu
          mfu * 100);
 }
 
+/* A member of the step event, which is a scalar of the event file as well. */
+static void
+put_figure(struct report *r, const char *name, double value)
+{
+    log_real(name, value);
+    tensorboard_scalar(r->board, name, value);
+}
+
 int
 report_step(struct report *r, const struct step_figures *f)
 {
@@ -57,26 +65,26 @@ report_step(struct report *r, const struct step_figures *f)
     if (r->precision)
         log_str("precision", r->precision);
     r->precision = NULL;
-    log_real("loss", f->loss);
-    log_real("z_loss", f->z_loss);
+    put_figure(r, "loss", f->loss);
+    put_figure(r, "z_loss", f->z_loss);
     if (f->router_aux_loss >= 0) {
-        log_real("aux_loss", f->router_aux_loss);
-        log_real("router_z_loss", f->router_z_loss);
+        put_figure(r, "aux_loss", f->router_aux_loss);
+        put_figure(r, "router_z_loss", f->router_z_loss);
     }
-    log_real("lr", f->lr);
-    log_real("grad_norm", f->grad_norm);
+    put_figure(r, "lr", f->lr);
+    put_figure(r, "grad_norm", f->grad_norm);
     if (f->saturated >= 0)
         log_int("fp8_saturated", f->saturated);
-    log_real("tokens_per_second", rate);
-    log_real("tflops", rate * r->flops_per_token / 1e12);
-    log_real("mfu", mfu);
-    log_real("hfu", hfu);
+    put_figure(r, "tokens_per_second", rate);
+    put_figure(r, "tflops", rate * r->flops_per_token / 1e12);
+    put_figure(r, "mfu", mfu);
+    put_figure(r, "hfu", hfu);
     log_real("seconds", r->seconds);
     log_real("cpu_seconds", r->cpu_seconds);
     log_real("wait_seconds", r->wait_seconds);
     r->seconds = r->cpu_seconds = r->wait_seconds = 0;
     r->tokens_done = 0;
-    return log_end();
+    return log_end() < 0 ? -1 : tensorboard_end(r->board, f->step);
 }
 
 int
@@ -95,14 +103,15 @@ report_skip(struct report *r, uint64_t step, uint64_t position, const char *why)
 int
 report_valid(struct report *r, uint64_t step, double loss, double bits_per_byte, int64_t tokens)
 {
-    (void)r;
     note("step %llu: validation loss %.4f, %.4f bits per byte", (unsigned long long)step, loss, bits_per_byte);
     log_begin("valid");
     log_int("step", (int64_t)step);
     log_int("scored_tokens", tokens);
     log_real("loss", loss);
     log_real("bits_per_byte", bits_per_byte);
-    return log_end();
+    tensorboard_scalar(r->board, "valid/loss", loss);
+    tensorboard_scalar(r->board, "valid/bits_per_byte", bits_per_byte);
+    return log_end() < 0 ? -1 : tensorboard_end(r->board, step);
 }
 
 int
@@ -148,12 +157,14 @@ report_memory(const struct memory_figures *f)
 int
 report_end(struct report *r, int status, uint64_t step, const char *why)
 {
-    (void)r;
+    int closed = tensorboard_close(r->board);
+
+    r->board = NULL;
     progress_end();
     note("%s", why);
     log_begin("end");
     log_int("status", status);
     log_int("step", (int64_t)step);
     log_str("why", why);
-    return log_end();
+    return log_end() < 0 ? -1 : closed;
 }

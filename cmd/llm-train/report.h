@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cmd/llm-train/tensorboard.h"
+
 /*
  * What a run says while it goes on: JSON lines for programs (CLI.md), lines on
  * stderr and a meter for people. Rank 0 alone calls these.
@@ -15,6 +17,7 @@ struct report {
     double peak;                /* measured FLOP/s of all threads of all ranks */
     int64_t log_every;
     const char *precision;      /* that has begun since the last step event, or NULL */
+    struct tensorboard *board;  /* NULL: none */
     double last_line;           /* when the last line for people was written */
     /* Sums since the last step event, when not every step is logged. */
     double seconds, cpu_seconds, wait_seconds;

@@ -275,6 +275,8 @@ start_report(struct trainer *t)
         return;
     say_start(t, &plan);
     plan_log(&plan, t);
+    if (options.tensorboard && !(t->report.board = tensorboard_open(options.tensorboard, t->step + 1)))
+        die_err();
     report_start(&t->report, common.progress_given ? common.progress : -1, t->step);
 }
 
