@@ -197,6 +197,53 @@ def tasks():
             yield "%s-%d" % (path.stem, k), json.dumps(task, ensure_ascii=False).encode() + b"\0" + data
 
 
+# ---- safetensors ---------------------------------------------------------------------
+
+GPT2 = {"wte.weight": [2, 2], "wpe.weight": [1, 2], "h.0.ln_1.weight": [2], "h.0.ln_1.bias": [2],
+        "h.0.attn.c_attn.weight": [2, 6], "h.0.attn.c_attn.bias": [6], "h.0.attn.c_proj.weight": [2, 2],
+        "h.0.attn.c_proj.bias": [2], "h.0.ln_2.weight": [2], "h.0.ln_2.bias": [2],
+        "h.0.mlp.c_fc.weight": [2, 8], "h.0.mlp.c_fc.bias": [8], "h.0.mlp.c_proj.weight": [8, 2],
+        "h.0.mlp.c_proj.bias": [2], "ln_f.weight": [2], "ln_f.bias": [2]}
+
+
+def safetensors_file(tensors, metadata=None):
+    head, at = {}, 0
+    if metadata is not None:
+        head["__metadata__"] = metadata
+    for name, (kind, shape, size) in tensors.items():
+        head[name] = {"dtype": kind, "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(head).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(range(at % 256)) + b"\0" * (at - at % 256)
+
+
+def safetensors():
+    def product(shape):
+        n = 1
+        for d in shape:
+            n *= d
+        return n
+
+    names = list(GPT2.items())
+    out = {"none": safetensors_file({}), "types": safetensors_file(
+        {"a": ("F32", [2, 3], 24), "b": ("BF16", [4], 8), "c": ("F16", [], 2), "d": ("F64", [1], 8),
+         "e": ("F4", [4], 2), "f": ("U8", [0, 9], 0), "../g": ("I64", [1], 8)}, {"format": "pt"})}
+    for part in 0, 1:
+        out["part%d" % part] = safetensors_file(
+            {"transformer." + n: ("F32", s, 4 * product(s)) for n, s in names[part::2]}, {"format": "pt"})
+    out["whole"] = safetensors_file({"transformer." + n: ("F16", s, 2 * product(s)) for n, s in names})
+    return out
+
+
+def indexes():
+    files = "a.safetensors", "b.safetensors"
+    good = {"transformer." + n: files[i % 2] for i, n in enumerate(GPT2)}
+    return {"good": json.dumps({"metadata": {"total_size": 1}, "weight_map": good}),
+            "up": json.dumps({"weight_map": dict(good, more="../a.safetensors")}),
+            "other": json.dumps({"weight_map": {n: files[0] for n in good}}),
+            "short": json.dumps({"weight_map": dict(list(good.items())[:3])})}
+
+
 def main():
     for name, data in tasks():
         put("task", name, data)
@@ -238,6 +285,12 @@ def main():
     for i, text in enumerate([HTML, MAN, WIKI, wiki]):
         put("markup", str(i), bytes([i]) + text.encode())
     put("markup", "mdoc", b"\1" + MDOC.encode())
+    for name, data in safetensors().items():
+        put("safetensors", name, data)
+        for which in 0, 1:
+            put("hf_index", "%s-%d" % (name, which), bytes([which]) + data)
+    for name, data in indexes().items():
+        put("hf_index", name, b"\2" + data.encode())
     for name, data, *_ in [*gguf_make.good(), *gguf_make.bad()]:
         put("gguf", name, data)
     for seed in range(120):

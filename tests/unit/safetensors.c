@@ -7,7 +7,9 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -21,89 +23,156 @@ struct crafted {
     bool accepted;
     const char *json;
     uint64_t data; /* bytes behind the header */
+    const char *place; /* of those refused: what the message names */
 };
 
 #define T "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}"
 #define ONE(fields) "{\"a\":{" fields "}}"
 
 static const struct crafted cases[] = {
-    {"one tensor", true, T "}", 8},
-    {"no tensor", true, "{}", 0},
-    {"only metadata", true, "{\"__metadata__\":{\"format\":\"pt\"}}", 0},
-    {"metadata null", true, "{\"__metadata__\":null}", 0},
-    {"leading white space", true, " \n" T "}", 8},
-    {"trailing white space", true, T "}   ", 8},
-    {"empty name", true, "{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
+    {"one tensor", true, T "}", 8, NULL},
+    {"no tensor", true, "{}", 0, NULL},
+    {"only metadata", true, "{\"__metadata__\":{\"format\":\"pt\"}}", 0, NULL},
+    {"metadata null", true, "{\"__metadata__\":null}", 0, NULL},
+    {"leading white space", true, " \n" T "}", 8, NULL},
+    {"trailing white space", true, T "}   ", 8, NULL},
+    {"empty name", true, "{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, NULL},
     {"a name that looks like a path", true,
-     "{\"../x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
+     "{\"../x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, NULL},
     {"unordered header", true,
      "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]},"
      "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
-     2},
+     2, NULL},
     {"unaligned F64", true,
      "{\"b\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[1,9]},"
      "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
-     9},
-    {"scalar", true, ONE("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 4},
+     9, NULL},
+    {"scalar", true, ONE("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 4, NULL},
     {"a dimension of zero", true, ONE("\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[0,0]"),
-     0},
+     0, NULL},
     {"unknown field", true, ONE("\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4],\"x\":1"),
-     4},
-    {"F4 pairs", true, ONE("\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,2]"), 2},
-    {"F6", true, ONE("\"dtype\":\"F6_E3M2\",\"shape\":[4],\"data_offsets\":[0,3]"), 3},
+     4, NULL},
+    {"F4 pairs", true, ONE("\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,2]"), 2, NULL},
+    {"F6", true, ONE("\"dtype\":\"F6_E3M2\",\"shape\":[4],\"data_offsets\":[0,3]"), 3, NULL},
     {"duplicate tensor", false,
-     T ",\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8},
-    {"duplicate metadata key", false, "{\"__metadata__\":{\"k\":\"a\",\"k\":\"b\"}}", 0},
+     T ",\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8,
+     "near '\"a\"'"},
+    {"duplicate metadata key", false, "{\"__metadata__\":{\"k\":\"a\",\"k\":\"b\"}}", 0,
+     "near '\"k\"'"},
     {"duplicate field", false,
-     ONE("\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 4},
-    {"short data", false, T "}", 7},
-    {"extra tail", false, T "}", 9},
-    {"hole at the start", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]"), 2},
+     ONE("\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]"), 4,
+     "near '\"dtype\"'"},
+    {"short data", false, T "}", 7,
+     "7 bytes of data, the header describes 8"},
+    {"extra tail", false, T "}", 9,
+     "9 bytes of data, the header describes 8"},
+    {"hole at the start", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]"), 2,
+     "tensor a: begins at data byte 1, expected 0"},
     {"hole", false,
      "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
      "\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}",
-     3},
+     3,
+     "tensor b: begins at data byte 2, expected 1"},
     {"overlap", false,
      "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
      "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}",
-     3},
+     3,
+     "tensor b: begins at data byte 1, expected 2"},
     {"the same bytes twice", false,
      "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
      "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}",
-     2},
-    {"begin > end", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,0]"), 1},
-    {"negative offset", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-1,0]"), 1},
-    {"negative dimension", false, ONE("\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]"), 1},
-    {"real offset", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0.0,1]"), 1},
-    {"exponent", false, ONE("\"dtype\":\"U8\",\"shape\":[1e0],\"data_offsets\":[0,1]"), 1},
-    {"leading zero", false, ONE("\"dtype\":\"U8\",\"shape\":[01],\"data_offsets\":[0,1]"), 1},
+     2,
+     "tensor b: begins at data byte 0, expected 2"},
+    {"begin > end", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,0]"), 1,
+     "a.data_offsets: "},
+    {"negative offset", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-1,0]"), 1,
+     "a.data_offsets[0]: "},
+    {"negative dimension", false, ONE("\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]"), 1,
+     "a.shape[0]: "},
+    {"real offset", false, ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0.0,1]"), 1,
+     "a.data_offsets[0]: "},
+    {"exponent", false, ONE("\"dtype\":\"U8\",\"shape\":[1e0],\"data_offsets\":[0,1]"), 1,
+     "a.shape[0]: "},
+    {"leading zero", false, ONE("\"dtype\":\"U8\",\"shape\":[01],\"data_offsets\":[0,1]"), 1,
+     "line 1: not JSON"},
     {"number beyond 64 bits", false,
-     ONE("\"dtype\":\"U8\",\"shape\":[18446744073709551617],\"data_offsets\":[0,1]"), 1},
+     ONE("\"dtype\":\"U8\",\"shape\":[18446744073709551617],\"data_offsets\":[0,1]"), 1,
+     "near '18446744073709551617'"},
     {"offset beyond 64 bits", false,
-     ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,18446744073709551617]"), 1},
+     ONE("\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,18446744073709551617]"), 1,
+     "near '18446744073709551617'"},
     {"product of the shape overflows", false,
-     ONE("\"dtype\":\"U8\",\"shape\":[4294967296,4294967296,2],\"data_offsets\":[0,1]"), 1},
+     ONE("\"dtype\":\"U8\",\"shape\":[4294967296,4294967296,2],\"data_offsets\":[0,1]"), 1,
+     "a.shape: "},
     {"size in bytes overflows", false,
-     ONE("\"dtype\":\"F64\",\"shape\":[2305843009213693953],\"data_offsets\":[0,8]"), 8},
+     ONE("\"dtype\":\"F64\",\"shape\":[2305843009213693953],\"data_offsets\":[0,8]"), 8,
+     "a.data_offsets: "},
     {"shape and bytes disagree", false,
-     ONE("\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]"), 8},
-    {"lower-case type", false, ONE("\"dtype\":\"f32\",\"shape\":[2],\"data_offsets\":[0,8]"), 8},
-    {"unknown type", false, ONE("\"dtype\":\"F33\",\"shape\":[2],\"data_offsets\":[0,8]"), 8},
-    {"odd count of F4", false, ONE("\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]"), 1},
-    {"no shape", false, ONE("\"dtype\":\"F32\",\"data_offsets\":[0,8]"), 8},
-    {"no type", false, ONE("\"shape\":[2],\"data_offsets\":[0,8]"), 8},
-    {"no offsets", false, ONE("\"dtype\":\"F32\",\"shape\":[2]"), 8},
-    {"three offsets", false, ONE("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4,8]"), 8},
-    {"tensor is not an object", false, "{\"a\":[]}", 0},
-    {"metadata is not text", false, "{\"__metadata__\":{\"k\":1}}", 0},
-    {"metadata is a list", false, "{\"__metadata__\":[]}", 0},
-    {"byte order mark", false, "\xef\xbb\xbf" T "}", 8},
-    {"trailing JSON", false, T "}{}", 8},
-    {"a list", false, "[]", 0},
-    {"bad UTF-8", false, "{\"a\xff\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
+     ONE("\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]"), 8,
+     "a.data_offsets: "},
+    {"lower-case type", false, ONE("\"dtype\":\"f32\",\"shape\":[2],\"data_offsets\":[0,8]"), 8,
+     "a.dtype: "},
+    {"unknown type", false, ONE("\"dtype\":\"F33\",\"shape\":[2],\"data_offsets\":[0,8]"), 8,
+     "a.dtype: "},
+    {"odd count of F4", false, ONE("\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]"), 1,
+     "a.data_offsets: "},
+    {"no shape", false, ONE("\"dtype\":\"F32\",\"data_offsets\":[0,8]"), 8,
+     "a.shape: missing"},
+    {"no type", false, ONE("\"shape\":[2],\"data_offsets\":[0,8]"), 8,
+     "a.dtype: missing"},
+    {"no offsets", false, ONE("\"dtype\":\"F32\",\"shape\":[2]"), 8,
+     "a.data_offsets: missing"},
+    {"three offsets", false, ONE("\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4,8]"), 8,
+     "a.data_offsets: "},
+    {"tensor is not an object", false, "{\"a\":[]}", 0,
+     "header: a: "},
+    {"metadata is not text", false, "{\"__metadata__\":{\"k\":1}}", 0,
+     "__metadata__.k: "},
+    {"metadata is a list", false, "{\"__metadata__\":[]}", 0,
+     "__metadata__: "},
+    {"byte order mark", false, "\xef\xbb\xbf" T "}", 8,
+     "line 1: "},
+    {"trailing JSON", false, T "}{}", 8,
+     "line 1: "},
+    {"a list", false, "[]", 0,
+     "expected an object"},
+    {"bad UTF-8", false, "{\"a\xff\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
+     "byte 0xff"},
     {"lone surrogate", false,
-     "{\"\\ud800\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1},
-    {"unclosed", false, T, 8},
+     "{\"\\ud800\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
+     "D800"},
+    {"unclosed", false, T, 8,
+     "end of file"},
+    {"a tensor's end behind the file's", false,
+     ONE("\"dtype\":\"U8\",\"shape\":[9],\"data_offsets\":[0,9]"), 8,
+     "8 bytes of data, the header describes 9"},
+    {"a thousand dimensions", true, NULL, 1, NULL},
+    {"zero elements of a large shape", true,
+     ONE("\"dtype\":\"F32\",\"shape\":[0,9223372036854775807,2],\"data_offsets\":[0,0]"), 0, NULL},
+    {"zero elements, but the product overflows before", false,
+     ONE("\"dtype\":\"F32\",\"shape\":[9223372036854775807,4,0],\"data_offsets\":[0,0]"), 0,
+     "a.shape: "},
+    {"nothing, within another tensor", false,
+     "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
+     "\"b\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[1,1]}}",
+     2, "tensor b: begins at data byte 1, expected 2"},
+    {"one name in two spellings", false,
+     "{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},"
+     "\"\\u0061\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+     0, "duplicate object key"},
+    {"metadata twice", false, "{\"__metadata__\":{},\"__metadata__\":{}}", 0,
+     "near '\"__metadata__\"'"},
+    {"metadata that is nothing", false, "{\"__metadata__\":{\"k\":null}}", 0, "__metadata__.k: "},
+    {"NUL in a name", false,
+     "{\"\\u0000\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, "line 1: "},
+    {"odd count of F6", false, ONE("\"dtype\":\"F6_E2M3\",\"shape\":[3],\"data_offsets\":[0,2]"), 2,
+     "a.data_offsets: "},
+    {"shape of text", false, ONE("\"dtype\":\"U8\",\"shape\":[\"1\"],\"data_offsets\":[0,1]"), 1,
+     "a.shape[0]: "},
+    {"type of a number", false, ONE("\"dtype\":1,\"shape\":[1],\"data_offsets\":[0,1]"), 1,
+     "a.dtype: "},
+    {"NaN", false, ONE("\"dtype\":\"U8\",\"shape\":[NaN],\"data_offsets\":[0,1]"), 1, "line 1: "},
+    {"a comment", false, "{}/**/", 0, "line 1: "},
 };
 
 /* Writes N, the header and `data` zero bytes. */
@@ -133,12 +202,81 @@ opens(const char *path)
 }
 
 static void
-refused(const char *path, const char *what)
+refused_at(const char *path, const char *what, const char *place)
 {
     bool opened = opens(path);
-    ok(!opened && err_status() == STATUS_INPUT && strstr(err_text(), path), "%s is refused", what);
-    if (opened || err_status() != STATUS_INPUT)
+    if (!ok(!opened && err_status() == STATUS_INPUT && strstr(err_text(), path) &&
+                strstr(err_text(), place),
+            "%s is refused", what))
         diag("%s", err_text());
+}
+
+static void
+refused(const char *path, const char *what)
+{
+    refused_at(path, what, "");
+}
+
+static const char *
+deep_shape(void)
+{
+    static char json[4096];
+    size_t n = (size_t)snprintf(json, sizeof json, "{\"a\":{\"dtype\":\"U8\",\"shape\":[1");
+    for (int i = 1; i < 1000; i++)
+        n += (size_t)snprintf(json + n, sizeof json - n, ",1");
+    snprintf(json + n, sizeof json - n, "],\"data_offsets\":[0,1]}}");
+    return json;
+}
+
+/* Every type of the specification, by name and size. */
+static void
+test_type_names(void)
+{
+    static const struct {
+        const char *name;
+        int bits;
+    } types[] = {{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
+                 {"I8", 8},      {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},
+                 {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},    {"U32", 32},
+                 {"F32", 32},    {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        char json[256];
+        snprintf(json, sizeof json, "{\"a\":{\"dtype\":\"%s\",\"shape\":[8],\"data_offsets\":[0,%d]}}",
+                 types[i].name, types[i].bits);
+        write_raw("c.safetensors", strlen(json), json, strlen(json), (uint64_t)types[i].bits);
+        if (!ok(opens("c.safetensors"), "%s", types[i].name))
+            diag("%s", err_text());
+    }
+}
+
+/* Finding a tensor among very many, and opening such a file, is quick. */
+static void
+test_many(void)
+{
+    enum { MANY = 100000 };
+    struct str json = {0};
+    struct safetensors s;
+    int64_t missed = 0;
+    str_adds(&json, "{");
+    for (int i = 0; i < MANY; i++)
+        str_addf(&json, "%s\"layers.%d.w\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}",
+                 i ? "," : "", i, i, i + 1);
+    str_adds(&json, "}");
+    write_raw("many.safetensors", json.len, json.data, json.len, MANY);
+    clock_t begin = clock();
+    if (!ok(safetensors_open(&s, "many.safetensors") == 0, "a file of %d tensors", MANY))
+        return;
+    for (int i = 0; i < MANY; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "layers.%d.w", i);
+        const struct tensor_info *t = safetensors_find(&s, name);
+        missed += !t || t->begin != (uint64_t)i;
+    }
+    double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+    is_int(missed, 0, "each is found");
+    ok(seconds < 20, "in %.2f s", seconds); /* one by one: minutes */
+    safetensors_close(&s);
+    str_release(&json);
 }
 
 static void
@@ -146,9 +284,10 @@ test_crafted(void)
 {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct crafted *c = &cases[i];
-        write_raw("c.safetensors", strlen(c->json), c->json, strlen(c->json), c->data);
+        const char *json = c->json ? c->json : deep_shape();
+        write_raw("c.safetensors", strlen(json), json, strlen(json), c->data);
         if (!c->accepted)
-            refused("c.safetensors", c->what);
+            refused_at("c.safetensors", c->what, c->place);
         else if (!ok(opens("c.safetensors"), "%s is accepted", c->what))
             diag("%s", err_text());
     }
@@ -293,6 +432,8 @@ int
 main(void)
 {
     test_crafted();
+    test_type_names();
+    test_many();
     test_lengths();
     test_round_trip();
     test_types();
