@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "base/sys.h"
 
 enum {
@@ -244,6 +245,8 @@ step(struct desk *d)
 static int
 write_all(struct desk *d, int (*finished)(void *arg, size_t which), void *arg)
 {
+    int force = common.progress_given ? common.progress : -1;
+    progress_start("write", d->count, PROGRESS_COUNT, d->m->speaks ? force : 0);
     do {
         if (step(d) < 0)
             return -1;
@@ -254,8 +257,10 @@ write_all(struct desk *d, int (*finished)(void *arg, size_t which), void *arg)
             if (finished && finished(arg, (size_t)(l->w - d->all)) < 0)
                 return -1;
             l->w = NULL;
+            progress_add(1);
         }
     } while (d->items);
+    progress_end();
     return 0;
 }
 
