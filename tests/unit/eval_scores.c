@@ -4,9 +4,11 @@
  */
 #include <math.h>
 
+#include "eval/metrics.h"
 #include "eval/normalise.h"
 #include "eval/pyregex.h"
 #include "eval/sha256.h"
+#include "eval/statistics.h"
 #include "eval/token_sort.h"
 #include "tests/unit/score_case.h"
 #include "tests/unit/tap.h"
@@ -271,9 +273,42 @@ test_groups(void)
     is_near(error, sqrt(0.0029) / 2, 1e-15, "its error");
 }
 
+static double
+sum_drawn(const void *arg, const size_t *draw, size_t n)
+{
+    const double *values = arg;
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += values[draw[i]];
+    return sum;
+}
+
+static void
+test_bootstrap(void)
+{
+    const double values[] = {0.5, 1.25, -3, 7};
+    struct threads *three = threads_new(3);
+    double one = bootstrap_stderr(sum_drawn, values, 4, 5500, NULL);
+    is_near(bootstrap_stderr(sum_drawn, values, 4, 5500, three), one, 0, "threads change no bit");
+    is_near(bootstrap_stderr(sum_drawn, values, 4, 5000, NULL), one, 0, "only whole chunks");
+    ok(isnan(bootstrap_stderr(sum_drawn, values, 1, 5000, NULL)), "one sample has no error");
+    ok(isnan(bootstrap_stderr(sum_drawn, values, 4, 0, NULL)), "no draws, no error");
+    threads_free(three);
+}
+
+static void
+test_argmax(void)
+{
+    const double equal[] = {-2, -1, -1}, none[] = {-2, (double)NAN, 5, (double)NAN};
+    is_int((int64_t)metric_argmax(equal, 3), 1, "the first of equal ones");
+    is_int((int64_t)metric_argmax(none, 4), 1, "the first NaN is greatest");
+}
+
 int
 main(void)
 {
+    test_argmax();
+    test_bootstrap();
     test_choices();
     test_likelihood();
     test_corpus();
