@@ -3,9 +3,10 @@
 """Every family both ways: directories as transformers saves them, through a checkpoint and back.
 
 Of random small models with old and new configuration keys: (a) our logits are transformers' (1e-4 in
-fp32), and of each family llm-eval's loss of a text is (1e-5); (b) Hugging Face -> checkpoint ->
-Hugging Face keeps every tensor's bytes; (c) transformers reads our directory to the same model, (d) in
-bf16 to tensors as PyTorch rounds them; (e) a GGUF file has the same logits or is refused. Ends with the largest difference of each family.
+fp32), and of each family llm-eval's loss of a text (1e-5) and its log-likelihoods of requests (1e-4);
+(b) Hugging Face -> checkpoint -> Hugging Face keeps every tensor's bytes; (c) transformers reads our
+directory to the same model, (d) in bf16 to tensors as PyTorch rounds them; (e) a GGUF file has the
+same logits or is refused. Ends with the largest difference of each family.
 """
 import json
 import pathlib
@@ -186,6 +187,26 @@ def make_shard():
     return [int(i) for i in run("dumpshard", "text.shard").split()[3:]]
 
 
+def check_requests(family, directory, model):
+    """The log-likelihood of what follows a context, two with the same beginning."""
+    from tokenizers import Tokenizer
+    tokenizer = Tokenizer.from_file("tok/tokenizer.json")
+    texts = [("The quick brown", " fox jumps"), ("The quick brown", " dog"), ("吾輩は", "猫である。")]
+    pathlib.Path("requests.jsonl").write_text("".join(
+        json.dumps({"id": f"t/{i}", "index": 0, "ctx": context, "cont": text}) + "\n"
+        for i, (context, text) in enumerate(texts)))
+    out = run("llm-eval", "-q", "--precision", "fp32", "--requests", "requests.jsonl", directory)
+    got, worst = [json.loads(line) for line in out.splitlines()], 0.0
+    for result, (context, text) in zip(got, texts, strict=True):
+        ids = tokenizer.encode(context + text, add_special_tokens=False).ids
+        log_p = torch.log_softmax(torch.tensor(their_logits(model, ids[:-1])).double(), -1)
+        scores = log_p.gather(1, torch.tensor(ids[1:])[:, None])[-result["tokens"]:]
+        first = len(tokenizer.encode(context, add_special_tokens=False).ids)
+        worst = max(worst, abs(result["log_likelihood"] - scores.sum().item()) if
+                    result["tokens"] == len(ids) - first else np.inf)
+    ok(worst <= 1e-4, f"{family}: llm-eval's log-likelihoods of requests within {worst:.1e}")
+
+
 def check_family(family, directory, model, text):
     """What is not of a variant: the loss by llm-eval, and rounded weights."""
     run("llm-eval", "-q", "--seq-length", 128, "--precision", "fp32", "--json", "loss.json", directory,
@@ -194,6 +215,7 @@ def check_family(family, directory, model, text):
     log_p = torch.log_softmax(torch.tensor(their_logits(model, text[:-1])).double(), -1)
     want = -log_p.gather(1, torch.tensor(text[1:])[:, None]).mean().item()
     ok(abs(got / want - 1) <= 1e-5, f"{family}: llm-eval's loss of a text {got:.6f}, {got / want - 1:.1e}")
+    check_requests(family, directory, model)
     rounded = pathlib.Path("rounded")
     run("llm-convert", "--from", "hf", "--to", "hf", "--dtype", "bf16", directory, rounded)
     again, state = AutoModelForCausalLM.from_pretrained(rounded, dtype="auto").state_dict(), model.state_dict()
