@@ -6,9 +6,10 @@
 
 #include <string.h>
 
-#include "base/err.h"
+#include "base/die.h"
 #include "base/mem.h"
 #include "eval/encode.h"
+#include "json/json.h"
 
 enum { MAX_NEW = 256 }; /* the harness's max_gen_toks */
 
@@ -23,6 +24,26 @@ struct answering {
     size_t begun;
 };
 
+/* The harness lets transformers apply what generation_config.json asks for; requests say it themselves. */
+static int
+note_penalty(void *arg, const char *name, const char *data, size_t n)
+{
+    struct json_doc doc = {0};
+    double penalty = 1;
+    (void)arg;
+    if (strcmp(name, "generation_config.json") != 0)
+        return 0;
+    if (json_doc_parse(&doc, name, data, n) < 0)
+        return -1;
+    int result = json_get_real(&doc, doc.root, "repetition_penalty", JSON_MAY, &penalty);
+    json_doc_release(&doc);
+    if (result > 0 && penalty != 1)
+        note("generation_config.json asks for a repetition penalty of %g, which lm_eval applies "
+             "unasked: here only requests decide",
+             penalty);
+    return result < 0 ? -1 : 0;
+}
+
 static int
 begin_answering(struct answering *a)
 {
@@ -30,7 +51,8 @@ begin_answering(struct answering *a)
     a->limits = (struct encode_limits){.max_length = engine_max_length(a->m),
                                        .prefix = s->bos != TOKEN_NONE ? s->bos : s->eos};
     a->scratch = tokenizer_scratch_new(a->m->tokenizer);
-    if (find_ends(a->m, &a->ends) < 0)
+    if (find_ends(a->m, &a->ends) < 0 ||
+        (a->m->speaks && model_source_files(&a->m->source, note_penalty, NULL) < 0))
         return -1;
     if (s->eos == TOKEN_NONE)
         return 0;

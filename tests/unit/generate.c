@@ -195,9 +195,34 @@ test_sampler(void)
     is_int(times[1], 3, "greedy takes the lowest id among equals");
 }
 
+/* What transformers' RepetitionPenaltyLogitsProcessor gives for these (5.x: score < 0 ? x p : / p). */
+static void
+test_penalty(void)
+{
+    enum { MANY = 130 };
+    float logits[MANY];
+    uint64_t seen[3] = {0};
+    is_int((int64_t)sampler_seen_words(MANY), 3, "words of marks");
+    for (int i = 0; i < MANY; i++)
+        logits[i] = i % 2 ? -3.0f : 3.0f;
+    sampler_see(seen, MANY, (const uint32_t[]){0, 1, 64, 129, 64, 500}, 6);
+    sampler_penalize(logits, MANY, seen, 1.5);
+    is_near((double)logits[0], 2, 0, "a positive logit is divided");
+    is_near((double)logits[1], -4.5, 0, "a negative one multiplied");
+    is_near((double)logits[64], 2, 0, "once, however often the token was");
+    is_near((double)logits[129], -4.5, 0, "the last one, too");
+    is_near((double)logits[2] + (double)logits[65] + (double)logits[128], 3, 0, "no others");
+    const float none[4] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
+    is_int(sampler_next(&(struct sampler){.top_p = 1}, none, 4, 0, NULL), 0, "nothing is likely: the first");
+    logits[77] = logits[33] = 9;
+    is_int(sampler_next(&(struct sampler){.top_p = 1}, logits, MANY, 0, NULL), 33,
+           "the first of the greatest");
+}
+
 int
 main(void)
 {
+    test_penalty();
     test_extend("llama", small_llama);
     test_extend("llama tied", small_llama_tied);
     test_extend("mistral", small_mistral);

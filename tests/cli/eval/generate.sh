@@ -103,3 +103,27 @@ is 'no token comes twice' "$(jq '(.prompt_ids + .ids) | length - (unique | lengt
 ok 'for several' llm-eval -q --prompts texts --repetition-penalty 1.3 --batch 1 --max-new 16 --json one.json run
 ok 'several at a time' llm-eval -q --prompts texts --repetition-penalty 1.3 --batch 8 --max-new 16 --json batch.json run
 same 'are the same' one.json batch.json
+
+# Requests for text: the same texts, whatever the batch, threads and ranks.
+jq -Rc '{ctx: ., until: ["e", "never written"], max_new: 12}' texts >requests
+ok 'requests' bash -c 'llm-eval -q --requests requests --batch 1 run >results'
+ok 'the same as prompts' llm-eval -q --prompts texts --stop e --stop 'never written' --max-new 12 --json batch.json run
+is 'are the same' "$(jq .text results)" "$(jq .text batch.json)"
+is 'with the numbers of their tokens' "$(jq .tokens results)" "$(jq '.ids | length' batch.json)"
+for how in '--batch 3' '--batch 8 --threads 1' '--ranks 2 --threads 1'; do
+    ok "with $how" bash -c "llm-eval -q --requests requests $how run >more"
+    same 'are the same' results more
+done
+jq -c '. + {temperature: 1.5, top_p: 0.9, top_k: 40, repetition_penalty: 1.2}' requests >drawn
+ok 'drawn' bash -c 'llm-eval -q --requests drawn --batch 1 run >results'
+not_ok 'others' cmp -s results more
+for how in '--batch 8' '--ranks 2 --threads 1'; do
+    ok "with $how" bash -c "llm-eval -q --requests drawn $how run >more"
+    same 'are the same' results more
+done
+# A context that is too long loses its beginning.
+printf '{"ctx": "%s", "until": [], "max_new": 8}\n' "$(printf 'a%.0s ' {1..200})" >long.jsonl
+ok 'a long context' bash -c 'llm-eval -q --requests long.jsonl run >results'
+is 'is continued' "$(jq .tokens results)" 8
+printf '{"ctx": "x", "until": [], "max_new": 64}\n' >long.jsonl
+ok 'no room for a context' expect_code 3 llm-eval -q --requests long.jsonl run
