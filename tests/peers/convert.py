@@ -5,6 +5,7 @@
 Of random models of each family: every file of a checkpoint opens in Python and holds the
 weights; the converted directory loads, has the same logits for three prompts (1e-4 in
 fp32), continues them by the same 64 tokens, and its tokenizer encodes and decodes alike.
+What transformers saves keeps its bytes through us; averages and grown vocabularies are PyTorch's.
 """
 import json
 import pathlib
@@ -19,10 +20,13 @@ from transformers import (AutoModelForCausalLM, AutoTokenizer, GenerationConfig,
 PROMPTS = ["The quick brown fox", "吾輩は猫である。", "def main():\n    return"]
 
 
+SIZES = {"hidden_size": 64, "intermediate_size": 144, "num_hidden_layers": 3,
+         "num_attention_heads": 8, "max_position_embeddings": 256, "bos_token_id": None,
+         "eos_token_id": 0}
+
+
 def configs(vocab):
-    sizes = {"vocab_size": vocab, "hidden_size": 64, "intermediate_size": 144,
-             "num_hidden_layers": 3, "num_attention_heads": 8, "max_position_embeddings": 256,
-             "bos_token_id": None, "eos_token_id": 0}
+    sizes = {"vocab_size": vocab, **SIZES}
     llama3 = {"rope_type": "llama3", "rope_theta": 500.0, "factor": 8.0, "low_freq_factor": 1.0,
               "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
     gpt2 = {"vocab_size": vocab, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256,
@@ -103,7 +107,76 @@ def check_greedy(name, run_dir, out, model, tokenizer):
     ok(texts_agree, f"{name}: and so is the text")
 
 
+def tensors(directory):
+    """All tensors of a directory, in the types that its files have."""
+    out = {}
+    for file in sorted(pathlib.Path(directory).glob("*.safetensors")):
+        with safe_open(str(file), framework="pt") as f:
+            out.update({name: f.get_tensor(name) for name in f.keys()})
+    return out
+
+
+def same_tensors(a, b):
+    a, b = tensors(a), tensors(b)
+    return a.keys() == b.keys() and all(
+        a[n].dtype == b[n].dtype and torch.equal(a[n].view(torch.uint8), b[n].view(torch.uint8)) for n in a)
+
+
+def check_directories(vocab):
+    """What transformers saves, in its shards and types, into other shards and types; and models made of two."""
+    config = LlamaConfig(**{**SIZES, "vocab_size": vocab}, num_key_value_heads=2)
+    for i in 0, 1:
+        torch.manual_seed(i)
+        model = AutoModelForCausalLM.from_config(config)
+        model.save_pretrained(f"theirs-{i}", max_shard_size="60KB")
+        model.to(torch.bfloat16).save_pretrained(f"theirs-{i}-bf16", max_shard_size="60KB")
+        for file in pathlib.Path("tok").iterdir():
+            for directory in f"theirs-{i}", f"theirs-{i}-bf16":
+                (pathlib.Path(directory) / file.name).write_bytes(file.read_bytes())
+    ok(len(list(pathlib.Path("theirs-0").glob("*.safetensors"))) > 1, "transformers saves shards")
+    hf = "--from", "hf", "--to", "hf", "--verify"
+    run("llm-convert", *hf, "theirs-0", "one")
+    ok(same_tensors("theirs-0", "one"), "put into one file: the same bytes")
+    run("llm-convert", *hf, "--dtype", "bf16", "theirs-0", "narrow")
+    ok(same_tensors("theirs-0-bf16", "narrow"), "to bf16: as PyTorch rounds")
+    run("llm-convert", *hf, "--max-shard-size", "50K", "theirs-0-bf16", "shards")
+    ok(same_tensors("theirs-0-bf16", "shards"), "bf16 in other shards: the same bytes")
+    ok(next(AutoModelForCausalLM.from_pretrained("shards", dtype="auto").parameters()).dtype == torch.bfloat16,
+       "which transformers reads as bf16")
+    run("llm-convert", "--from", "hf", "--to", "checkpoint", "--verify", "theirs-0", "begun")
+    run("llm-convert", "begun", "begun-hf")
+    ok(same_tensors("theirs-0", "begun-hf"), "through a checkpoint: the same bytes")
+    manifest = json.loads(pathlib.Path("begun/step-00000000/manifest.json").read_text())
+    ok(manifest["parameters"] == sum(t.numel() for t in tensors("theirs-0").values()), "its parameters")
+
+    run("llm-convert", "--average", *hf, "theirs-0:3", "theirs-1", "mean")
+    a, b, mean = tensors("theirs-0"), tensors("theirs-1"), tensors("mean")
+    ok(all(torch.equal(mean[n], ((3 * a[n].double() + b[n].double()) / 4).float()) for n in a),
+       "--average: PyTorch's weighted mean in double, rounded once")
+
+
+def check_extension(vocab):
+    """An added token, known to transformers, whose rows begin as the mean of what stood for it."""
+    tokenizer = AutoTokenizer.from_pretrained("tok")
+    text = "<|talk|>"
+    pieces = tokenizer(text, add_special_tokens=False)["input_ids"]
+    tokenizer.add_special_tokens({"additional_special_tokens": [text]})
+    tokenizer.save_pretrained("tok-more")
+    run("llm-convert", "--from", "hf", "--to", "hf", "--verify", "--extend-vocabulary", "tok-more",
+        "theirs-0", "more")
+    model, again = AutoModelForCausalLM.from_pretrained("more"), AutoTokenizer.from_pretrained("more")
+    ok(again(text, add_special_tokens=False)["input_ids"] == [vocab], "the added token is the next id")
+    old = AutoModelForCausalLM.from_pretrained("theirs-0")
+    for mine, theirs in ((model.get_input_embeddings(), old.get_input_embeddings()),
+                         (model.get_output_embeddings(), old.get_output_embeddings())):
+        want = theirs.weight[pieces].double().mean(0).float()
+        ok(torch.equal(mine.weight[:vocab], theirs.weight) and torch.equal(mine.weight[vocab], want),
+           "old rows stay, the new one is the mean of its pieces'")
+
+
 vocab = byte_tokenizer("tok")
+check_directories(vocab)
+check_extension(vocab)
 for name, config in configs(vocab).items():
     config.architectures = [class_name(config)]
     config.save_pretrained(f"config-{name}")
