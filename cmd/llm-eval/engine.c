@@ -206,14 +206,14 @@ engine_run(struct model *m, const struct request *r, size_t n, struct comm *comm
         out[i] = (struct result){0};
         vec_push(r[i].type == REQUEST_GENERATE ? &generated : &scored, i);
     }
-    take_share(&scored, r, comm);
-    take_share(&generated, r, comm);
+    take_share(&scored, r, m->share);
+    take_share(&generated, r, m->share);
     int result = answer(m, r, &scored, &generated, out);
     result = comm_agree(comm, result < 0 ? (int)err_status() : STATUS_OK);
-    if (result == 0 && comm->size > 1) {
+    if (result == 0 && m->share->size > 1) {
         pack(&own, &scored, out);
         pack(&own, &generated, out);
-        result = gather(comm, &own, out);
+        result = gather(m->share, &own, out);
     }
     str_release(&own);
     vec_release(&scored);

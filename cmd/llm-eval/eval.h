@@ -14,6 +14,7 @@
 #include "eval/request.h"
 #include "kernels/kernels.h"
 #include "model/decoder.h"
+#include "parallel/grid.h"
 #include "tokenizer/tokenizer.h"
 
 /* llm-eval's parts: what the command line says, the model, and one file per mode. */
@@ -71,15 +72,27 @@ struct model {
     struct threads *pool;
     struct arena weight_arena, act_arena;
     float *weights; /* [params.elements]; other than fp32: norms and biases only */
-    void *act;      /* the precision's copy; == weights for fp32; arranged by the decoder */
+    void *act;      /* the precision's copy; == weights for fp32; arranged by the first decoder */
+    bool *arranged; /* was there one? */
     struct tokenizer
         *tokenizer; /* NULL: the model has none that can be read; why: why_no_tokenizer */
     char *why_no_tokenizer;
     bool speaks; /* rank 0: messages to people come from it */
+    /* part.c: what this rank holds of it, with whom, and the ranks that share the work. */
+    struct grid grid;
+    struct model_part part;
+    struct params part_params;
+    struct comm *tensor; /* NULL: all of it */
+    struct comm *share;
 };
 
-/* Opens and loads it; every rank holds all of it. 0 or -1. */
+/* Opens and loads it; every rank holds all of it, or its part of --tensor-parallel. 0 or -1. */
 int model_open(struct model *m, const char *path, struct comm *comm);
+
+/* Which part this rank holds: params are its own. Its weights, to flat [params.elements]. 0 or -1. */
+int part_open(struct model *m, struct comm *comm);
+int part_load(const struct model *m, float *flat);
+void part_close(struct model *m);
 
 /* Its configuration and tokenizer alone, no weights. 0 or -1. */
 int model_open_tokenizer(struct model *m, const char *path);
@@ -101,8 +114,8 @@ int score_rolling(struct token_stream *s, const struct model *m, struct validate
 int generate(struct model *m);
 
 /*
- * Answers requests: results in their order. Collective over comm, whose ranks share the requests by length and
- * all get all results; the same bits whatever their number, the threads and the batch. Requests
+ * Answers requests: results in their order. Collective over comm, whose ranks (copies of the model) share the requests
+ * by length and all get all results; the same bits whatever their number, the threads and the batch. Requests
  * with shared beginnings are computed as a tree (engine_score.c); generation is batched (engine_generate.c).
  */
 int engine_run(struct model *m, const struct request *r, size_t n, struct comm *comm,

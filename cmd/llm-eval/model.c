@@ -87,11 +87,12 @@ static int
 load_weights(struct model *m)
 {
     size_t n = (size_t)m->params->elements;
+    m->arranged = mem_zalloc(sizeof *m->arranged);
     const struct ops *ops = &m->kernels->ops[m->precision];
     if (arena_init(&m->weight_arena, n * sizeof *m->weights) < 0)
         return -1;
     m->act = m->weights = arena_take_array(&m->weight_arena, n, sizeof *m->weights);
-    if (model_source_load(&m->source, m->weights) < 0)
+    if (part_load(m, m->weights) < 0)
         return -1;
     if (m->precision == PRECISION_FP32)
         return 0;
@@ -117,7 +118,8 @@ check_memory(const struct model *m)
                                       .precision = m->precision,
                                       .pool = m->pool,
                                       .micro_batch = 1,
-                                      .seq_length = model_seq_length(m)};
+                                      .seq_length = model_seq_length(m),
+                                      .part = m->tensor ? &m->part : NULL};
     uint64_t need = (uint64_t)m->params->elements * sizeof(float);
     char text[32], limit[32];
     if (m->precision != PRECISION_FP32)
@@ -140,6 +142,9 @@ model_open(struct model *m, const char *path, struct comm *comm)
     m->config = &m->source.config;
     m->params = &m->source.params;
     m->precision = choose_precision(m);
+    result = part_open(m, comm);
+    if (comm_agree(comm, result < 0 ? (int)err_status() : STATUS_OK) < 0)
+        return -1;
     if (pick_kernels(m, comm) < 0 || start_threads(m, comm) < 0)
         return -1;
     result = check_memory(m) < 0 ? -1 : load_weights(m);
@@ -167,9 +172,11 @@ model_close(struct model *m)
 {
     arena_release(&m->act_arena);
     arena_release(&m->weight_arena);
+    free(m->arranged);
     tokenizer_free(m->tokenizer);
     free(m->why_no_tokenizer);
     threads_free(m->pool);
+    part_close(m);
     model_source_close(&m->source);
     *m = (struct model){0};
 }
@@ -182,7 +189,10 @@ model_decoder(const struct model *m, int64_t seq_length)
                                       .pool = m->pool,
                                       .micro_batch = 1,
                                       .seq_length = seq_length,
-                                      .arrange = true};
+                                      .part = m->tensor ? &m->part : NULL,
+                                      .tensor = m->tensor,
+                                      .arrange = true,
+                                      .arranged = *m->arranged};
     struct gemm shapes[MAX_SHAPES];
     struct kernel_check found;
     int n = decoder_gemm_shapes(m->config, seq_length, shapes, MAX_SHAPES);
@@ -191,8 +201,10 @@ model_decoder(const struct model *m, int64_t seq_length)
     if (found.note[0])
         warn("%s", found.note);
     struct decoder *d = decoder_new(m->config, m->params, &o);
-    if (d)
-        decoder_set_weights(d, m->act, m->weights);
+    if (!d)
+        return NULL;
+    decoder_set_weights(d, m->act, m->weights);
+    *m->arranged = true;
     return d;
 }
 

@@ -256,7 +256,6 @@ refuse_unsupported(void)
         bool asked;
         const char *name;
     } later[] = {
-        {options.tensor_parallel != 1, "--tensor-parallel"},
         {common.on_error_given && common.on_error == ON_ERROR_SKIP, "--on-error skip"},
     };
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
@@ -319,6 +318,8 @@ check_modes(void)
         {options.chat, "--chat", TEXT, "--generate, --prompts or --interactive"},
         {options.system != NULL, "--system", TEXT, "--chat"},
         {options.rolling, "--rolling", SHARDS, "shards"},
+        {options.tensor_parallel > 1, "--tensor-parallel", SHARDS | TASKS | REQUESTS,
+         "shards, --requests, or --task and a model"},
         {options.document_mask_given, "--document-mask", SHARDS, "shards"},
         {options.make_requests != NULL, "--make-requests", MAKE, "no --info"},
         {options.results != NULL, "--results", RESULTS, "neither --info nor --make-requests"},
@@ -393,6 +394,8 @@ options_check(char **operands, int count)
         die(STATUS_USAGE, "standard input is for one rank: give a file with --ranks");
     if (options.rolling && options.ranks > 1)
         die(STATUS_USAGE, "--rolling runs on one rank");
+    if (options.rolling && options.tensor_parallel > 1)
+        die(STATUS_USAGE, "--rolling runs on one rank, without --tensor-parallel");
     if (options.stride && !options.rolling)
         die(STATUS_USAGE, "--stride needs --rolling");
 }

@@ -107,7 +107,7 @@ score(struct model *m, struct token_stream *s, struct comm *comm, struct validat
 {
     struct validate_options o = {.seq_length = model_seq_length(m),
                                  .document_mask = model_document_mask(m),
-                                 .comm = comm,
+                                 .comm = m->share,
                                  .progress = show_progress};
     if (options.rolling)
         return score_rolling(s, m, out);

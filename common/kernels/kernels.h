@@ -129,7 +129,7 @@ struct ops {
     /*
      * Arranges a matrix B [n][k] in place in the order in which products with its transpose read
      * it, so that one row times B runs at the speed of memory: whole groups of ARRANGE_ROWS
-     * rows, what is left of n stays. false: not done, B is as it was. NULL: this table has no
+     * rows, what is left of n stays. false: not done (k decides), B is as it was. NULL: this table has no
      * such order. gemm_arranged_row: out [k] = row `row` of an arranged B.
      */
     bool (*gemm_arrange)(void *b, int64_t n, int64_t k);

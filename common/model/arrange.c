@@ -19,7 +19,8 @@ arrange_one(void *arg, size_t i, int worker)
 
     (void)worker;
     if (p->kind == PARAM_MATRIX || (int)i == d->params->head)
-        d->arranged[i] = d->ops->gemm_arrange(act_at(d, j->act, p->offset), p->rows, p->columns);
+        d->arranged[i] = d->ops->gemm_arrange(act_at(d, j->act, p->offset),
+                                              d->options.arranged ? 0 : p->rows, p->columns);
     return 0;
 }
 

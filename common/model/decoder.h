@@ -50,6 +50,7 @@ struct decoder_options {
     bool sequence_parallel;  /* norms and the residual stream in tensor_size parts of the tokens */
     bool arrange;  /* forward only: decoder_set_weights may rearrange the matrices of act in place,
                       for no other use, so that they are read at the speed of memory */
+    bool arranged; /* an earlier decoder of this kind has done so: with `arrange` */
 };
 
 struct decoder;
