@@ -1,11 +1,12 @@
 /* Methods of strings. */
+#include "tokenizer/jinja_methods.h"
+
 #include <utf8proc.h>
 #include <wchar.h>
 
 #include "base/utf8.h"
 #include "tokenizer/jinja_builtins.h"
 #include "tokenizer/jinja_eval.h"
-#include "tokenizer/jinja_methods.h"
 #include "tokenizer/jinja_text.h"
 
 /* Markup escapes such arguments: only where nothing is to escape is it like a string. */
