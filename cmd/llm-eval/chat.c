@@ -129,7 +129,8 @@ talk_encode(const struct talk_form *f, const json_t *messages, struct ids *out)
     struct str text = {0};
     int result = chat_template_render(f->template, messages, &o, &text);
     if (result == 0)
-        result = tokenizer_encode(f->m->tokenizer, f->scratch, text.len ? text.data : "", text.len, 0, out);
+        result = tokenizer_encode(f->m->tokenizer, f->scratch, text.len ? text.data : "", text.len,
+                                  0, out);
     str_release(&text);
     return result;
 }

@@ -1,8 +1,8 @@
 /*
- * Answers to MT-Bench questions (Zheng et al., "Judging LLM-as-a-judge with MT-Bench and Chatbot Arena",
- * 2023) in the files of FastChat's llm_judge, turn by turn, the questions together. Temperatures and
- * defaults are those of the Japanese MT-Bench (Stability AI's FastChat, llm_judge/common.py and
- * gen_model_answer.py). Judging is another model's work.
+ * Answers to MT-Bench questions (Zheng et al., "Judging LLM-as-a-judge with MT-Bench and
+ * Chatbot Arena", 2023) in the files of FastChat's llm_judge, turn by turn, the questions
+ * together. Temperatures and defaults are those of the Japanese MT-Bench (Stability AI's
+ * FastChat, llm_judge/common.py and gen_model_answer.py). Judging is another model's work.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -205,7 +205,10 @@ model_name(const struct model *m)
     return slash && slash[1] ? slash + 1 : m->source.path;
 }
 
-/* FastChat's are random, in the alphabet of the package shortuuid; ours are a function of what was answered. */
+/*
+ * FastChat's are random, in the alphabet of the package shortuuid; ours are a function of what
+ * was answered.
+ */
 static void
 answer_id(const struct quiz *q, const struct question *x, char out[ID_LENGTH + 1])
 {

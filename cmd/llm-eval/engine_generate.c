@@ -24,7 +24,10 @@ struct answering {
     size_t begun;
 };
 
-/* The harness lets transformers apply what generation_config.json asks for; requests say it themselves. */
+/*
+ * The harness lets transformers apply what generation_config.json asks for; requests say it
+ * themselves.
+ */
 static int
 note_penalty(void *arg, const char *name, const char *data, size_t n)
 {

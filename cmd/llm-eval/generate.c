@@ -85,7 +85,8 @@ encode_prompt(struct generation *g, const struct prompt *p, struct ids *out)
     if (utf8_valid(p->text, p->n) != p->n)
         return err_set(STATUS_INPUT, "the prompt is not UTF-8");
     if (!options.chat)
-        return tokenizer_encode(g->m->tokenizer, g->scratch, p->text, p->n, ENCODE_POST_PREFIX, out);
+        return tokenizer_encode(g->m->tokenizer, g->scratch, p->text, p->n, ENCODE_POST_PREFIX,
+                                out);
     json_t *messages = talk_new(options.system);
     int result = talk_say(messages, "user", p->text, p->n);
     if (result == 0)

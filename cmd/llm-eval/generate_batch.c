@@ -1,8 +1,9 @@
 /*
- * Many texts at once. Each of a number of lanes has a cache of its own; a step puts one token of every text
- * through the model together, and the prompts of those that begin with them. A lane whose text is
- * done takes the next one at once. Prompts are taken in the order of their tokens, so that those with a
- * shared beginning follow each other: the beginning is computed once, in a trunk, and copied.
+ * Many texts at once. Each of a number of lanes has a cache of its own; a step puts one token
+ * of every text through the model together, and the prompts of those that begin with them. A
+ * lane whose text is done takes the next one at once. Prompts are taken in the order of their
+ * tokens, so that those with a shared beginning follow each other: the beginning is computed
+ * once, in a trunk, and copied.
  */
 #include "cmd/llm-eval/generation.h"
 
@@ -22,9 +23,9 @@ enum {
 struct lane {
     struct writing *w; /* NULL: free */
     struct kv_cache *cache;
-    int64_t kept;   /* tokens of the prompt that the cache has from the trunk */
-    bool begun;     /* the prompt is in the cache */
-    uint32_t last;  /* the token that comes next */
+    int64_t kept;  /* tokens of the prompt that the cache has from the trunk */
+    bool begun;    /* the prompt is in the cache */
+    uint32_t last; /* the token that comes next */
     float *logits;
 };
 
@@ -94,7 +95,8 @@ cache_bytes(const struct model *m, int64_t capacity)
 {
     const struct config *c = m->config;
     uint64_t kv = (uint64_t)(c->num_key_value_heads * c->head_dim);
-    uint64_t token = 2 * (uint64_t)c->num_hidden_layers * kv * m->kernels->ops[m->precision].act_size;
+    uint64_t token = 2 * (uint64_t)c->num_hidden_layers * kv *
+                     m->kernels->ops[m->precision].act_size;
     return (uint64_t)capacity * (token + (uint64_t)c->rotary_dim * sizeof(float));
 }
 
@@ -132,9 +134,9 @@ take_lanes(struct desk *d, int64_t batch)
     uint64_t most = batch > 0 ? (uint64_t)batch : LANES_MAX;
     char need[32], limit[32];
     if (each > left)
-        return err_set(STATUS_FAILED, "a text of %lld tokens needs %s beside the model, %s are left",
-                       (long long)capacity, human_bytes((double)each, need),
-                       human_bytes((double)left, limit));
+        return err_set(
+            STATUS_FAILED, "a text of %lld tokens needs %s beside the model, %s are left",
+            (long long)capacity, human_bytes((double)each, need), human_bytes((double)left, limit));
     if (first && first + 2 * each <= left) {
         d->trunk = kv_cache_new(d->decoder, trunk);
         left -= first;

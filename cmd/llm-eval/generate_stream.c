@@ -34,11 +34,8 @@ pen_release(struct pen *p)
 static int
 read_ids(struct pen *p, size_t at, const uint32_t *ids, size_t n)
 {
-    struct walk_item item = {.cache = p->cache,
-                             .at = (int64_t)at,
-                             .ids = ids,
-                             .n = (int64_t)n,
-                             .logits = p->logits};
+    struct walk_item item = {
+        .cache = p->cache, .at = (int64_t)at, .ids = ids, .n = (int64_t)n, .logits = p->logits};
     p->held.len = 0; /* what the cache holds after an error is not known */
     int result = decoder_walk(p->decoder, &item, 1);
     return result;

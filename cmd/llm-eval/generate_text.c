@@ -11,8 +11,8 @@
 /* ---- where texts end ---- */
 
 int
-stop_add(stop_list *list, const struct tokenizer *t, struct tokenizer_scratch *s,
-         const char *text, size_t n)
+stop_add(stop_list *list, const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
+         size_t n)
 {
     struct ids ids = {0};
     if (n == 0)

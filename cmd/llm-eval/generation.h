@@ -26,9 +26,9 @@ struct stop_text {
 typedef VEC(struct stop_text) stop_list;
 
 /*
- * Adds one, unless it is there. As the harness does, it is looked for in the text of the last tokens, special
- * ones included, two more than it takes to write it. 0, or -1: STATUS_USAGE for an empty text,
- * STATUS_INPUT for one that is not UTF-8.
+ * Adds one, unless it is there. As the harness does, it is looked for in the text of the last
+ * tokens, special ones included, two more than it takes to write it. 0, or -1: STATUS_USAGE for
+ * an empty text or one that is not UTF-8.
  */
 int stop_add(stop_list *list, const struct tokenizer *t, struct tokenizer_scratch *s,
              const char *text, size_t n);
@@ -49,7 +49,7 @@ size_t stops_held(const stop_list *list, const char *text, size_t n);
  */
 int find_ends(const struct model *m, struct ids *ends);
 
-/* Dies not: 0, or -1 when the model has no tokenizer, or one with more tokens than the model. */
+/* 0, or -1 when the model has no tokenizer, or one with more tokens than the model. */
 int check_tokenizer(const struct model *m);
 
 /* One text: what it begins with and how it goes on; then what was added. */
@@ -61,9 +61,9 @@ struct writing {
     uint64_t number;        /* of the text: its draws depend on it and the token's number alone */
     const stop_list *stops; /* not owned */
     const struct ids *ends; /* not owned */
-    bool end_is_text;       /* that of a token of `ends` which is no special one belongs to the text */
-    struct ids ids;         /* added, without the token of `ends` that ended it */
-    uint32_t end;           /* that token, or TOKEN_NONE */
+    bool end_is_text; /* that of a token of `ends` which is no special one belongs to the text */
+    struct ids ids;   /* added, without the token of `ends` that ended it */
+    uint32_t end;     /* that token, or TOKEN_NONE */
     bool done;
     uint64_t *seen;    /* of a penalty other than 1 */
     struct str recent; /* the text of its last tokens */
@@ -73,16 +73,20 @@ struct writing {
 void writing_init(struct writing *w);
 
 /* As the command line says: sampling, --max-new, --seed. */
-void writing_options(struct writing *w, uint64_t number, const stop_list *stops,
-                     const struct ids *ends);
+void
+writing_options(struct writing *w, uint64_t number, const stop_list *stops, const struct ids *ends);
 
-/* Lowers max_new to the room behind the prompt; -1 (STATUS_INPUT) when there is none, or no prompt. */
+/*
+ * Lowers max_new to the room behind the prompt; -1 (STATUS_INPUT) when there is none, or no
+ * prompt.
+ */
 int writing_fit(struct writing *w, int64_t positions);
 void writing_release(struct writing *w);
 
 /*
- * Adds the token that the logits [vocab], which it may change, ask for; sets done when the text ends
- * with it. scratch: vocab * 16 bytes. 0 or -1. Writings are independent: threads may add to several.
+ * Adds the token that the logits [vocab], which it may change, ask for; sets done when the text
+ * ends with it. scratch: vocab * 16 bytes. 0 or -1. Writings are independent: threads may add
+ * to several.
  */
 int writing_add(struct writing *w, const struct model *m, float *logits, void *scratch);
 
@@ -104,9 +108,10 @@ int writing_stream_add(struct writing_stream *s, const struct writing *w, const 
 void writing_stream_release(struct writing_stream *s);
 
 /*
- * Writes all texts, several at a time: `batch` of them (0: as many as pay), fewer if memory is short. Shared
- * beginnings of prompts are computed once. Texts do not depend on their order, the batch, or threads.
- * finished (may be NULL) is called as each is done, in no order; 0 or -1 to stop. 0 or -1.
+ * Writes all texts, several at a time: `batch` of them (0: as many as pay), fewer if memory is
+ * short. Shared beginnings of prompts are computed once. Texts do not depend on their order,
+ * the batch, or threads. finished (may be NULL) is called as each is done, in no order; 0 or -1
+ * to stop. 0 or -1.
  */
 int write_texts(const struct model *m, struct writing *w, size_t n, int64_t batch,
                 int (*finished)(void *arg, size_t which), void *arg);
@@ -141,8 +146,8 @@ int pen_write(struct pen *p, struct writing *w, struct writing_stream *s, bool (
 int interactive(struct model *m);
 
 /*
- * Answers the questions of a FastChat question.jsonl (question_id, category, turns), turn by turn in
- * the model's chat template, and writes FastChat's answer JSONL. 0 or -1.
+ * Answers the questions of a FastChat question.jsonl (question_id, category, turns), turn by
+ * turn in the model's chat template, and writes FastChat's answer JSONL. 0 or -1.
  */
 int chat_answers(struct model *m, const char *questions_path, struct outfile *out);
 

@@ -104,7 +104,8 @@ show(void *arg, const char *text, size_t n)
 static int
 read_more(struct talk *t)
 {
-    struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = wake[0], .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                            {.fd = wake[0], .events = POLLIN}};
     while (poll(fds, 2, -1) < 0)
         if (errno != EINTR)
             return err_sys("standard input");
@@ -313,9 +314,8 @@ talk_release(struct talk *t)
 int
 interactive(struct model *m)
 {
-    struct talk t = {.m = m,
-                     .stream = {.show = show},
-                     .prompts = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
+    struct talk t = {
+        .m = m, .stream = {.show = show}, .prompts = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
     if (check_tokenizer(m) < 0)
         return -1;
     int result = talk_init(&t);

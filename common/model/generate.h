@@ -23,9 +23,9 @@ uint32_t sampler_next(const struct sampler *s, const float *logits, int64_t voca
                       void *scratch);
 
 /*
- * The repetition penalty (Keskar et al., 2019, "CTRL"), as transformers has it: the positive logits of
- * the tokens that have been, prompt and continuation, are divided by `penalty`, the negative
- * ones multiplied. seen: a bit a token, sampler_seen_words(vocab) words.
+ * The repetition penalty (Keskar et al., 2019, "CTRL"), as transformers has it: the positive
+ * logits of the tokens that have been, prompt and continuation, are divided by `penalty`, the
+ * negative ones multiplied. seen: a bit a token, sampler_seen_words(vocab) words.
  */
 static inline size_t
 sampler_seen_words(int64_t vocab)
