@@ -36,9 +36,21 @@ is_digit(char c)
 }
 
 static bool
+is_no_digit(char c)
+{
+    return !is_digit(c);
+}
+
+static bool
 is_stop(char c)
 {
     return c == '.' || c == ',';
+}
+
+static bool
+is_dash(char c)
+{
+    return c == '-';
 }
 
 /* ASCII symbols but ' , - . */
@@ -48,65 +60,58 @@ is_symbol(char c)
     return c && strchr("{|}~[\\]^_`!\"#$%&()*+:;<=>?@/", c) != NULL;
 }
 
+/* Characters that stand so one behind the other, not overlapping, get blanks. */
 static void
-swap(struct str *a, struct str *b)
+split_pairs(struct str *s, bool (*first)(char c), bool (*second)(char c), const char *before,
+            const char *behind)
 {
-    struct str t = *a;
-    *a = *b;
-    *b = t;
-    str_clear(b);
+    struct str out = {0};
+    for (size_t i = 0; i < s->len; i++) {
+        bool pair = i + 1 < s->len && first(s->data[i]) && second(s->data[i + 1]);
+        str_adds(&out, pair ? before : "");
+        str_addc(&out, s->data[i]);
+        if (!pair)
+            continue;
+        str_addc(&out, ' ');
+        str_addc(&out, s->data[++i]);
+        str_adds(&out, behind);
+    }
+    str_release(s);
+    *s = out;
+}
+
+static void
+split_symbols(struct str *s)
+{
+    struct str out = {0};
+    for (size_t i = 0; i < s->len; i++)
+        str_addf(&out, is_symbol(s->data[i]) ? " %c " : "%c", s->data[i]);
+    str_release(s);
+    *s = out;
 }
 
 /*
  * The rules of mteval-v13a for Western languages, one pass each, because each sees what the one
- * before it has inserted: symbols stand alone; stops but behind a digit; stops but before a digit;
- * a dash behind a digit.
+ * before it has inserted: symbols stand alone; stops but behind a digit; stops but before a digit; a
+ * dash behind a digit.
  */
 static void
 tokenize_13a(struct piece text, struct str *out)
 {
-    struct str s = {0}, t = {0};
-    str_add(&t, text.data, text.n);
-    replace(&t, "<skipped>", "");
-    replace(&t, "-\n", "");
-    replace(&t, "\n", " ");
-    replace(&t, "&quot;", "\"");
-    replace(&t, "&amp;", "&");
-    replace(&t, "&lt;", "<");
-    replace(&t, "&gt;", ">");
-    str_addc(&s, ' ');
-    str_add(&s, t.data ? t.data : "", t.len);
-    str_addc(&s, ' ');
-    str_clear(&t);
-    for (size_t i = 0; i < s.len; i++)
-        str_addf(&t, is_symbol(s.data[i]) ? " %c " : "%c", s.data[i]);
-    swap(&s, &t);
-    for (size_t i = 0; i < s.len; i++)
-        if (!is_digit(s.data[i]) && i + 1 < s.len && is_stop(s.data[i + 1])) {
-            str_addf(&t, "%c %c ", s.data[i], s.data[i + 1]);
-            i++;
-        } else {
-            str_addc(&t, s.data[i]);
-        }
-    swap(&s, &t);
-    for (size_t i = 0; i < s.len; i++)
-        if (is_stop(s.data[i]) && i + 1 < s.len && !is_digit(s.data[i + 1])) {
-            str_addf(&t, " %c %c", s.data[i], s.data[i + 1]);
-            i++;
-        } else {
-            str_addc(&t, s.data[i]);
-        }
-    swap(&s, &t);
-    for (size_t i = 0; i < s.len; i++)
-        if (is_digit(s.data[i]) && i + 1 < s.len && s.data[i + 1] == '-') {
-            str_addf(&t, "%c - ", s.data[i]);
-            i++;
-        } else {
-            str_addc(&t, s.data[i]);
-        }
-    str_add(out, t.data ? t.data : "", t.len);
-    str_release(&s);
-    str_release(&t);
+    str_addc(out, ' ');
+    str_add(out, text.data, text.n);
+    str_addc(out, ' ');
+    replace(out, "<skipped>", "");
+    replace(out, "-\n", "");
+    replace(out, "\n", " ");
+    replace(out, "&quot;", "\"");
+    replace(out, "&amp;", "&");
+    replace(out, "&lt;", "<");
+    replace(out, "&gt;", ">");
+    split_symbols(out);
+    split_pairs(out, is_no_digit, is_stop, "", " ");
+    split_pairs(out, is_stop, is_no_digit, " ", "");
+    split_pairs(out, is_digit, is_dash, "", " ");
 }
 
 static void
