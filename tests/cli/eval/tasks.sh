@@ -24,7 +24,7 @@ done
 # llm-jp-eval 1.3.0: the first of the examples that Python's random.seed(42), shuffle leaves of 90 % (here
 # of 6 the first 5), fixed for all; half-width colons; the digit of the choice is the answer.
 ok 'llm_jp_eval_jcommonsenseqa' made requests.jsonl --task llm_jp_eval_jcommonsenseqa --shots 2
-order=($(jq -r .q_id "$here/data/jglue/jcommonsenseqa-train-v1.3.json"))
+mapfile -t order < <(jq -r .q_id "$here/data/jglue/jcommonsenseqa-train-v1.3.json")
 shot() { # NUMBER
     jq -rj --argjson i "$1" 'select(.q_id == $i) | "\n\n### 入力:\n質問：\(.question)\n選択肢：0.\(.choice0),1.\(.choice1),2.\(.choice2),3.\(.choice3),4.\(.choice4)\n\n### 応答:\n\(.label)"' \
         "$here/data/jglue/jcommonsenseqa-train-v1.3.json"
@@ -65,6 +65,5 @@ refused 'a pipe that is not there' 3 'bad.json: doc_to_text: there is no pipe .s
 refused 'a metric that is not there' 3 'bad.json: metrics.*' 's/"acc"/"shine"/'
 refused 'more examples than documents' 3 'task own: document 0: 9 examples are to be drawn from 1 documents' 's/"version": 1/&, "num_fewshot": 9/'
 refused 'not JSON' 3 'bad.json: ' 's/{//'
-head -c 20 own.jsonl | head -c 15 >cut
-mv cut own.jsonl
+truncate -s 15 own.jsonl
 refused 'a cut document' 3 'task own: .*own.jsonl: line 1' 's/x/x/'
