@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/die.h"
 #include "base/err.h"
 #include "cmd/llm-convert/convert.h"
 
@@ -67,6 +68,8 @@ check(const struct target *t)
             return refuse(t, "which layers have no experts (decoder_sparse_step, mlp_only_layers)");
     if (c->num_experts > 0 && c->norm_topk_prob == qwen2)
         return refuse(t, qwen2 ? "that norm_topk_prob is true" : "that norm_topk_prob is false");
+    if (c->sliding_window > 0 && c->family == FAMILY_QWEN)
+        return refuse(t, "a sliding window of this architecture");
     if (c->position == POSITION_LEARNED)
         return 0;
     switch (c->rope_scaling) {
@@ -163,6 +166,10 @@ gguf_put_model(struct gguf_build *b, const struct model_source *m, const char *n
     struct target t = {b, &m->config, m->path, gguf_architecture(&m->config), ""};
     if (check(&t) < 0)
         return -1;
+    if (t.c->sliding_window > 0 && t.c->sliding_window < t.c->max_position_embeddings)
+        warn("%s: llama.cpp does not know the sliding window: beyond %lld tokens it computes "
+             "something else",
+             m->path, (long long)t.c->sliding_window);
     put_text(b, "general.architecture", t.architecture);
     put_text(b, "general.type", "model");
     put_text(b, "general.name", name);

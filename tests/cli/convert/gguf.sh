@@ -101,6 +101,11 @@ err_like 'says so' 'GGUF cannot say that GPT-2'
 write_config dynamic.json 400 '"rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}'
 make_checkpoint run-dynamic dynamic.json >checkpoint.log 2>&1
 ok 'dynamic scaling' expect_code 3 llm-convert -q run-dynamic dynamic.gguf
+sed 's/"llama"/"mistral"/; s/LlamaFor/MistralFor/; s/"hidden_act"/"sliding_window": 16, "hidden_act"/' config.json >mistral.json
+make_checkpoint run-mistral mistral.json >checkpoint.log 2>&1
+ok 'a window' expect_code 0 llm-convert -q --verify run-mistral mistral.gguf
+err_like 'which llama.cpp does not know' 'llama.cpp does not know the sliding window: beyond 16 tokens'
+is 'is kept' "$(info mistral.gguf '.metadata["llama.attention.sliding_window"]')" 16
 ok 'a file in the way' expect_code 2 llm-convert -q run llama.gguf
 ok 'no room' expect_code 1 bash -c 'trap "" XFSZ; ulimit -f 20; exec llm-convert -q run full.gguf'
 ok 'nothing is left' bash -c '[ ! -e full.gguf ] && [ ! -e erf.gguf ] && [ -z "$(ls -A | grep tmp-)" ]'
