@@ -6,9 +6,11 @@
  */
 #include "cmd/llm-convert/convert.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/die.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -34,6 +36,7 @@ struct worker {
     float *values;  /* [PIECE], or [room] */
     float *line;    /* the elements of a column */
     size_t room;
+    uint64_t beyond; /* elements that became infinite */
 };
 
 struct work {
@@ -62,6 +65,16 @@ make_room(struct worker *k, int64_t n)
     k->line = mem_array(k->room, sizeof *k->line);
 }
 
+/* How many finite values FP16 has no number for; bytes: what they became. */
+static uint64_t
+count_beyond(const float *values, const uint8_t *bytes, int64_t n)
+{
+    uint64_t count = 0;
+    for (int64_t i = 0; i < n; i++)
+        count += (bytes[2 * i + 1] & 0x7f) == 0x7c && bytes[2 * i] == 0 && isfinite(values[i]);
+    return count;
+}
+
 /* Values, at an element of their tensor. */
 static int
 put(struct work *w, struct worker *k, const struct hf_tensor *t, int64_t element,
@@ -74,6 +87,8 @@ put(struct work *w, struct worker *k, const struct hf_tensor *t, int64_t element
         m = n < PIECE ? n : PIECE;
         if (p->dtype != DTYPE_F32) {
             dtype_from_float(p->dtype, values, (size_t)m, k->bytes);
+            if (p->dtype == DTYPE_F16)
+                k->beyond += count_beyond(values, k->bytes, m);
             data = k->bytes;
         }
         if (output_file_put(&k->file, data, (size_t)m * size,
@@ -282,11 +297,16 @@ hf_write_weights(const struct hf_plan *p, const struct model_source *m, const ch
         result = -1;
     else
         err_give(&e);
+    uint64_t beyond = 0;
     for (size_t i = 0; i < threads; i++) {
+        beyond += w.worker[i].beyond;
         free(w.worker[i].bytes);
         free(w.worker[i].values);
         free(w.worker[i].line);
     }
+    if (beyond > 0)
+        warn("%s: %llu weights are beyond the range of fp16 and became infinite", m->path,
+             (unsigned long long)beyond);
     free(w.worker);
     vec_release(&w.job);
     threads_free(pool);

@@ -52,6 +52,20 @@ ok 'nothing of a training' [ ! -e new/trainer_state.json ]
 ok 'an older directory to bf16' llm-convert -q --from hf --to hf --verify --dtype bf16 old new-bf16
 is 'only the type has changed' "$(jq -c . new-bf16/config.json)" "$(jq -c '.torch_dtype = "bfloat16"' old/config.json)"
 
+# Out of range: told, not silent.
+cp -r run-fp32 wild
+python3 - <<'P'
+import struct
+with open("wild/model.safetensors", "r+b") as f:
+    n, = struct.unpack("<Q", f.read(8))
+    for i, x in enumerate((65519.0, 65520.0, -1e30, float("inf"), float("nan"))):
+        f.seek(8 + n + 4 * (1000 * i + 7))
+        f.write(struct.pack("<f", x))
+P
+ok 'weights beyond fp16' llm-convert --from hf --to hf --dtype fp16 wild tame
+like 'are counted' "$(cat tap.log)" 'wild: 2 weights are beyond the range of fp16 and became infinite'
+ok 'and bf16 has them' bash -c 'llm-convert --from hf --to hf --dtype bf16 wild tame-bf16 2>&1 | wc -c | grep -qx 0'
+
 # Sources that cannot be.
 refused() { # DESC STATUS REGEX ARGUMENTS
     local desc=$1 status=$2 regex=$3
