@@ -106,7 +106,7 @@ cache_memory(void)
 {
     uint64_t held = sys_memory_resident();
     if (common.memory == 0)
-        return sys_memory_available() / 2;
+        return sys_memory_available() / 2 / (uint64_t)options.ranks;
     return common.memory > held ? common.memory - held : 0;
 }
 

@@ -94,17 +94,21 @@ add_ends(const struct json_doc *doc, const json_t *root, struct ids *ends)
 }
 
 static int
-take_ends(void *arg, const char *name, const char *data, size_t n)
+read_ends(const char *name, const char *data, size_t n, struct ids *ends)
 {
     struct json_doc doc = {0};
     const json_t *root;
-    if (strcmp(name, "generation_config.json") != 0)
-        return 0;
     if (json_doc_parse(&doc, name, data, n) < 0)
         return -1;
-    int result = json_root_object(&doc, &root) < 0 ? -1 : add_ends(&doc, root, arg);
+    int result = json_root_object(&doc, &root) < 0 ? -1 : add_ends(&doc, root, ends);
     json_doc_release(&doc);
     return result;
+}
+
+static int
+take_ends(void *arg, const char *name, const char *data, size_t n)
+{
+    return strcmp(name, "generation_config.json") == 0 ? read_ends(name, data, n, arg) : 0;
 }
 
 int
@@ -115,6 +119,9 @@ find_ends(const struct model *m, struct ids *ends)
         vec_push(ends, (uint32_t)m->config->eos_token_id);
     if (s->eos != TOKEN_NONE)
         vec_push(ends, s->eos);
+    if (m->config->json &&
+        read_ends("config.json", m->config->json, strlen(m->config->json), ends) < 0)
+        return -1;
     return model_source_files(&m->source, take_ends, ends);
 }
 

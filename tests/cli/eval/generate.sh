@@ -57,6 +57,9 @@ eos=$(jq '.ids[3]' out.json)
 ok 'a model with an EOS' make_checkpoint eos <(jq --argjson eos "$eos" '.eos_token_id = $eos' config.json)
 ok 'is asked' llm-eval -q --generate 'The name' --max-new 24 --json eos.json eos
 is 'and ends before it' "$(jq -c .ids eos.json)" "$(jq -c --argjson eos "$eos" '.ids | .[:index($eos)]' out.json)"
+ok 'a model with several' make_checkpoint eos2 <(jq --argjson eos "$eos" '.eos_token_id = [399, $eos]' config.json)
+ok 'is asked' llm-eval -q --generate 'The name' --max-new 24 --json eos2.json eos2
+is 'and ends before the second of them' "$(jq -c .ids eos2.json)" "$(jq -c .ids eos.json)"
 # A converted directory may list several in generation_config.json.
 ok 'converted' llm-convert -q run several
 jq --argjson eos "$eos" '.eos_token_id = [399, $eos]' several/generation_config.json >several/new
