@@ -155,16 +155,18 @@ read_reference(struct xml *x, struct str *out)
 static int
 read_text(struct xml *x, const char *stops, struct str *out)
 {
-    while (x->at < x->n && !strchr(stops, x->text[x->at])) {
+    while (x->at < x->n) {
         char c = x->text[x->at];
 
+        if (c == '\0') /* which strchr would find */
+            return fail(x, "a NUL byte");
+        if (strchr(stops, c))
+            return 0;
         if (c == '&') {
             if (read_reference(x, out) < 0)
                 return -1;
             continue;
         }
-        if (c == '\0')
-            return fail(x, "a NUL byte");
         x->at++;
         if (c == '\r' && x->at < x->n && x->text[x->at] == '\n')
             continue;

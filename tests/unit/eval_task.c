@@ -301,6 +301,19 @@ data_refused(const char *format, const char *data, const char *why)
     free(split);
 }
 
+/* A NUL byte, which stores of C strings cannot make. */
+static void
+test_nul(void)
+{
+    static const char bytes[] = "<a><b>x\0y</b></a>";
+
+    if (file_store("bad", bytes, sizeof bytes - 1) < 0)
+        abort();
+    fails(task_text("\"t\":{\"files\":[\"bad\"],\"format\":\"xml\",\"rows\":\"a.b\"}",
+                    "\"test_split\":\"t\""),
+          "a NUL byte");
+}
+
 static void
 test_data_refused(void)
 {
@@ -334,5 +347,6 @@ main(void)
     test_samples();
     test_refused();
     test_data_refused();
+    test_nul();
     return done();
 }
