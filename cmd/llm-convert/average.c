@@ -114,7 +114,8 @@ open_all(struct average *a, const struct route *r)
     a->model = mem_zarray(r->inputs, sizeof *a->model);
     for (; a->models < r->inputs; a->models++) {
         struct model_source *m = &a->model[a->models];
-        if (model_source_open_as(m, r->input[a->models], kind_name(route_kind(r->input[a->models]))) < 0)
+        if (model_source_open_as(m, r->input[a->models],
+                                 kind_name(route_kind(r->input[a->models]))) < 0)
             return -1;
         a->sum += r->weight[a->models];
         if (source_check_sums(m) < 0 || (a->models > 0 && check_alike(&a->model[0], m) < 0)) {

@@ -32,8 +32,9 @@ check_output(const char *output)
     struct checkpoint_list list = {0};
     int result = file_is_dir(output) ? checkpoint_list(output, &list) : 0;
     if (result == 0 && list.count > 0 && list.step[0] > 0)
-        result = err_set(STATUS_USAGE, "%s: holds a checkpoint of step %lld, and this would be step 0",
-                         output, (long long)list.step[0]);
+        result = err_set(STATUS_USAGE,
+                         "%s: holds a checkpoint of step %lld, and this would be step 0", output,
+                         (long long)list.step[0]);
     checkpoint_list_release(&list);
     return result;
 }

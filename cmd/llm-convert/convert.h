@@ -13,7 +13,7 @@
 #include "checkpoint/names.h"
 #include "checkpoint/safetensors.h"
 
-/* llm-convert's parts: the command line, the writer of Hugging Face directories, the comparison, --info. */
+/* llm-convert's parts: command line, writers, models made of others, comparison, --info. */
 
 extern const struct opt_tool llm_convert;
 
@@ -53,7 +53,7 @@ extern struct convert_options options;
 struct route {
     enum kind from, to;
     char **input;
-    size_t inputs; /* 1; of --average more */
+    size_t inputs;  /* 1; of --average more */
     double *weight; /* of --average: theirs, > 0 */
     const char *output;
 };
@@ -78,7 +78,7 @@ int models_convert(const struct route *r);
  */
 int average_open(struct model_source *m, const struct route *r);
 int extended_open(struct model_source *m, const char *tokenizer);
-const struct model_source *average_first(const struct model_source *m);  /* NULL: is none */
+const struct model_source *average_first(const struct model_source *m); /* NULL: is none */
 const struct model_source *extended_base(const struct model_source *m); /* NULL: is none */
 
 /* The model whose files and types such a one has: itself, if it is none of them. */
@@ -92,7 +92,8 @@ int source_check_sums(const struct model_source *m);
 
 /* side.c: the files that model_source_files hands over, held. Pointers are owned. */
 struct side_files VEC_BODY(struct tokenizer_file);
-int side_files_load(struct side_files *s, const struct model_source *m); /* 0 or -1; release anyway */
+int
+side_files_load(struct side_files *s, const struct model_source *m); /* 0 or -1; release anyway */
 void side_files_release(struct side_files *s);
 
 /*
@@ -106,7 +107,7 @@ struct hf_tensor {
     int param;
     struct name_part part;
     int file;
-    size_t plan; /* index among its file's tensors */
+    size_t plan;                      /* index among its file's tensors */
     const struct source_tensor *same; /* its bytes stand there already; NULL: they are made */
 };
 

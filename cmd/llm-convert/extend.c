@@ -19,7 +19,7 @@ struct extended {
 
 /* ---- reading ---- */
 
-/* Elements [offset, offset + n) of a tensor that has new rows: of the base, then ours, then its rest. */
+/* Elements of a tensor that has new rows: of the base, then ours, then the base's rest. */
 static int
 read_grown(const struct extended *e, int k, int64_t offset, int64_t n, float *out)
 {

@@ -18,8 +18,8 @@
 #include "checkpoint/output_file.h"
 
 enum {
-    PIECE = 1 << 20,       /* elements: 4 MiB of FP32 */
-    COPIED = 4 * PIECE,    /* bytes are not looked at */
+    PIECE = 1 << 20,         /* elements: 4 MiB of FP32 */
+    COPIED = 4 * PIECE,      /* bytes are not looked at */
     TRANSPOSED = 16 * PIECE, /* so that runs of a column are not short */
 };
 
@@ -136,7 +136,7 @@ put_part(struct work *w, struct worker *k, const struct hf_tensor *t, int64_t fi
 struct slice_sink {
     struct work *w;
     struct worker *k;
-    size_t tensor; /* the first of the slice's parameter */
+    size_t tensor;  /* the first of the slice's parameter */
     int64_t offset; /* of the slice in it */
 };
 

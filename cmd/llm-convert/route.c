@@ -13,10 +13,14 @@ static const struct {
     const char *name;
     bool model, written;
 } kinds[] = {
-    [KIND_HF] = {"hf", true, true},           [KIND_CHECKPOINT] = {"checkpoint", true, true},
-    [KIND_GGUF] = {"gguf", true, true},       [KIND_SHARD] = {"shard", false, true},
-    [KIND_MEGATRON] = {"megatron", false, true}, [KIND_LLM_C] = {"llm.c", false, true},
-    [KIND_NANOGPT] = {"nanogpt", false, true},   [KIND_DS] = {"ds", false, true},
+    [KIND_HF] = {"hf", true, true},
+    [KIND_CHECKPOINT] = {"checkpoint", true, true},
+    [KIND_GGUF] = {"gguf", true, true},
+    [KIND_SHARD] = {"shard", false, true},
+    [KIND_MEGATRON] = {"megatron", false, true},
+    [KIND_LLM_C] = {"llm.c", false, true},
+    [KIND_NANOGPT] = {"nanogpt", false, true},
+    [KIND_DS] = {"ds", false, true},
     [KIND_LLAMA2_C] = {"llama2.c", true, false},
 };
 
@@ -68,8 +72,8 @@ route_kind(const char *path)
         die(STATUS_FAILED, "%s: No such file or directory", path);
     if (has_file(path, "config.json"))
         die(STATUS_USAGE, "%s: looks like a Hugging Face directory: say --from hf", path);
-    die(STATUS_USAGE, "%s: say what it is with --from (only checkpoints, .gguf and .shard are guessed)",
-        path);
+    die(STATUS_USAGE,
+        "%s: say what it is with --from (only checkpoints, .gguf and .shard are guessed)", path);
 }
 
 static enum kind
@@ -83,8 +87,9 @@ kind_of_output(const char *path, enum kind from)
         return KIND_SHARD;
     if (from == KIND_CHECKPOINT)
         return KIND_HF;
-    die(STATUS_USAGE, "%s: say what it becomes with --to (only .gguf, .shard and, of a checkpoint, "
-                      "hf are guessed)",
+    die(STATUS_USAGE,
+        "%s: say what it becomes with --to (only .gguf, .shard and, of a checkpoint, "
+        "hf are guessed)",
         path);
 }
 
@@ -98,8 +103,9 @@ check_pair(enum kind from, enum kind to)
     if (fits && !kind_is_model(from))
         fits = (from == KIND_SHARD) != (to == KIND_SHARD);
     if (!fits)
-        die(STATUS_USAGE, "%s does not become %s: models become models, and token data goes into a "
-                          "shard or comes out of one",
+        die(STATUS_USAGE,
+            "%s does not become %s: models become models, and token data goes into a "
+            "shard or comes out of one",
             kind_name(from), kind_name(to));
 }
 

@@ -66,9 +66,9 @@ patch(json_t *root, const struct model_source *m, const char *type)
 static bool
 is_alias(const char *key)
 {
-    static const char *const names[] = {"torch_dtype",     "rope_theta",  "rope_scaling",
-                                        "rotary_emb_base", "rotary_pct",  "partial_rotary_factor",
-                                        "num_experts",     "num_local_experts"};
+    static const char *const names[] = {
+        "torch_dtype",           "rope_theta",  "rope_scaling",     "rotary_emb_base", "rotary_pct",
+        "partial_rotary_factor", "num_experts", "num_local_experts"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(key, names[i]) == 0)
             return true;

@@ -108,8 +108,7 @@ compare_tensors(const struct model_source *a, const struct model_source *b, stru
 
 /* Logits of the probe's last position, in fp32. */
 static int
-probe_logits(const struct model_source *m, struct threads *pool, float *weights,
-             float *logits)
+probe_logits(const struct model_source *m, struct threads *pool, float *weights, float *logits)
 {
     const struct kernels *k = kernels_pick(NULL);
     if (!k)

@@ -11,7 +11,7 @@
 #include "checkpoint/output_file.h"
 #include "checkpoint/saving.h"
 
-/* The first checkpoint of a training whose weights come from elsewhere: one process, no live arrays. */
+/* The first checkpoint of a training whose weights come from elsewhere: no live arrays. */
 
 enum { PIECE_BLOCKS = 64, PIECE_ELEMENTS = PIECE_BLOCKS * NORM_BLOCK };
 

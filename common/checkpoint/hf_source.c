@@ -231,16 +231,16 @@ hf_source_open(struct model_source *m)
 
 /* Elements [first, first + n) of the part, in our order; theirs is [columns][rows]. */
 static int
-read_transposed(const struct source_tensor *where, const struct name_part *part, int64_t first, int64_t n,
-                float *out)
+read_transposed(const struct source_tensor *where, const struct name_part *part, int64_t first,
+                int64_t n, float *out)
 {
     int64_t row = first / part->columns, last = (first + n - 1) / part->columns;
     int64_t rows = last - row + 1;
     float *line = mem_array((size_t)rows, sizeof *line);
     int result = 0;
     for (int64_t c = 0; c < part->columns && result == 0; c++) {
-        result = safetensors_read_float(where->file, where->info,
-                                        (uint64_t)(c * part->rows + row), (size_t)rows, line);
+        result = safetensors_read_float(where->file, where->info, (uint64_t)(c * part->rows + row),
+                                        (size_t)rows, line);
         for (int64_t r = 0; r < rows && result == 0; r++) {
             int64_t at = (row + r) * part->columns + c - first;
             if (at >= 0 && at < n)

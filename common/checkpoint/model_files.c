@@ -17,13 +17,22 @@
 enum { FILE_LIMIT = 1 << 30 };
 
 /* What Hugging Face's tools save with a model, but config.json and weights; and its licence. */
-static const char *const side_files[] = {
-    "tokenizer.json",      "tokenizer.model",        "tokenizer_config.json",
-    "added_tokens.json",   "special_tokens_map.json", "vocab.json",
-    "vocab.txt",           "merges.txt",             "spiece.model",
-    "tekken.json",         "*.tiktoken",             "chat_template.jinja",
-    "chat_template.json",  "generation_config.json", "LICENSE*",
-    "NOTICE*"};
+static const char *const side_files[] = {"tokenizer.json",
+                                         "tokenizer.model",
+                                         "tokenizer_config.json",
+                                         "added_tokens.json",
+                                         "special_tokens_map.json",
+                                         "vocab.json",
+                                         "vocab.txt",
+                                         "merges.txt",
+                                         "spiece.model",
+                                         "tekken.json",
+                                         "*.tiktoken",
+                                         "chat_template.jinja",
+                                         "chat_template.json",
+                                         "generation_config.json",
+                                         "LICENSE*",
+                                         "NOTICE*"};
 
 struct tokenizer *
 model_source_tokenizer(const struct model_source *m)

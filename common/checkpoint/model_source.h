@@ -34,7 +34,7 @@ struct source_tensor {
  * several checkpoints (the newest complete one), a GGUF file; or a llama2.c file.
  */
 struct model_source {
-    char *path; /* of the directory or file that is read */
+    char *path;                        /* of the directory or file that is read */
     const struct model_reader *reader; /* NULL: a Hugging Face directory or a checkpoint */
     void *state;                       /* the reader's */
     struct config config;
@@ -75,9 +75,9 @@ struct tokenizer *model_source_tokenizer(const struct model_source *m);
  * this model: the tokenizer's, generation_config.json, chat templates; made where the source has them
  * in another form. take returns 0, or -1 to stop. 0 or -1.
  */
-int model_source_files(const struct model_source *m,
-                       int (*take)(void *arg, const char *name, const char *data, size_t n),
-                       void *arg);
+int
+model_source_files(const struct model_source *m,
+                   int (*take)(void *arg, const char *name, const char *data, size_t n), void *arg);
 
 /* Reads all weights into flat [params.elements], gaps zero; a checkpoint's checksums are verified. 0 or -1. */
 int model_source_load(const struct model_source *m, float *flat);

@@ -56,8 +56,8 @@ cut(const struct tokenizer *old, struct tokenizer_scratch *scratch, const struct
     if (result == 0 && whole)
         result = tokenizer_encode(old, scratch, text.data, text.len, 0, out);
     if (result == 0 && own && out->len == before)
-        result = err_set(STATUS_INPUT, "new token %u '%.*s': the model's tokenizer cannot cut it", id,
-                         (int)n, own);
+        result = err_set(STATUS_INPUT, "new token %u '%.*s': the model's tokenizer cannot cut it",
+                         id, (int)n, own);
     str_release(&text);
     return result;
 }

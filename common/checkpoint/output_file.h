@@ -22,7 +22,7 @@ int output_file_enter(struct output_file *f, const char *dir, const char *name, 
 /* Writes at an offset, and has the disk begin with it. 0 or -1. */
 int output_file_put(struct output_file *f, const void *data, size_t n, uint64_t offset);
 
-/* The same of bytes of another file, without looking at them: the kernel's copy where it has one. */
+/* The same of another file's bytes, without a look at them: the kernel's copy if it has one. */
 int output_file_copy(struct output_file *f, int from, const char *from_path, uint64_t from_offset,
                      uint64_t n, uint64_t offset);
 
