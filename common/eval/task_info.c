@@ -1,6 +1,7 @@
 /* What people read of a task. */
-#include <math.h>
+#include <string.h>
 
+#include "base/err.h"
 #include "eval/task_definition.h"
 
 static const char *const type_names[] = {
@@ -56,10 +57,22 @@ add_metrics(const struct task *t, struct str *out)
     str_addc(out, '\n');
 }
 
+/* Control bytes of the file do not reach a terminal. */
+static void
+mask_lines(char *text)
+{
+    for (char *end; (end = strchr(text, '\n')); text = end + 1) {
+        *end = '\0';
+        err_mask(text);
+        *end = '\n';
+    }
+}
+
 void
 task_info(const struct task *t, struct str *out)
 {
     const struct task_definition *d = t->definition;
+    size_t begin = out->len;
 
     str_addf(out, "%s, version %lld", t->name, (long long)t->version);
     if (*t->harness)
@@ -79,4 +92,5 @@ task_info(const struct task *t, struct str *out)
         str_addf(out, "license: %s\n", d->license);
     if (d->note)
         str_addf(out, "note: %s\n", d->note);
+    mask_lines(out->data + begin);
 }

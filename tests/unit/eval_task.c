@@ -301,6 +301,29 @@ data_refused(const char *format, const char *data, const char *why)
     free(split);
 }
 
+static void
+test_info(void)
+{
+    static const char text[] =
+        "{\"task\":\"t\",\"version\":2,\"about\":\"A\\u001b[1m\",\"output_type\":"
+        "\"loglikelihood\",\"documents\":{\"published\":\"here\",\"license\":\"free\",\"splits\":{"
+        "\"e\":{\"files\":[[\"a\",\"b\"]],\"format\":\"jsonl\"}}},\"doc_to_text\":\"\","
+        "\"doc_to_target\":\"\",\"test_split\":\"e\",\"metrics\":[\"acc\"]}";
+    struct task t;
+    struct str out = {0};
+
+    if (!ok(task_parse(&t, "t", text, strlen(text)) == 0, "a task to describe"))
+        return;
+    task_info(&t, &out);
+    is_str(out.data,
+           "t, version 2\nA?[1m\nasks for: log-likelihood of the target, 0 examples\n"
+           "metrics: acc\nfiles below --data:\n  e: JSON lines, evaluated\n    a\n    or b\n"
+           "published: here\nlicense: free\n",
+           "what people read of it, without control bytes");
+    str_release(&out);
+    task_release(&t);
+}
+
 /* A NUL byte, which stores of C strings cannot make. */
 static void
 test_nul(void)
@@ -348,5 +371,6 @@ main(void)
     test_refused();
     test_data_refused();
     test_nul();
+    test_info();
     return done();
 }
