@@ -19,7 +19,8 @@ part_open(struct model *m, struct comm *comm)
     if (tensor == 1)
         return 0;
     if (tensor > comm->size || comm->size % tensor != 0)
-        return err_set(STATUS_USAGE, "--tensor-parallel %lld: %d ranks (--ranks) are not a multiple",
+        return err_set(STATUS_USAGE,
+                       "--tensor-parallel %lld: %d ranks (--ranks) are not a multiple",
                        (long long)tensor, comm->size);
     size[AXIS_TENSOR] = (int)tensor;
     grid_default_order(order);

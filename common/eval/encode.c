@@ -230,13 +230,15 @@ static int
 encode_rolling(const struct encoder *e, struct ids *ids)
 {
     const struct request *r = e->request;
+    const struct str *text = &r->continuation;
     size_t limit = (size_t)e->limits->max_length;
 
     if (push_prefix(e, e->limits->prefix, ids) < 0)
         return -1;
-    if (r->encode == ENCODE_SEPARATE
-            ? encode_plain(e, r->continuation.data, r->continuation.len, ids) < 0
-            : encode_special(e, r->continuation.data, r->continuation.len, e->limits->prefix, ids) < 0)
+    if (r->encode == ENCODE_SEPARATE && encode_plain(e, text->data, text->len, ids) < 0)
+        return -1;
+    if (r->encode == ENCODE_JOINT &&
+        encode_special(e, text->data, text->len, e->limits->prefix, ids) < 0)
         return -1;
     for (size_t done = 1; done < ids->len;) {
         size_t end = ids->len - done < limit ? ids->len : done + limit;

@@ -364,8 +364,10 @@ join_logits(struct decoder *d)
         char *logits = (char *)w->logits[r];
         struct comm_request *q = NULL;
 
-        if (logits && (c->ops->all_gather_v(c, logits + own[0], own[1], logits, sizes, offsets, &q) < 0 ||
-                       comm_wait(c, &q) < 0))
+        if (!logits)
+            continue;
+        if (c->ops->all_gather_v(c, logits + own[0], own[1], logits, sizes, offsets, &q) < 0 ||
+            comm_wait(c, &q) < 0)
             d->failed = -1;
     }
     free(parts);

@@ -200,7 +200,7 @@ walk(struct subject *s, struct decoder *d, int each)
         for (int k = 0; k < NODE_SCORES; k++)
             n->score[k] = (struct walk_score){.token = n->expected[k].token,
                                               .target = n->expected[k].target,
-                                              .log_p = NAN};
+                                              .log_p = (double)NAN};
         memset(n->logits, 0xff, sizeof n->logits);
         item[i] = (struct walk_item){.cache = c[n->cache],
                                      .at = n->at,
