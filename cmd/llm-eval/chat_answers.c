@@ -114,7 +114,8 @@ read_questions(struct quiz *q, const char *path)
     str_release(&text);
     if (result == 0 && q->questions.len == 0)
         return err_set(STATUS_INPUT, "%s: no questions", path);
-    qsort(q->questions.data, q->questions.len, sizeof *q->questions.data, by_id);
+    if (result == 0)
+        qsort(q->questions.data, q->questions.len, sizeof *q->questions.data, by_id);
     return result;
 }
 
