@@ -188,29 +188,58 @@ add_scores(struct session *s, const struct entry *e, const struct task_scores *s
     }
 }
 
-static int
-score_entry(struct session *s, const struct entry *e, struct str *samples)
+static struct scores_options
+scores_options_of(const struct model *m)
 {
-    const struct scores_options o = {.words_command = options.words_command,
-                                     .bootstrap_iters = BOOTSTRAP_ITERS};
+    return (struct scores_options){.words_command = options.words_command,
+                                   .bootstrap_iters = BOOTSTRAP_ITERS,
+                                   .threads = m ? m->pool : NULL};
+}
+
+/* Where several tasks share a file, their lines begin with the task's name. */
+static void
+add_samples(const struct entry *e, bool named, const struct str *lines, struct str *out)
+{
+    for (size_t at = 0; at < lines->len;) {
+        const char *line = lines->data + at, *end = memchr(line, '\n', lines->len - at);
+        size_t n = end ? (size_t)(end - line) + 1 : lines->len - at;
+        if (named) {
+            str_adds(out, "{\"task\":");
+            str_add_json(out, e->task.name, strlen(e->task.name));
+            str_addc(out, ',');
+        }
+        str_add(out, line + named, n - named);
+        at += n;
+    }
+}
+
+static int
+score_entry(struct session *s, const struct model *m, const struct entry *e, struct str *samples)
+{
+    const struct scores_options o = scores_options_of(m);
     const struct result *results = s->results.data + e->first;
     struct task_scores scores = {0};
+    struct str lines = {0};
     int result = scores_compute(&e->task, &e->run, results, &o, &scores);
     if (result == 0)
         add_scores(s, e, &scores);
-    for (size_t i = 0; options.log_samples && i < e->run.samples.len && result == 0; i++)
-        sample_write(&e->task, &e->run, i, results, &scores, samples);
+    for (size_t i = 0; options.log_samples && i < e->run.samples.len && result == 0; i++) {
+        str_clear(&lines);
+        sample_write(&e->task, &e->run, i, results, &scores, &lines);
+        add_samples(e, s->entries.len > 1, &lines, samples);
+    }
+    str_release(&lines);
     task_scores_release(&scores);
     return result;
 }
 
 static int
-score_all(struct session *s)
+score_all(struct session *s, const struct model *m)
 {
     struct str samples = {0};
     int result = 0;
     for (size_t i = 0; i < s->entries.len && result == 0; i++)
-        result = score_entry(s, s->entries.data[i], &samples);
+        result = score_entry(s, m, s->entries.data[i], &samples);
     for (size_t i = 0; i < s->groups.len && result == 0; i++)
         result = group_scores(s->groups.data[i], &s->board);
     if (result == 0 && options.log_samples)
@@ -327,7 +356,11 @@ print_info(const struct session *s)
 static int
 run_session(struct session *s, struct model *m, struct comm *comm)
 {
-    int result = make_requests(s, m);
+    const struct scores_options o = scores_options_of(m);
+    int result = 0;
+    for (size_t i = 0; i < s->entries.len && !options.make_requests && comm->rank == 0; i++)
+        result = result < 0 ? -1 : scores_ready(&s->entries.data[i]->task, &o);
+    result = result < 0 ? -1 : make_requests(s, m);
     if (comm_agree(comm, result < 0 ? (int)err_status() : STATUS_OK) < 0)
         return -1;
     if (options.make_requests)
@@ -337,7 +370,7 @@ run_session(struct session *s, struct model *m, struct comm *comm)
     if (result < 0 || comm->rank > 0)
         return result;
     s->board.model = mem_strdup(m && m->source.path ? m->source.path : options.results);
-    return score_all(s) < 0 ? -1 : report(s);
+    return score_all(s, m) < 0 ? -1 : report(s);
 }
 
 int

@@ -58,6 +58,7 @@ ok 'one of no task' expect_code 2 eval_ "${scores[@]}" --min-score nonesuch=1
 ok 'one without a number' expect_code 2 eval_ "${scores[@]}" --min-score sums
 ok 'samples' eval_ "${scores[@]}" --log-samples samples.jsonl
 is 'one a document' "$(jq -c '[.doc_id, .acc // .exact_match]' samples.jsonl | xargs)" '[0,1] [1,0] [2,1] [3,1] [4,0] [0,1] [1,1] [2,1] [3,0]'
+is 'named by task' "$(jq -r .task samples.jsonl | uniq -c | xargs)" '5 xwinograd_en 4 sums'
 is 'with the answers as they came' "$(jq -c 'select(.exact_match != null) | .resps' samples.jsonl | tail -n 1)" '[["6"]]'
 
 bad() { # DESC REGEX, results from standard input
