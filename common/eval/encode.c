@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "eval/pystr.h"
 
 enum { DEFAULT_NEW = 256 };
 
@@ -42,33 +43,6 @@ refuse(const struct encoder *e, const char *why)
 }
 
 /* ---- texts ---- */
-
-/* What str.isspace() of Python holds for white space. */
-static bool
-is_space(int32_t c)
-{
-    return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 ||
-           c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
-           c == 0x202F || c == 0x205F || c == 0x3000;
-}
-
-/* Bytes of the text without white space at its end. */
-static size_t
-stripped(const struct str *text)
-{
-    size_t end = text->len;
-
-    while (end > 0) {
-        size_t at = end - 1, used;
-
-        while (at > 0 && ((unsigned char)text->data[at] & 0xC0) == 0x80)
-            at--;
-        if (!is_space(utf8_decode(text->data + at, end - at, &used)))
-            break;
-        end = at;
-    }
-    return end;
-}
 
 /* Does the text begin with the text of `id`? */
 static bool
@@ -161,7 +135,7 @@ static int
 encode_joint(const struct encoder *e, struct ids *ids)
 {
     const struct request *r = e->request;
-    size_t end = stripped(&r->context);
+    size_t end = python_rstrip(piece_in(&r->context)).n;
     uint32_t prefix = e->limits->prefix;
     struct str whole = {0};
     struct ids context = {0};

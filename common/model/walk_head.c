@@ -3,7 +3,8 @@
  * vocabulary, whose logits stay in a worker's tile while their maximum, log-sum-exp and
  * the targets' are taken. 2 rows vocab hidden flops; no row of logits is ever written unless
  * an item asks for it. A row's sum is over blocks of columns in order, whatever else is scored.
- * Tensor ranks have a part of the vocabulary each, and put sums, targets and greatest logits together.
+ * Tensor ranks have a part of the vocabulary each, and put sums, targets and greatest logits
+ * together.
  */
 #include <math.h>
 #include <stdlib.h>
