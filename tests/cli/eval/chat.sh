@@ -32,9 +32,9 @@ ok 'with a system message' chat --generate 'The name' --system 'Be brief.' --jso
 is 'that comes first' "$(jq -r '.prompt_ids | join(" ")' system.json)" \
     "$(ids "$(printf '<|endoftext|>system T Be brief.\n%s' "$text")")"
 printf 'The name\nof\nThe name\n' >lines
-ok 'messages in a file' bash -c 'llm-eval -q --chat --max-new 12 --prompts lines --json lines.json run >lines.out'
-is 'are answered alike' "$(sed -n 1p lines.out)" "$(cat chat)"
-is 'each by itself' "$(sed -n 3p lines.out)" "$(cat chat)"
+ok 'messages in a file' llm-eval -q --chat --max-new 12 --prompts lines --json lines.json run
+is 'are answered alike' "$(jq -s '.[0].text' lines.json)" "$(jq .text chat.json)"
+is 'each by itself' "$(jq -s '.[2].text' lines.json)" "$(jq .text chat.json)"
 is 'in their order' "$(jq -r .prompt lines.json | tr '\n' '|')" 'The name|of|The name|'
 
 # What cannot be.
@@ -49,14 +49,15 @@ ok 'one way of writing' expect_code 2 llm-eval --interactive --generate x run
 
 # A talk through a pipe: each answer goes on from all that was said.
 ok 'a talk' bash -c 'printf "The name\nof\n" | llm-eval -q --interactive --chat --max-new 8 run >talk'
-is 'a line each' "$(grep -c "" talk)" 2
-ok 'its first line' bash -c 'llm-eval -q --chat --max-new 8 --generate "The name" run >first'
-is 'is the answer to the first message' "$(sed -n 1p talk)" "$(cat first)"
-printf '<|endoftext|>user T The name\n<|endoftext|>assistant T %s\n<|endoftext|>user T of\nassistant T ' "$(cat first)" >second.txt
-is 'its second is the answer to all of it' "$(sed -n 2p talk)" \
-    "$(llm-eval -q --max-new 8 --generate "$(cat second.txt)" run)"
+ok 'its first answer' bash -c 'llm-eval -q --chat --max-new 8 --generate "The name" run >first'
+answer=$(cat first && printf x)
+printf '<|endoftext|>user T The name\n<|endoftext|>assistant T %s\n<|endoftext|>user T of\nassistant T ' \
+    "${answer%$'\nx'}" >second.txt
+ok 'its second is to all of it' bash -c 'llm-eval -q --max-new 8 --generate "$(cat second.txt)" run >second'
+same 'the answers' talk <(cat first second)
+ok 'a talk with another beginning' bash -c 'llm-eval -q --chat --max-new 8 --generate of run >other'
 ok 'anew' bash -c 'printf "of\n/reset\n\nThe name\n" | llm-eval -q --interactive --chat --max-new 8 run >talk'
-is 'knows nothing of before' "$(sed -n 2p talk)" "$(cat first)"
+same 'knows nothing of before' talk <(cat other first)
 ok 'the system message' bash -c 'printf "/system Be brief.\nThe name" | llm-eval -q --interactive --chat --max-new 12 run >talk'
 is 'is said first' "$(cat talk)" "$(jq -r .text system.json)"
 ok 'help' bash -c 'printf "/help\n/nothing\n" | llm-eval -q --interactive run >talk'
@@ -99,8 +100,10 @@ same 'the same' writing.out <(sed -n 2p answers.jsonl)
 ok 'another seed' bench other.jsonl --seed 7
 not_ok 'other answers' cmp -s answers.jsonl other.jsonl
 ok 'greedy' bench greedy.jsonl --temperature 0 --repetition-penalty 1
-is 'as --chat has it' "$(jq -r 'select(.question_id == 12).choices[0].turns[0]' greedy.jsonl)" \
-    "$(chat --generate 'The name' --max-new 5 | sed 's/^ *//; s/ *$//')"
+ok 'the same of --chat' chat --generate 'The name' --max-new 5 --json first.json
+blanks='gsub("[\\s[:cntrl:]]"; "")' # answers have none at their ends
+is 'is the same' "$(jq "select(.question_id == 12).choices[0].turns[0] | $blanks" greedy.jsonl)" \
+    "$(jq ".text | $blanks" first.json)"
 ok 'no file of answers' expect_code 2 llm-eval --mt-bench question.jsonl run
 echo '{"question_id": 1, "turns": []}' >bad.jsonl
 ok 'no turns' expect_code 3 llm-eval -q --mt-bench bad.jsonl --json x run
