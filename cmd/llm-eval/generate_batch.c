@@ -129,10 +129,14 @@ take_lanes(struct desk *d, int64_t batch)
         capacity = whole > capacity ? whole : capacity;
         trunk = part > trunk ? part : trunk;
     }
-    uint64_t left = cache_memory(), each = cache_bytes(d->m, capacity) + vocab * sizeof(float);
+    uint64_t left = cache_memory();
+    uint64_t each = cache_bytes(d->m, capacity) + vocab * sizeof(float);
     uint64_t first = trunk >= SHARE_TOKENS ? cache_bytes(d->m, trunk) : 0;
     uint64_t most = batch > 0 ? (uint64_t)batch : LANES_MAX;
     char need[32], limit[32];
+    /* Ranks that hold one model together take the same steps: as many lanes as the poorest has room for. */
+    if (d->m->tensor && comm_all_reduce(d->m->tensor, &left, 1, COMM_U64, COMM_MIN) < 0)
+        return -1;
     if (each > left)
         return err_set(
             STATUS_FAILED, "a text of %lld tokens needs %s beside the model, %s are left",
