@@ -18,9 +18,8 @@
 #include "checkpoint/output_file.h"
 
 enum {
-    PIECE = 1 << 20,         /* elements: 4 MiB of FP32 */
-    COPIED = 4 * PIECE,      /* bytes are not looked at */
-    TRANSPOSED = 16 * PIECE, /* so that runs of a column are not short */
+    PORTION = 1 << 18,  /* elements, 1 MiB of FP32: read and written while they are in the cache */
+    JOB = 64 * PORTION, /* so that the threads write apart, and runs of a column are not short */
 };
 
 /* A slice of a checkpoint, or elements of one tensor of theirs. */
@@ -32,8 +31,8 @@ struct job {
 
 struct worker {
     struct output_file file;
-    uint8_t *bytes; /* [PIECE] of any type */
-    float *values;  /* [PIECE], or [room] */
+    uint8_t *bytes; /* [PORTION] of any type */
+    float *values;  /* [room] */
     float *line;    /* the elements of a column */
     size_t room;
     uint64_t beyond; /* elements that became infinite */
@@ -84,7 +83,7 @@ put(struct work *w, struct worker *k, const struct hf_tensor *t, int64_t element
     uint64_t size = (uint64_t)dtype_bits(p->dtype) / 8;
     for (int64_t m; n > 0; n -= m, element += m, values += m) {
         const void *data = values;
-        m = n < PIECE ? n : PIECE;
+        m = n < PORTION ? n : PORTION;
         if (p->dtype != DTYPE_F32) {
             dtype_from_float(p->dtype, values, (size_t)m, k->bytes);
             if (p->dtype == DTYPE_F16)
@@ -195,20 +194,27 @@ copy_piece(struct work *w, struct worker *k, const struct hf_tensor *t, const st
                             p->offset + at);
 }
 
+/* Read as floats: in portions that stay in the cache, where the tensor is not transposed. */
+static int
+round_piece(struct work *w, struct worker *k, const struct hf_tensor *t, const struct job *j)
+{
+    int64_t portion = t->part.transposed ? j->n : PORTION, first = t->part.first * t->part.columns;
+    int result = 0;
+    make_room(k, portion);
+    for (int64_t at = j->first, end = at + j->n, n; at < end && result == 0; at += n) {
+        n = end - at < portion ? end - at : portion;
+        result = model_source_read(w->m, t->param, first + at, n, k->values);
+        if (result == 0)
+            result = put_part(w, k, t, at, k->values, n);
+    }
+    return result;
+}
+
 static int
 convert_piece(struct work *w, struct worker *k, const struct job *j)
 {
     const struct hf_tensor *t = &w->plan->tensor[j->tensor];
-    int result;
-    if (t->same) {
-        result = copy_piece(w, k, t, j);
-    } else {
-        make_room(k, j->n);
-        result = model_source_read(w->m, t->param, t->part.first * t->part.columns + j->first, j->n,
-                                   k->values);
-        if (result == 0)
-            result = put_part(w, k, t, j->first, k->values, j->n);
-    }
+    int result = t->same ? copy_piece(w, k, t, j) : round_piece(w, k, t, j);
     progress_add((uint64_t)j->n * sizeof(float));
     return result;
 }
@@ -220,7 +226,7 @@ convert_job(void *arg, size_t cell, int worker)
     struct worker *k = &w->worker[worker];
     const struct job *j = &w->job.data[cell];
     if (!k->bytes)
-        k->bytes = mem_array(PIECE, sizeof(double));
+        k->bytes = mem_array(PORTION, sizeof(double));
     return j->is_slice ? convert_slice(w, k, j) : convert_piece(w, k, j);
 }
 
@@ -245,9 +251,8 @@ list_pieces(struct work *w)
     for (size_t i = 0; i < w->plan->count; i++) {
         const struct hf_tensor *t = &w->plan->tensor[i];
         int64_t all = t->part.rows * t->part.columns;
-        int64_t most = t->same ? COPIED : t->part.transposed ? TRANSPOSED : PIECE;
         for (int64_t at = 0, n; at < all; at += n) {
-            n = all - at < most ? all - at : most;
+            n = all - at < JOB ? all - at : JOB;
             vec_push(&w->job, ((struct job){.tensor = i, .first = at, .n = n}));
         }
     }
