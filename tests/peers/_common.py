@@ -88,10 +88,12 @@ def greedy(model, ids, n):
 
 
 def same_greedy(directory, model, prompts, n=64):
-    """Do both write the same ids? llm-eval ends at an EOS, so may it."""
+    """Do both write the same ids? llm-eval ends before an EOS, which transformers is told to go on behind."""
+    ends = model.config.eos_token_id
+    ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
     for got in generated(directory, prompts, "--max-new", n, "--precision", "fp32"):
-        want = greedy(model, got["prompt_ids"], n)
-        if want[:len(got["ids"])] != got["ids"] or len(got["ids"]) == 0:
+        want, length = greedy(model, got["prompt_ids"], n), len(got["ids"])
+        if want[:length] != got["ids"] or (length < n and want[length] not in ends):
             print(f"# {got['prompt']!r}: got {got['ids']}, want {want}")
             return False
     return True

@@ -8,9 +8,10 @@ printf 'some text\n' >a.txt
 python3 - "$LLM_SRC/tests/fuzz" <<'P'
 import gzip, io, json, pathlib, struct, sys, tarfile, zipfile
 sys.argv[1:] = [sys.argv[1]]
-source = pathlib.Path(sys.argv[1], "seeds.py").read_text().rsplit("\nmain()", 1)[0]
+folder = sys.argv[1]
+source = pathlib.Path(folder, "seeds.py").read_text().rsplit("\nmain()", 1)[0]
 sys.argv[1] = "seeds"
-exec(compile(source.replace("pathlib.Path(__file__).resolve().parents[2]", "None"), "seeds.py", "exec"))
+exec(compile(source.replace("pathlib.Path(__file__)", "pathlib.Path(folder, 'seeds.py')"), "seeds.py", "exec"))
 pathlib.Path("t").mkdir(); pathlib.Path("m").mkdir(); pathlib.Path("z").mkdir()
 
 # ---- tokenizer.json -------------------------------------------------------------
