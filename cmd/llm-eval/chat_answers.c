@@ -15,6 +15,7 @@
 #include "cmd/llm-eval/generation.h"
 #include "cmd/llm-eval/talk.h"
 #include "eval/pystr.h"
+#include "json/lines.h"
 #include "json/write.h"
 
 enum { QUESTIONS_LIMIT = 1 << 28, TURNS_MAX = 16, MAX_NEW = 512, ID_LENGTH = 22 };
@@ -59,13 +60,12 @@ temperature_of(const char *category)
 }
 
 static int
-read_question(struct quiz *q, const struct json_doc *doc)
+read_question(struct quiz *q, const struct json_doc *doc, const json_t *root)
 {
     struct question x = {0};
-    const json_t *root, *turns;
+    const json_t *turns;
     const char *category = "", *turn;
-    if (json_root_object(doc, &root) < 0 ||
-        json_get_int(doc, root, "question_id", JSON_NEED, 0, INT32_MAX, &x.id) < 0 ||
+    if (json_get_int(doc, root, "question_id", JSON_NEED, 0, INT32_MAX, &x.id) < 0 ||
         json_get_string(doc, root, "category", JSON_MAY, &category) < 0 ||
         json_get_array(doc, root, "turns", JSON_NEED, &turns) < 0)
         return -1;
@@ -94,24 +94,11 @@ by_id(const void *a, const void *b)
 static int
 read_questions(struct quiz *q, const char *path)
 {
-    struct str text = {0};
-    int result = file_load(path, QUESTIONS_LIMIT, &text);
-    size_t number = 1;
-    for (size_t at = 0; result == 0 && at < text.len; number++) {
-        const char *line = text.data + at, *end = memchr(line, '\n', text.len - at);
-        size_t n = end ? (size_t)(end - line) : text.len - at;
-        at += n + 1;
-        if (python_strip((struct piece){line, n}).n == 0)
-            continue;
-        struct json_doc doc = {0};
-        char *name = mem_printf("%s: line %zu", path, number);
-        result = json_doc_parse(&doc, name, line, n);
-        if (result == 0)
-            result = read_question(q, &doc);
-        json_doc_release(&doc);
-        free(name);
-    }
-    str_release(&text);
+    struct json_lines l;
+    int result = json_lines_open(&l, path, QUESTIONS_LIMIT);
+    for (int more = 1; result == 0 && (more = json_lines_next(&l)) != 0;)
+        result = more < 0 ? -1 : read_question(q, &l.doc, l.object);
+    json_lines_close(&l);
     if (result == 0 && q->questions.len == 0)
         return err_set(STATUS_INPUT, "%s: no questions", path);
     if (result == 0)

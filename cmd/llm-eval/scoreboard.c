@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "json/json.h"
+#include "json/lines.h"
 #include "json/write.h"
 
 enum { FILE_LIMIT = 64 << 20, COLUMNS = 7 };
@@ -72,13 +72,11 @@ scoreboard_json(const struct scoreboard *b, struct str *out)
 }
 
 static int
-read_row(struct scoreboard *b, const struct json_doc *doc)
+read_row(struct scoreboard *b, const struct json_doc *doc, const json_t *root)
 {
     struct board_row r = {.value = NAN, .stderr_ = NAN};
-    const json_t *root;
     const char *model;
-    if (json_root_object(doc, &root) < 0 ||
-        json_only_keys(doc, root,
+    if (json_only_keys(doc, root,
                        "model|task|version|harness|shots|samples|metric|filter|value|stderr|"
                        "higher_is_better") < 0 ||
         json_get_string(doc, root, "model", JSON_NEED, &model) < 0 ||
@@ -102,23 +100,12 @@ read_row(struct scoreboard *b, const struct json_doc *doc)
 int
 scoreboard_load(struct scoreboard *b, const char *path)
 {
-    struct str text = {0};
-    int result = file_load(path, FILE_LIMIT, &text);
-    size_t number = 1;
+    struct json_lines l;
     *b = (struct scoreboard){0};
-    for (size_t at = 0; result == 0 && at < text.len; number++) {
-        const char *line = text.data + at, *end = memchr(line, '\n', text.len - at);
-        size_t n = end ? (size_t)(end - line) : text.len - at;
-        struct json_doc doc = {0};
-        char *name = mem_printf("%s: line %zu", path, number);
-        result = json_doc_parse(&doc, name, line, n);
-        if (result == 0)
-            result = read_row(b, &doc);
-        json_doc_release(&doc);
-        free(name);
-        at += n + 1;
-    }
-    str_release(&text);
+    int result = json_lines_open(&l, path, FILE_LIMIT);
+    for (int more = 1; result == 0 && (more = json_lines_next(&l)) != 0;)
+        result = more < 0 ? -1 : read_row(b, &l.doc, l.object);
+    json_lines_close(&l);
     if (result == 0 && b->rows.len == 0)
         result = err_set(STATUS_INPUT, "%s: no scores in it", path);
     if (result < 0)

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "json/json.h"
+#include "json/lines.h"
 #include "json/write.h"
 
 enum { ID_MAX = 1 << 20 };
@@ -121,58 +121,9 @@ result_write(const struct request *r, const struct result *result, struct str *o
 
 /* ---- reading lines ---- */
 
-/* A file's lines, in memory; `doc` is the current one's. */
-struct lines {
-    const char *path;
-    struct str text;
-    size_t at;
-    size_t number; /* of the current line, from 1 */
-    struct json_doc doc;
-    const json_t *object;
-};
-
-static int
-lines_open(struct lines *l, const char *path)
-{
-    *l = (struct lines){.path = path};
-    return file_load(path, SIZE_MAX >> 1, &l->text);
-}
-
-static void
-lines_close(struct lines *l)
-{
-    json_doc_release(&l->doc);
-    str_release(&l->text);
-}
-
-/* The next line that is not empty, as an object. 1, 0 at the end, or -1. */
-static int
-lines_next(struct lines *l)
-{
-    json_doc_release(&l->doc);
-    while (l->at < l->text.len) {
-        const char *begin = l->text.data + l->at;
-        size_t left = l->text.len - l->at;
-        const char *newline = memchr(begin, '\n', left);
-        size_t n = newline ? (size_t)(newline - begin) : left;
-
-        l->number++;
-        l->at += newline ? n + 1 : n;
-        if (n > 0 && begin[n - 1] == '\r')
-            n--;
-        if (n == 0)
-            continue;
-        char *name = mem_printf("%s: line %zu", l->path, l->number);
-        int result = json_doc_parse(&l->doc, name, begin, n);
-        free(name);
-        return result < 0 ? -1 : json_root_object(&l->doc, &l->object);
-    }
-    return 0;
-}
-
 /* "id" and "index", or the line's number and 0. 0 or -1. */
 static int
-get_name(const struct lines *l, char **id, int64_t *index)
+get_name(const struct json_lines *l, char **id, int64_t *index)
 {
     const char *text = NULL;
 
@@ -187,7 +138,7 @@ get_name(const struct lines *l, char **id, int64_t *index)
 }
 
 static int
-get_text(const struct lines *l, const char *key, struct str *out)
+get_text(const struct json_lines *l, const char *key, struct str *out)
 {
     const char *bytes = "";
     size_t n = 0;
@@ -201,7 +152,7 @@ get_text(const struct lines *l, const char *key, struct str *out)
 /* ---- reading requests ---- */
 
 static int
-get_until(const struct lines *l, struct request *r)
+get_until(const struct json_lines *l, struct request *r)
 {
     const json_t *list = NULL;
 
@@ -221,7 +172,7 @@ get_until(const struct lines *l, struct request *r)
 
 /* A number in [min, max], or (min, max] where `above`. */
 static int
-get_bounded(const struct lines *l, const char *key, double min, bool above, double max, double *out)
+get_bounded(const struct json_lines *l, const char *key, double min, bool above, double max, double *out)
 {
     int found = json_get_real(&l->doc, l->object, key, JSON_MAY, out);
 
@@ -234,7 +185,7 @@ get_bounded(const struct lines *l, const char *key, double min, bool above, doub
 }
 
 static int
-get_generation(const struct lines *l, struct request *r)
+get_generation(const struct json_lines *l, struct request *r)
 {
     if (json_only_keys(&l->doc, l->object,
                        "id|index|ctx|until|max_new|temperature|top_p|top_k|repetition_penalty|"
@@ -250,7 +201,7 @@ get_generation(const struct lines *l, struct request *r)
 }
 
 static int
-get_encoding(const struct lines *l, struct request *r)
+get_encoding(const struct json_lines *l, struct request *r)
 {
     int rule = ENCODE_JOINT;
     const json_t *bos = json_object_get(l->object, "add_bos_token");
@@ -267,7 +218,7 @@ get_encoding(const struct lines *l, struct request *r)
 }
 
 static int
-get_request(const struct lines *l, struct request *r)
+get_request(const struct json_lines *l, struct request *r)
 {
     bool text = json_object_get(l->object, "text"), cont = json_object_get(l->object, "cont"),
          until = json_object_get(l->object, "until");
@@ -356,13 +307,13 @@ find_name(const request_list *list, const size_t *order, const char *id, int64_t
 int
 requests_load(const char *path, request_list *out)
 {
-    struct lines l;
+    struct json_lines l;
     int more, result = -1;
 
     *out = (request_list){0};
-    if (lines_open(&l, path) < 0)
+    if (json_lines_open(&l, path, 0) < 0)
         goto out;
-    while ((more = lines_next(&l)) == 1) {
+    while ((more = json_lines_next(&l)) == 1) {
         struct request r;
 
         request_init(&r);
@@ -377,7 +328,7 @@ requests_load(const char *path, request_list *out)
     result = order ? 0 : -1;
     free(order);
 out:
-    lines_close(&l);
+    json_lines_close(&l);
     if (result < 0)
         requests_release(out);
     return result;
@@ -387,7 +338,7 @@ out:
 
 /* log p is null where it is no number: JSON has none for it. */
 static int
-get_log_likelihood(const struct lines *l, struct result *out)
+get_log_likelihood(const struct json_lines *l, struct result *out)
 {
     const json_t *value = json_object_get(l->object, "log_likelihood");
 
@@ -400,7 +351,7 @@ get_log_likelihood(const struct lines *l, struct result *out)
 }
 
 static int
-get_result(const struct lines *l, const struct request *r, struct result *out)
+get_result(const struct json_lines *l, const struct request *r, struct result *out)
 {
     static const char *const keys[] = {
         [REQUEST_LOGLIKELIHOOD] = "id|index|log_likelihood|is_greedy|tokens",
@@ -421,7 +372,7 @@ get_result(const struct lines *l, const struct request *r, struct result *out)
 
 /* Puts the current line's result at its request's place, which `seen` says is free. 0 or -1. */
 static int
-place_result(const struct lines *l, const request_list *requests, const size_t *order, bool *seen,
+place_result(const struct json_lines *l, const request_list *requests, const size_t *order, bool *seen,
              result_list *out)
 {
     char *id = NULL;
@@ -448,7 +399,7 @@ place_result(const struct lines *l, const request_list *requests, const size_t *
 int
 results_load(const char *path, const request_list *requests, result_list *out)
 {
-    struct lines l;
+    struct json_lines l;
     bool *seen = mem_zarray(requests->len + 1, sizeof *seen);
     size_t *order = NULL;
     int more = 1, result = -1;
@@ -457,9 +408,9 @@ results_load(const char *path, const request_list *requests, result_list *out)
     vec_reserve(out, requests->len + 1);
     out->len = requests->len;
     memset(out->data, 0, requests->len * sizeof *out->data);
-    if (lines_open(&l, path) < 0 || !(order = sort_names(requests, path)))
+    if (json_lines_open(&l, path, 0) < 0 || !(order = sort_names(requests, path)))
         goto out;
-    while ((more = lines_next(&l)) == 1)
+    while ((more = json_lines_next(&l)) == 1)
         if (place_result(&l, requests, order, seen, out) < 0)
             goto out;
     if (more < 0)
@@ -472,7 +423,7 @@ results_load(const char *path, const request_list *requests, result_list *out)
         }
     result = 0;
 out:
-    lines_close(&l);
+    json_lines_close(&l);
     free(order);
     free(seen);
     if (result < 0)
