@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/protobuf.h"
 #include "base/str.h"
 
 /* Fields of tensorflow.Event, Summary, Summary.Value and SessionLog (event.proto, summary.proto). */
@@ -24,7 +25,6 @@ enum {
     SESSION_STATUS = 1,
     SESSION_START = 1
 };
-enum wire { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 struct tensorboard {
     int fd;
@@ -78,60 +78,13 @@ write_record(struct tensorboard *t, const struct str *event)
 /* ---- messages ---- */
 
 static void
-put_varint(struct str *out, uint64_t value)
-{
-    uint8_t bytes[10];
-
-    str_add(out, bytes, leb128_store(bytes, value));
-}
-
-static void
-put_key(struct str *out, int field, enum wire wire)
-{
-    put_varint(out, (uint64_t)field << 3 | (uint64_t)wire);
-}
-
-static void
-put_bytes(struct str *out, int field, const void *data, size_t n)
-{
-    put_key(out, field, WIRE_BYTES);
-    put_varint(out, n);
-    str_add(out, data, n);
-}
-
-static void
-put_double(struct str *out, int field, double value)
-{
-    uint64_t bits;
-    uint8_t bytes[8];
-
-    memcpy(&bits, &value, sizeof bits);
-    store_u64(bytes, bits);
-    put_key(out, field, WIRE_64);
-    str_add(out, bytes, sizeof bytes);
-}
-
-static void
-put_float(struct str *out, int field, float value)
-{
-    uint32_t bits;
-    uint8_t bytes[4];
-
-    memcpy(&bits, &value, sizeof bits);
-    store_u32(bytes, bits);
-    put_key(out, field, WIRE_32);
-    str_add(out, bytes, sizeof bytes);
-}
-
-static void
 begin_event(struct str *event, uint64_t step)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    put_double(event, EVENT_WALL_TIME, (double)now.tv_sec + (double)now.tv_nsec * 1e-9);
-    put_key(event, EVENT_STEP, WIRE_VARINT);
-    put_varint(event, step);
+    protobuf_put_double(event, EVENT_WALL_TIME, (double)now.tv_sec + (double)now.tv_nsec * 1e-9);
+    protobuf_put_int(event, EVENT_STEP, (int64_t)step);
 }
 
 static int
@@ -141,13 +94,12 @@ write_start(struct tensorboard *t, uint64_t first_step)
     struct str event = {0}, session = {0};
 
     begin_event(&event, 0);
-    put_bytes(&event, EVENT_FILE_VERSION, version, sizeof version - 1);
+    protobuf_put_bytes(&event, EVENT_FILE_VERSION, version, sizeof version - 1);
     int result = write_record(t, &event);
     str_clear(&event);
     begin_event(&event, first_step);
-    put_key(&session, SESSION_STATUS, WIRE_VARINT);
-    put_varint(&session, SESSION_START);
-    put_bytes(&event, EVENT_SESSION_LOG, session.data, session.len);
+    protobuf_put_int(&session, SESSION_STATUS, SESSION_START);
+    protobuf_put_message(&event, EVENT_SESSION_LOG, &session);
     if (result == 0 && first_step > 1)
         result = write_record(t, &event);
     str_release(&event);
@@ -185,9 +137,9 @@ tensorboard_scalar(struct tensorboard *t, const char *tag, double value)
 
     if (!t)
         return;
-    put_bytes(&entry, VALUE_TAG, tag, strlen(tag));
-    put_float(&entry, VALUE_SIMPLE, (float)value);
-    put_bytes(&t->summary, SUMMARY_VALUE, entry.data, entry.len);
+    protobuf_put_bytes(&entry, VALUE_TAG, tag, strlen(tag));
+    protobuf_put_float(&entry, VALUE_SIMPLE, (float)value);
+    protobuf_put_message(&t->summary, SUMMARY_VALUE, &entry);
     str_release(&entry);
 }
 
@@ -199,10 +151,9 @@ tensorboard_end(struct tensorboard *t, uint64_t step)
     if (!t)
         return 0;
     begin_event(&event, step);
-    put_bytes(&event, EVENT_SUMMARY, t->summary.data, t->summary.len);
+    protobuf_put_message(&event, EVENT_SUMMARY, &t->summary);
     int result = write_record(t, &event);
     str_release(&event);
-    str_clear(&t->summary);
     return result;
 }
 

@@ -1,10 +1,9 @@
 #include <string.h>
 
+#include "base/protobuf.h"
 #include "tokenizer/sp_model.h"
 
-/* Writing a SentencePiece model: Protocol Buffers' wire format, fields in order. */
-
-enum wire { WIRE_VARINT = 0, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+/* Writing a SentencePiece model, fields in order. */
 
 /* The numbers of sentencepiece_model.proto. */
 enum { MODEL_PIECES = 1, MODEL_TRAINER = 2, MODEL_NORMALIZER = 3, MODEL_DENORMALIZER = 5 };
@@ -29,60 +28,13 @@ enum {
 enum { NORMALIZER_NAME = 1, NORMALIZER_CHARSMAP, NORMALIZER_PREFIX, NORMALIZER_EXTRA, NORMALIZER_ESCAPE };
 
 static void
-put_varint(struct str *out, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        str_addc(out, (char)(value | 0x80));
-    str_addc(out, (char)value);
-}
-
-static void
-put_tag(struct str *out, uint32_t number, enum wire wire)
-{
-    put_varint(out, (uint64_t)number << 3 | wire);
-}
-
-/* Negative numbers are sign-extended to 64 bits. */
-static void
-put_int(struct str *out, uint32_t number, int64_t value)
-{
-    put_tag(out, number, WIRE_VARINT);
-    put_varint(out, (uint64_t)value);
-}
-
-static void
-put_float(struct str *out, uint32_t number, float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    put_tag(out, number, WIRE_FIXED32);
-    for (int i = 0; i < 4; i++)
-        str_addc(out, (char)(bits >> 8 * i));
-}
-
-static void
-put_bytes(struct str *out, uint32_t number, const char *bytes, size_t n)
-{
-    put_tag(out, number, WIRE_BYTES);
-    put_varint(out, n);
-    str_add(out, bytes, n);
-}
-
-static void
-put_message(struct str *out, uint32_t number, struct str *message)
-{
-    put_bytes(out, number, message->data ? message->data : "", message->len);
-    str_clear(message);
-}
-
-static void
 put_piece(struct str *out, const struct sp_piece *p, struct str *message)
 {
-    put_bytes(message, PIECE_TEXT, p->text, p->length);
-    put_float(message, PIECE_SCORE, p->score);
+    protobuf_put_bytes(message, PIECE_TEXT, p->text, p->length);
+    protobuf_put_float(message, PIECE_SCORE, p->score);
     if (p->type != SP_NORMAL) /* the default */
-        put_int(message, PIECE_TYPE, p->type);
-    put_message(out, MODEL_PIECES, message);
+        protobuf_put_int(message, PIECE_TYPE, p->type);
+    protobuf_put_message(out, MODEL_PIECES, message);
 }
 
 /* The library finds BOS and the others by their texts. */
@@ -90,42 +42,42 @@ static void
 put_named(struct str *out, uint32_t number, const struct sp_model *m, int32_t id)
 {
     if (id >= 0 && (size_t)id < m->pieces.len)
-        put_bytes(out, number, m->pieces.data[id].text, m->pieces.data[id].length);
+        protobuf_put_bytes(out, number, m->pieces.data[id].text, m->pieces.data[id].length);
 }
 
 static void
 put_trainer(struct str *out, const struct sp_model *m, struct str *message)
 {
-    put_int(message, TRAINER_TYPE, m->algorithm);
-    put_int(message, TRAINER_VOCAB_SIZE, m->vocab_size);
-    put_float(message, TRAINER_COVERAGE, m->character_coverage);
-    put_int(message, TRAINER_SUFFIX, m->treat_whitespace_as_suffix);
-    put_int(message, TRAINER_DIGITS, m->split_digits);
-    put_int(message, TRAINER_BYTE_FALLBACK, m->byte_fallback);
-    put_int(message, TRAINER_UNK_ID, m->unk_id);
-    put_int(message, TRAINER_BOS_ID, m->bos_id);
-    put_int(message, TRAINER_EOS_ID, m->eos_id);
-    put_int(message, TRAINER_PAD_ID, m->pad_id);
+    protobuf_put_int(message, TRAINER_TYPE, m->algorithm);
+    protobuf_put_int(message, TRAINER_VOCAB_SIZE, m->vocab_size);
+    protobuf_put_float(message, TRAINER_COVERAGE, m->character_coverage);
+    protobuf_put_int(message, TRAINER_SUFFIX, m->treat_whitespace_as_suffix);
+    protobuf_put_int(message, TRAINER_DIGITS, m->split_digits);
+    protobuf_put_int(message, TRAINER_BYTE_FALLBACK, m->byte_fallback);
+    protobuf_put_int(message, TRAINER_UNK_ID, m->unk_id);
+    protobuf_put_int(message, TRAINER_BOS_ID, m->bos_id);
+    protobuf_put_int(message, TRAINER_EOS_ID, m->eos_id);
+    protobuf_put_int(message, TRAINER_PAD_ID, m->pad_id);
     if (m->unk_surface)
-        put_bytes(message, TRAINER_UNK_SURFACE, m->unk_surface, strlen(m->unk_surface));
+        protobuf_put_bytes(message, TRAINER_UNK_SURFACE, m->unk_surface, strlen(m->unk_surface));
     put_named(message, TRAINER_UNK_PIECE, m, m->unk_id);
     put_named(message, TRAINER_BOS_PIECE, m, m->bos_id);
     put_named(message, TRAINER_EOS_PIECE, m, m->eos_id);
     put_named(message, TRAINER_PAD_PIECE, m, m->pad_id);
-    put_message(out, MODEL_TRAINER, message);
+    protobuf_put_message(out, MODEL_TRAINER, message);
 }
 
 static void
 put_normalizer(struct str *out, const struct sp_model *m, struct str *message)
 {
     if (m->normalizer_name)
-        put_bytes(message, NORMALIZER_NAME, m->normalizer_name, strlen(m->normalizer_name));
+        protobuf_put_bytes(message, NORMALIZER_NAME, m->normalizer_name, strlen(m->normalizer_name));
     if (m->charsmap)
-        put_bytes(message, NORMALIZER_CHARSMAP, m->charsmap, m->charsmap_size);
-    put_int(message, NORMALIZER_PREFIX, m->add_dummy_prefix);
-    put_int(message, NORMALIZER_EXTRA, m->remove_extra_whitespaces);
-    put_int(message, NORMALIZER_ESCAPE, m->escape_whitespaces);
-    put_message(out, MODEL_NORMALIZER, message);
+        protobuf_put_bytes(message, NORMALIZER_CHARSMAP, m->charsmap, m->charsmap_size);
+    protobuf_put_int(message, NORMALIZER_PREFIX, m->add_dummy_prefix);
+    protobuf_put_int(message, NORMALIZER_EXTRA, m->remove_extra_whitespaces);
+    protobuf_put_int(message, NORMALIZER_ESCAPE, m->escape_whitespaces);
+    protobuf_put_message(out, MODEL_NORMALIZER, message);
 }
 
 void
@@ -137,8 +89,8 @@ sp_model_write(const struct sp_model *m, struct str *out)
     put_trainer(out, m, &message);
     put_normalizer(out, m, &message);
     if (m->has_denormalizer) {
-        put_bytes(&message, NORMALIZER_CHARSMAP, m->denormalizer_charsmap, m->denormalizer_size);
-        put_message(out, MODEL_DENORMALIZER, &message);
+        protobuf_put_bytes(&message, NORMALIZER_CHARSMAP, m->denormalizer_charsmap, m->denormalizer_size);
+        protobuf_put_message(out, MODEL_DENORMALIZER, &message);
     }
     str_release(&message);
 }
