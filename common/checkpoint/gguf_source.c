@@ -1,5 +1,3 @@
-#include "checkpoint/gguf_source.h"
-
 #include <string.h>
 
 #include "base/err.h"
@@ -9,6 +7,7 @@
 #include "checkpoint/gguf_names.h"
 #include "checkpoint/gguf_quant.h"
 #include "checkpoint/gguf_tokenizer.h"
+#include "checkpoint/model_source.h"
 
 /* A GGUF file as a model. */
 
@@ -22,13 +21,6 @@ struct gguf_model {
     struct place (*place)[GGUF_PARTS]; /* [param] */
     int *parts;                        /* [param] */
 };
-
-const struct gguf *
-gguf_source_file(const struct model_source *m)
-{
-    const struct gguf_model *model = m->state;
-    return m->reader && strcmp(m->reader->kind, "gguf") == 0 ? &model->file : NULL;
-}
 
 /* ---- tensors ---- */
 

@@ -134,18 +134,6 @@ value_take(struct jinja_run *run, struct str *s)
 }
 
 struct value
-value_textf(struct jinja_run *run, const char *fmt, ...)
-{
-    struct str s = {0};
-    va_list ap;
-
-    va_start(ap, fmt);
-    str_vaddf(&s, fmt, ap);
-    va_end(ap);
-    return value_take(run, &s);
-}
-
-struct value
 value_sequence(struct jinja_run *run, enum jinja_type type, const char *python, size_t room)
 {
     struct sequence *s = jinja_pool_take(&run->pool, sizeof *s);

@@ -227,8 +227,6 @@ value_is_text(struct value v, const char *text, size_t n)
 /* Copies text into the run; s is released. */
 struct value value_take(struct jinja_run *run, struct str *s);
 struct value value_copy(struct jinja_run *run, const char *text, size_t n);
-struct value
-value_textf(struct jinja_run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* An empty sequence with room for some items; adding to it. */
 struct value
