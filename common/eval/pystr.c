@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/utf8.h"
 #include "text/classes.h"
+#include "text/python.h"
 
 const char python_punctuation[] = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
@@ -74,9 +74,7 @@ python_peek(struct piece s, size_t *used)
 bool
 python_is_space(uint32_t c)
 {
-    return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 ||
-           c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
-           c == 0x202F || c == 0x205F || c == 0x3000;
+    return text_is_space((int32_t)c);
 }
 
 bool
@@ -157,71 +155,10 @@ python_length(struct piece s)
     return n;
 }
 
-/*
- * Cased and Case_Ignorable (Unicode 15, section 3.13); the few cased letters that are no L are
- * left out.
- */
-static bool
-cased(uint32_t c)
-{
-    return (text_classes()[c] & (CLASS_LU | CLASS_LL | CLASS_LT)) || c == 0xAA || c == 0xBA ||
-           (c >= 0x2160 && c <= 0x217F) || (c >= 0x24B6 && c <= 0x24E9);
-}
-
-static bool
-case_ignorable(uint32_t c)
-{
-    static const uint32_t middle[] = {0x27,   0x2E,   0x3A,   0xB7,   0x387,  0x55F,
-                                      0x5F4,  0x2018, 0x2019, 0x2024, 0x2027, 0xFE13,
-                                      0xFE52, 0xFE55, 0xFF07, 0xFF0E, 0xFF1A};
-    for (size_t i = 0; i < sizeof middle / sizeof *middle; i++)
-        if (c == middle[i])
-            return true;
-    switch (utf8proc_category((utf8proc_int32_t)c)) {
-    case UTF8PROC_CATEGORY_MN:
-    case UTF8PROC_CATEGORY_ME:
-    case UTF8PROC_CATEGORY_CF:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_SK: return true;
-    default: return false;
-    }
-}
-
-/* Is the sigma at s.data[at] the end of a word (SpecialCasing.txt, Final_Sigma)? */
-static bool
-final_sigma(struct piece s, size_t at)
-{
-    bool before = false;
-    for (size_t i = 0, used; i < at; i += used) {
-        uint32_t c = python_peek((struct piece){s.data + i, s.n - i}, &used);
-        if (!case_ignorable(c))
-            before = cased(c);
-    }
-    if (!before)
-        return false;
-    for (size_t i = at + 2, used; i < s.n; i += used) {
-        uint32_t c = python_peek((struct piece){s.data + i, s.n - i}, &used);
-        if (!case_ignorable(c))
-            return !cased(c);
-    }
-    return true;
-}
-
 void
 python_lower(struct piece s, struct str *out)
 {
-    str_reserve(out, s.n);
-    for (size_t at = 0, used; at < s.n; at += used) {
-        uint32_t c = python_peek((struct piece){s.data + at, s.n - at}, &used);
-        if (c < 0x80)
-            str_addc(out, (char)(c >= 'A' && c <= 'Z' ? c + 32 : c));
-        else if (c == 0x130)
-            str_adds(out, "i\xCC\x87");
-        else if (c == 0x3A3)
-            str_add_utf8(out, final_sigma(s, at) ? 0x3C2 : 0x3C3);
-        else
-            str_add_utf8(out, (uint32_t)utf8proc_tolower((utf8proc_int32_t)c));
-    }
+    text_change_case(s.data, s.n, CASE_LOWER, out);
 }
 
 void

@@ -1,7 +1,7 @@
 /* Expressions of templates: names, attributes, calls. */
 #include "tokenizer/jinja_eval.h"
 
-#include "tokenizer/jinja_text.h"
+#include "text/python.h"
 
 /* ---- names --------------------------------------------------------------------------- */
 

@@ -2,9 +2,9 @@
 #include <math.h>
 
 #include "base/utf8.h"
+#include "text/python.h"
 #include "tokenizer/jinja_builtins.h"
 #include "tokenizer/jinja_eval.h"
-#include "tokenizer/jinja_text.h"
 
 static struct value
 as_string(struct jinja_run *run, struct value self, const struct value *p)

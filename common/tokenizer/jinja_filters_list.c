@@ -1,7 +1,7 @@
 /* Filters over several values: choosing, mapping, sorting, joining. */
+#include "text/python.h"
 #include "tokenizer/jinja_builtins.h"
 #include "tokenizer/jinja_eval.h"
-#include "tokenizer/jinja_text.h"
 
 /* ---- attributes by path ------------------------------------------------------------------------- */
 

@@ -2,9 +2,9 @@
 #include "tokenizer/jinja_methods.h"
 
 #include "base/utf8.h"
+#include "text/python.h"
 #include "tokenizer/jinja_builtins.h"
 #include "tokenizer/jinja_eval.h"
-#include "tokenizer/jinja_text.h"
 
 /* What is cut out of a safe string is safe. */
 static struct value

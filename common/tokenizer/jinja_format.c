@@ -1,7 +1,7 @@
 /* "{}".format(values). */
+#include "text/python.h"
 #include "tokenizer/jinja_eval.h"
 #include "tokenizer/jinja_spec.h"
-#include "tokenizer/jinja_text.h"
 
 struct formatter {
     struct jinja_run *run;

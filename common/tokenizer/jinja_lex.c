@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "base/vec.h"
-#include "tokenizer/jinja_text.h"
+#include "text/python.h"
 
 struct tokens VEC_BODY(struct jinja_token);
 

@@ -5,9 +5,9 @@
 #include <wchar.h>
 
 #include "base/utf8.h"
+#include "text/python.h"
 #include "tokenizer/jinja_builtins.h"
 #include "tokenizer/jinja_eval.h"
-#include "tokenizer/jinja_text.h"
 
 /* Markup escapes such arguments: only where nothing is to escape is it like a string. */
 static void

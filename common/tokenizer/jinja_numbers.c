@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "text/python.h"
 #include "tokenizer/jinja_builtins.h"
-#include "tokenizer/jinja_text.h"
 
 /* A number's text without white space around and single underscores within; false: too odd. */
 static bool

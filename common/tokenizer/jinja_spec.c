@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "base/utf8.h"
-#include "tokenizer/jinja_text.h"
+#include "text/python.h"
 
 /* Puts text of so many characters, its sign or prefix first, into the width. */
 static void

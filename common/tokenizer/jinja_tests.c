@@ -1,7 +1,7 @@
 /* Tests of templates: what stands behind `is`. */
+#include "text/python.h"
 #include "tokenizer/jinja_builtins.h"
 #include "tokenizer/jinja_eval.h"
-#include "tokenizer/jinja_text.h"
 
 #define TEST(name, answer)                                                                    \
     static struct value name(struct jinja_run *run, struct value self, const struct value *p) \

@@ -1,5 +1,5 @@
-#ifndef TOKENIZER_JINJA_TEXT_H
-#define TOKENIZER_JINJA_TEXT_H
+#ifndef TEXT_PYTHON_H
+#define TEXT_PYTHON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 
-/* Text as Python's str sees it: white space, lines, case; all on valid UTF-8. */
+/* Text as Python's str sees it: white space, lines, case; all on valid UTF-8 where nothing else is said. */
 
 bool text_is_space(int32_t c); /* str.isspace of one character */
 
@@ -29,7 +29,10 @@ enum text_case {
     CASE_SWAP
 };
 
-/* Appends text in another case. */
+/*
+ * Appends text in another case: a sigma at the end of a word becomes the final one, U+0130 two code
+ * points. What is not UTF-8 counts as one U+FFFD a byte.
+ */
 void text_change_case(const char *text, size_t n, enum text_case to, struct str *out);
 
 bool text_is_cased(int32_t c);

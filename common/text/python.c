@@ -1,5 +1,5 @@
 /* Text as Python's str sees it: white space, lines, upper and lower case. */
-#include "tokenizer/jinja_text.h"
+#include "text/python.h"
 
 #include <string.h>
 #include <utf8proc.h>
@@ -159,6 +159,18 @@ case_ignorable(int32_t c)
     }
 }
 
+/* The next code point; what is not UTF-8 is one U+FFFD a byte. */
+static int32_t
+peek(const char *text, size_t n, size_t *used)
+{
+    int32_t c = utf8_decode(text, n, used);
+
+    if (c >= 0)
+        return c;
+    *used = 1;
+    return 0xfffd;
+}
+
 /* A sigma at text[at] is the last letter of its word: a cased one before, none behind. */
 static bool
 final_sigma(const char *text, size_t n, size_t at)
@@ -171,12 +183,12 @@ final_sigma(const char *text, size_t n, size_t at)
             return false;
         for (i--; i && ((unsigned char)text[i] & 0xc0) == 0x80;)
             i--;
-        c = utf8_decode(text + i, n - i, &used);
+        c = peek(text + i, n - i, &used);
     } while (case_ignorable(c));
     if (!text_is_cased(c))
         return false;
     for (i = at + 2; i < n; i += used) {
-        c = utf8_decode(text + i, n - i, &used);
+        c = peek(text + i, n - i, &used);
         if (!case_ignorable(c))
             return !text_is_cased(c);
     }
@@ -211,7 +223,7 @@ text_change_case(const char *text, size_t n, enum text_case to, struct str *out)
     bool inside = false; /* of a word, or of the text */
 
     for (size_t at = 0, used; at < n; at += used) {
-        int32_t c = utf8_decode(text + at, n - at, &used);
+        int32_t c = peek(text + at, n - at, &used);
         bool up = to == CASE_UPPER || (to == CASE_SWAP && text_is_lower(c));
 
         if (to == CASE_SWAP && !text_is_lower(c) && !text_is_upper(c))
