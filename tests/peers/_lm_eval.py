@@ -41,11 +41,41 @@ def mgsm(language):
     return {"train": train, "test": test}
 
 
+def xwinograd(language, folder=EVAL):
+    """An independent reading of dataset.tsv, in the order of Muennighoff/xwinograd."""
+    rows = []
+    for line in (folder / "xwinograd/dataset.tsv").read_text(encoding="utf-8").split("\n")[:-1]:
+        row = line.split("\t")
+        if row[0] != language:
+            continue
+        sentence, tokens, pronoun, candidates = row[3], *map(json.loads, row[4:7])
+        at, spans = 0, []
+        for token in tokens:
+            token = '"' if token in ("``", "''") and sentence.find(token, at) < 0 else token
+            begin = sentence.index(token, at)
+            at = begin + len(token)
+            spans.append((begin, at))
+        first, last = pronoun[1]
+        rows.append({"sentence": sentence[:spans[first][0]] + "_" + sentence[spans[last - 1][1]:],
+                     "option1": candidates[1][0], "option2": candidates[0][0],
+                     "answer": "1" if candidates[1][3] else "2"})
+    return {"test": rows}
+
+
+def xwinograd_ja(folder=EVAL):
+    return {"test": [{"sentence1": r["sentence"].replace("_", r["option1"], 1),
+                      "sentence2": r["sentence"].replace("_", r["option2"], 1), "answer": r["answer"]}
+                     for r in xwinograd("jp", folder)["test"]]}
+
+
 LOCAL = {
     ("Rakuten/JGLUE", "JCommonsenseQA"): jcommonsenseqa,
     ("openai/gsm8k", "main"): gsm8k,
     ("juletxara/mgsm", "ja"): lambda: mgsm("ja"),
     ("juletxara/mgsm", "en"): lambda: mgsm("en"),
+    ("Muennighoff/xwinograd", "jp"): lambda: xwinograd("jp"),
+    ("Muennighoff/xwinograd", "en"): lambda: xwinograd("en"),
+    ("polm-stability/xwinograd-ja", None): xwinograd_ja,
 }
 
 

@@ -183,33 +183,6 @@ def xlsum():
     return splits
 
 
-def xwinograd(language, folder=None):
-    """An independent reading of dataset.tsv, in the order of Muennighoff/xwinograd."""
-    rows = []
-    for line in ((folder or DATA) / "xwinograd/dataset.tsv").read_text(encoding="utf-8").split("\n")[:-1]:
-        row = line.split("\t")
-        if row[0] != language:
-            continue
-        sentence, tokens, pronoun, candidates = row[3], *map(json.loads, row[4:7])
-        at, spans = 0, []
-        for token in tokens:
-            token = '"' if token in ("``", "''") and sentence.find(token, at) < 0 else token
-            begin = sentence.index(token, at)
-            at = begin + len(token)
-            spans.append((begin, at))
-        first, last = pronoun[1]
-        rows.append({"sentence": sentence[:spans[first][0]] + "_" + sentence[spans[last - 1][1]:],
-                     "option1": candidates[1][0], "option2": candidates[0][0],
-                     "answer": "1" if candidates[1][3] else "2"})
-    return {"test": rows}
-
-
-def xwinograd_ja(folder=None):
-    return {"test": [{"sentence1": r["sentence"].replace("_", r["option1"], 1),
-                      "sentence2": r["sentence"].replace("_", r["option2"], 1), "answer": r["answer"]}
-                     for r in xwinograd("jp", folder)["test"]]}
-
-
 def wikitext():
     """Pages as EleutherAI/wikitext_document_level cuts them, of a text made here."""
     lines = [" "]
@@ -254,16 +227,11 @@ MADE = {
     ("mkshing/xlsum_ja", None): xlsum,
     ("EleutherAI/wikitext_document_level", "wikitext-2-raw-v1"): wikitext,
     ("EleutherAI/lambada_openai", "default"): lambada,
-    ("Muennighoff/xwinograd", "jp"): lambda: xwinograd("jp"),
-    ("Muennighoff/xwinograd", "en"): lambda: xwinograd("en"),
-    ("polm-stability/xwinograd-ja", None): xwinograd_ja,
+    ("Muennighoff/xwinograd", "jp"): lambda: xwinograd("jp", DATA),
+    ("Muennighoff/xwinograd", "en"): lambda: xwinograd("en", DATA),
+    ("polm-stability/xwinograd-ja", None): lambda: xwinograd_ja(DATA),
 }
 
-REAL = {
-    ("Muennighoff/xwinograd", "jp"): lambda: xwinograd("jp", EVAL),
-    ("Muennighoff/xwinograd", "en"): lambda: xwinograd("en", EVAL),
-    ("polm-stability/xwinograd-ja", None): lambda: xwinograd_ja(EVAL),
-}
 REAL_TASKS = [("ja_leaderboard_jcommonsenseqa", None), ("ja_leaderboard_mgsm", None), ("gsm8k", None), ("xwinograd_jp", None),
               ("xwinograd_en", None), ("xwinograd_en", 4), ("ja_leaderboard_xwinograd", None)]
 # task, examples (None: the task's); squadv2 with examples fails in 0.4.13 itself
@@ -342,7 +310,7 @@ def main():
         return
     if not EVAL.exists():
         return skip("requests of the real data", f"no {EVAL}")
-    use_local_data(REAL)
+    use_local_data()
     for task, shots in REAL_TASKS:
         compare(task, shots, EVAL)
 

