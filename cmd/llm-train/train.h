@@ -22,6 +22,12 @@ struct train_options {
     const char *warmup, *decay;
     int schedule, wsd_decay_style;
     const char *ramp_batch;
+    const char *extend_vocabulary, *weight_decay_skip, *freeze, *lora_targets, *report;
+    int init_method; /* enum init_method */
+    double dropout;  /* -1: not given */
+    int64_t lora, health_every;
+    double lora_alpha, dpo_beta;
+    bool dpo, json, curve;
     double weight_decay, beta1, beta2, eps, clip, z_loss, init_std;
     double moe_aux_loss_coeff, moe_z_loss_coeff;
     const char *precision;
