@@ -10,38 +10,50 @@
 #include "cmd/llm-train/train.h"
 #include "parallel/pipeline.h"
 
-static void
+static int
 resolve_sizes(struct layout *l)
 {
     grid_default_order(l->order);
-    if (options.rank_order && grid_parse_order(options.rank_order, l->order) < 0)
-        die(STATUS_USAGE, "--rank-order %s", err_text());
+    if (options.rank_order && grid_parse_order(options.rank_order, l->order) < 0) {
+        struct err e;
+        err_take(&e);
+        return err_set(STATUS_USAGE, "--rank-order %s", e.text);
+    }
     l->size[AXIS_TENSOR] = (int)options.tensor_parallel;
     l->size[AXIS_CONTEXT] = (int)options.context_parallel;
     l->size[AXIS_EXPERT] = (int)options.expert_parallel;
     l->size[AXIS_PIPELINE] = (int)options.pipeline_parallel;
     if (grid_fit(l->size, l->ranks) < 0)
-        die_err();
-    grid_coordinates(l->size, l->order, l->rank, l->coordinate);
+        return -1;
     l->deal_size = l->size[AXIS_DATA] * l->size[AXIS_EXPERT];
+    return 0;
+}
+
+/* Where the rank is. */
+static void
+set_place(struct layout *l, int rank)
+{
+    l->rank = rank;
+    grid_coordinates(l->size, l->order, rank, l->coordinate);
     l->deal_rank = l->coordinate[AXIS_DATA] * l->size[AXIS_EXPERT] + l->coordinate[AXIS_EXPERT];
 }
 
 /* What one axis needs of the model. */
-static void
+static int
 check_axes(const struct layout *l, const struct config *c, int64_t seq_length)
 {
     int64_t experts = l->size[AXIS_EXPERT], chunks = 2 * (int64_t)l->size[AXIS_CONTEXT];
 
     if (experts > 1 && (c->num_experts == 0 || c->num_experts % experts != 0))
-        die(STATUS_USAGE, "--expert-parallel %lld does not divide the model's %lld experts",
+        return err_set(STATUS_USAGE, "--expert-parallel %lld does not divide the model's %lld experts",
             (long long)experts, (long long)c->num_experts);
     if (l->size[AXIS_CONTEXT] > 1 && seq_length % chunks != 0)
-        die(STATUS_USAGE, "--seq-length %lld is not a multiple of 2 × --context-parallel (%lld): nearest are %lld and %lld",
+        return err_set(STATUS_USAGE, "--seq-length %lld is not a multiple of 2 × --context-parallel (%lld): nearest are %lld and %lld",
             (long long)seq_length, (long long)chunks, (long long)(seq_length / chunks * chunks),
             (long long)((seq_length / chunks + 1) * chunks));
     if (l->sequence_parallel && l->size[AXIS_TENSOR] == 1)
-        die(STATUS_USAGE, "--sequence-parallel needs --tensor-parallel above 1");
+        return err_set(STATUS_USAGE, "--sequence-parallel needs --tensor-parallel above 1");
+    return 0;
 }
 
 static void
@@ -74,24 +86,11 @@ zero_stage(const struct layout *l)
     return mixed || strstr(p, "fp8") ? 0 : 1;
 }
 
-void
-layout_make(struct layout *l, const struct config *c, int ranks, int rank, int64_t seq_length,
-            int64_t groups)
+/* The pieces of the rank's stage. */
+static void
+set_part(struct layout *l)
 {
-    *l = (struct layout){.ranks = ranks, .rank = rank, .sequence_parallel = options.sequence_parallel};
-    resolve_sizes(l);
-    check_axes(l, c, seq_length);
-    choose_schedule(l);
-    l->zero = zero_stage(l);
-    l->groups = groups ? (int)groups : l->deal_size;
-    int stages = l->size[AXIS_PIPELINE], stage = l->coordinate[AXIS_PIPELINE];
-    l->recompute = mem_zarray((size_t)stages, sizeof *l->recompute);
-    for (int i = 0; i < stages; i++)
-        l->recompute[i] = (enum recompute)recompute_of_stage(options.recompute, i);
-    if (pipeline_stages_make(c, stages, l->chunks, seq_length, l->recompute, &l->stages) < 0)
-        die_err();
-    l->piece = mem_zarray((size_t)l->chunks, sizeof *l->piece);
-    pipeline_stage_pieces(&l->stages, stage, l->piece);
+    pipeline_stage_pieces(&l->stages, l->coordinate[AXIS_PIPELINE], l->piece);
     l->part = (struct model_part){
         .piece = l->piece,
         .pieces = l->chunks,
@@ -102,25 +101,54 @@ layout_make(struct layout *l, const struct config *c, int ranks, int rank, int64
     };
 }
 
-static void
+static int
+make(struct layout *l, const struct config *c, int ranks, int rank, int64_t seq_length, int64_t groups)
+{
+    *l = (struct layout){.ranks = ranks, .sequence_parallel = options.sequence_parallel};
+    if (resolve_sizes(l) < 0 || check_axes(l, c, seq_length) < 0)
+        return -1;
+    set_place(l, rank);
+    choose_schedule(l);
+    l->zero = zero_stage(l);
+    l->groups = groups ? (int)groups : l->deal_size;
+    int stages = l->size[AXIS_PIPELINE];
+    l->recompute = mem_zarray((size_t)stages, sizeof *l->recompute);
+    for (int i = 0; i < stages; i++)
+        l->recompute[i] = (enum recompute)recompute_of_stage(options.recompute, i);
+    if (pipeline_stages_make(c, stages, l->chunks, seq_length, l->recompute, &l->stages) < 0)
+        return -1;
+    l->piece = mem_zarray((size_t)l->chunks, sizeof *l->piece);
+    set_part(l);
+    return 0;
+}
+
+void
+layout_make(struct layout *l, const struct config *c, int ranks, int rank, int64_t seq_length,
+            int64_t groups)
+{
+    if (make(l, c, ranks, rank, seq_length, groups) < 0)
+        die_err();
+}
+
+static int
 check_batch(const struct layout *l, int64_t global_batch, int64_t micro_batch)
 {
     int64_t unit = l->groups * micro_batch, nearest = global_batch / unit * unit;
 
     if (l->deal_size > l->groups)
-        die(STATUS_USAGE, "%d data-parallel ranks for %d reduce groups: at most as many ranks as --reduce-groups",
+        return err_set(STATUS_USAGE, "%d data-parallel ranks for %d reduce groups: at most as many ranks as --reduce-groups",
             l->deal_size, l->groups);
     if (l->size[AXIS_EXPERT] > 1 && l->groups % l->deal_size != 0)
-        die(STATUS_USAGE, "--reduce-groups %d is not a multiple of the %d ranks of data and expert parallelism: nearest are %d and %d",
+        return err_set(STATUS_USAGE, "--reduce-groups %d is not a multiple of the %d ranks of data and expert parallelism: nearest are %d and %d",
             l->groups, l->deal_size, l->groups / l->deal_size * l->deal_size,
             (l->groups / l->deal_size + 1) * l->deal_size);
     if (global_batch % unit == 0)
-        return;
+        return 0;
     if (nearest > 0)
-        die(STATUS_USAGE, "--global-batch %lld is not a multiple of reduce groups × micro-batch (%d × %lld): nearest are %lld and %lld",
+        return err_set(STATUS_USAGE, "--global-batch %lld is not a multiple of reduce groups × micro-batch (%d × %lld): nearest are %lld and %lld",
             (long long)global_batch, l->groups, (long long)micro_batch, (long long)nearest,
             (long long)(nearest + unit));
-    die(STATUS_USAGE, "--global-batch %lld is not a multiple of reduce groups × micro-batch (%d × %lld): the least is %lld",
+    return err_set(STATUS_USAGE, "--global-batch %lld is not a multiple of reduce groups × micro-batch (%d × %lld): the least is %lld",
         (long long)global_batch, l->groups, (long long)micro_batch, (long long)unit);
 }
 
@@ -144,21 +172,52 @@ layout_sequences(const struct layout *l, int rank, int64_t global_batch, int64_t
     *count = (run.end - run.begin) * each;
 }
 
-void
-layout_deal(struct layout *l, int64_t global_batch, int64_t micro_batch)
+/* This rank's sequences, and the table of what is done with them; the one that is there may fit. */
+static int
+deal(struct layout *l, int64_t global_batch, int64_t micro_batch)
 {
-    int stages = l->size[AXIS_PIPELINE], stage = l->coordinate[AXIS_PIPELINE];
+    int stages = l->size[AXIS_PIPELINE];
 
-    check_batch(l, global_batch, micro_batch);
     l->run = tree_share(l->groups, l->deal_size, l->deal_rank);
     layout_sequences(l, l->rank, global_batch, &l->first, &l->sequences);
     l->micros = (int)(l->sequences / micro_batch);
-    if (pipeline_table_make(l->schedule, stages, l->chunks, l->micros, &l->table) < 0 ||
-        pipeline_table_check(&l->table) < 0)
+    if (l->table.micros != l->micros || !l->table.task) {
+        pipeline_table_release(&l->table);
+        if (pipeline_table_make(l->schedule, stages, l->chunks, l->micros, &l->table) < 0 ||
+            pipeline_table_check(&l->table) < 0)
+            return -1;
+        l->bubble = pipeline_stages_bubble(&l->stages, &l->table);
+    }
+    if (!l->slots)
+        l->slots = mem_zarray((size_t)l->chunks, sizeof *l->slots);
+    l->weight_slots = pipeline_slots(&l->table, l->coordinate[AXIS_PIPELINE], l->slots);
+    return 0;
+}
+
+void
+layout_deal(struct layout *l, int64_t global_batch, int64_t micro_batch)
+{
+    if (check_batch(l, global_batch, micro_batch) < 0 || deal(l, global_batch, micro_batch) < 0)
         die_err();
-    l->bubble = pipeline_stages_bubble(&l->stages, &l->table);
-    l->slots = mem_zarray((size_t)l->chunks, sizeof *l->slots);
-    l->weight_slots = pipeline_slots(&l->table, stage, l->slots);
+}
+
+int
+layout_try(struct layout *l, const struct config *c, int ranks, int64_t seq_length, int64_t groups,
+           int64_t global_batch, int64_t micro_batch)
+{
+    if (make(l, c, ranks, 0, seq_length, groups) == 0 && check_batch(l, global_batch, micro_batch) == 0 &&
+        deal(l, global_batch, micro_batch) == 0)
+        return 0;
+    layout_release(l);
+    return -1;
+}
+
+int
+layout_move(struct layout *l, int rank, int64_t global_batch, int64_t micro_batch)
+{
+    set_place(l, rank);
+    set_part(l);
+    return deal(l, global_batch, micro_batch);
 }
 
 /* Ranks that differ on the axes of the mask only, in the order of key; NULL when that is this rank. */

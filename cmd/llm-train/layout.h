@@ -59,6 +59,16 @@ void layout_make(struct layout *l, const struct config *c, int ranks, int rank, 
 /* Deals the step's sequences. Dies when they do not divide. */
 void layout_deal(struct layout *l, int64_t global_batch, int64_t micro_batch);
 
+/*
+ * Both for rank 0, where it may turn out that such a layout cannot be: -1 with a record that names
+ * what can, and nothing in *l. To look at many layouts (--plan).
+ */
+int layout_try(struct layout *l, const struct config *c, int ranks, int64_t seq_length, int64_t groups,
+               int64_t global_batch, int64_t micro_batch);
+
+/* A layout that was made and dealt, not connected, as another rank has it. Cheap. 0 or -1. */
+int layout_move(struct layout *l, int rank, int64_t global_batch, int64_t micro_batch);
+
 /* The sequences of another rank. */
 void layout_sequences(const struct layout *l, int rank, int64_t global_batch, int64_t *first,
                       int64_t *count);

@@ -1,48 +1,110 @@
 /* Reads a machine's description. */
 #include "cmd/llm-train/machine_file.h"
 
+#include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "cmd/llm-train/machine_text.h"
 
 enum { FILE_LIMIT = 1 << 20 };
 
+/* The smallest and the largest value that makes sense, and the suffixes it may have. */
+enum unit { UNIT_COUNT, UNIT_SIZE, UNIT_RATE, UNIT_REAL };
+
+#define AT(field) offsetof(struct machine_file, field)
 static const struct number {
     const char *name;
-    int (*parse)(const char *s, uint64_t *out);
+    enum unit unit;
     size_t at;
 } numbers[] = {
-    {"cores", parse_count, offsetof(struct machine_file, cores)},
-    {"domains", parse_count, offsetof(struct machine_file, domains)},
-    {"peak", parse_count, offsetof(struct machine_file, peak)},
-    {"memory", parse_size, offsetof(struct machine_file, memory)},
-    {"bandwidth", parse_count, offsetof(struct machine_file, bandwidth)},
-    {"network", parse_count, offsetof(struct machine_file, link)},
+    {"nodes", UNIT_COUNT, AT(nodes)},
+    {"cores", UNIT_COUNT, AT(cores)},
+    {"domains", UNIT_COUNT, AT(domains)},
+    {"memory", UNIT_SIZE, AT(memory)},
+    {"peak-fp32", UNIT_RATE, AT(rate[MACHINE_FP32].peak)},
+    {"peak-bf16", UNIT_RATE, AT(rate[MACHINE_BF16].peak)},
+    {"peak-fp8", UNIT_RATE, AT(rate[MACHINE_FP8].peak)},
+    {"products-fp32", UNIT_RATE, AT(rate[MACHINE_FP32].products)},
+    {"products-bf16", UNIT_RATE, AT(rate[MACHINE_BF16].products)},
+    {"products-fp8", UNIT_RATE, AT(rate[MACHINE_FP8].products)},
+    {"attention-fp32", UNIT_RATE, AT(rate[MACHINE_FP32].attention)},
+    {"attention-bf16", UNIT_RATE, AT(rate[MACHINE_BF16].attention)},
+    {"peak", UNIT_RATE, AT(any.peak)},
+    {"products", UNIT_RATE, AT(any.products)},
+    {"attention", UNIT_RATE, AT(any.attention)},
+    {"half-size", UNIT_REAL, AT(half_size)},
+    {"overhead", UNIT_REAL, AT(overhead)},
+    {"bandwidth", UNIT_RATE, AT(bandwidth)},
+    {"stream", UNIT_RATE, AT(stream)},
+    {"scores", UNIT_REAL, AT(scores)},
+    {"overlap", UNIT_REAL, AT(overlap)},
+    {"network", UNIT_RATE, AT(link)},
+    {"latency", UNIT_REAL, AT(latency)},
+    {"links", UNIT_REAL, AT(links)},
+    {"inner", UNIT_RATE, AT(inner)},
+    {"inner-latency", UNIT_REAL, AT(inner_latency)},
+    {"watts", UNIT_RATE, AT(watts)},
 };
+#undef AT
+enum { NUMBERS = sizeof numbers / sizeof *numbers };
+
+static int
+read_number(struct machine_file *m, const struct number *n, const char *value)
+{
+    void *at = (char *)m + n->at;
+    uint64_t count = 0;
+    double real = 0;
+    bool good;
+
+    if (n->unit == UNIT_REAL) {
+        good = parse_double(value, &real) == 0 && isfinite(real) && real >= 0 && real < 1e15;
+        if (!good)
+            return err_set(STATUS_INPUT, "%s: expected a number, not '%s'", n->name, value);
+        memcpy(at, &real, sizeof real);
+        return 0;
+    }
+    good = (n->unit == UNIT_SIZE ? parse_size : parse_count)(value, &count) == 0 && count > 0 &&
+           count <= (uint64_t)1 << 62;
+    if (!good || ((n->at == offsetof(struct machine_file, domains) || n->at == offsetof(struct machine_file, nodes)) &&
+                  count > 1 << 24))
+        return err_set(STATUS_INPUT, "%s: expected a number above 0, not '%s'", n->name, value);
+    if (n->unit != UNIT_RATE) {
+        memcpy(at, &count, sizeof count);
+        return 0;
+    }
+    real = (double)count;
+    memcpy(at, &real, sizeof real);
+    return 0;
+}
+
+static int
+unknown(const char *name)
+{
+    struct str names = {0};
+
+    for (int i = 0; i < NUMBERS; i++)
+        str_addf(&names, ", %s", numbers[i].name);
+    err_set(STATUS_INPUT, "'%s' is none of name, topology%s", name, names.data);
+    str_release(&names);
+    return -1;
+}
 
 static int
 set(struct machine_file *m, const char *name, const char *value)
 {
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        void *at = (char *)m + numbers[i].at;
-        uint64_t n;
-        if (strcmp(name, numbers[i].name) != 0)
-            continue;
-        if (numbers[i].parse(value, &n) != 0 || n == 0 || n > (uint64_t)1 << 62)
-            return err_set(STATUS_INPUT, "%s: expected a number above 0, not '%s'", name, value);
-        memcpy(at, &n, sizeof n);
-        return 0;
-    }
+    for (int i = 0; i < NUMBERS; i++)
+        if (strcmp(name, numbers[i].name) == 0)
+            return read_number(m, &numbers[i], value);
     if (strcmp(name, "topology") == 0)
         return network_parse(&m->network, value);
     if (strcmp(name, "name") != 0)
-        return err_set(STATUS_INPUT,
-                       "'%s' is none of name, cores, domains, peak, memory, bandwidth, network, topology",
-                       name);
+        return unknown(name);
     free(m->name);
     m->name = mem_strdup(value);
     return 0;
@@ -78,6 +140,49 @@ read_line(struct machine_file *m, char *line)
     return set(m, trim(line), trim(equals + 1));
 }
 
+/* Of two rates the one that is known. */
+static double
+either(double rate, double other)
+{
+    return rate > 0 ? rate : other;
+}
+
+void
+machine_file_complete(struct machine_file *m)
+{
+    for (int i = 0; i < MACHINE_PRECISIONS; i++) {
+        struct machine_rate *r = &m->rate[i];
+        double wide = i == MACHINE_FP8 ? m->rate[MACHINE_BF16].attention : 0;
+        r->peak = either(r->peak, m->any.peak);
+        r->products = either(r->products, either(m->any.products, r->peak));
+        /* Attention is in BF16 beside FP8's products. */
+        r->attention = either(r->attention, either(wide, either(m->any.attention, r->products)));
+    }
+    m->stream = either(m->stream, m->bandwidth);
+    m->bandwidth = either(m->bandwidth, m->stream);
+    m->inner = either(m->inner, m->bandwidth / 2);
+    m->links = either(m->links, 1);
+}
+
+static int
+check(const struct machine_file *m, const char *path)
+{
+    bool peak = false;
+
+    for (int i = 0; i < MACHINE_PRECISIONS; i++)
+        peak = peak || m->rate[i].peak > 0;
+    if (m->cores == 0 || !peak || m->memory == 0)
+        return err_set(STATUS_INPUT, "%s: %s is missing", path,
+                       m->cores == 0 ? "cores" : !peak ? "peak" : "memory");
+    for (int i = 0; i < MACHINE_PRECISIONS; i++)
+        if (m->rate[i].products > m->rate[i].peak)
+            return err_set(STATUS_INPUT, "%s: products are faster than the peak (%.4g, %.4g)", path,
+                           m->rate[i].products, m->rate[i].peak);
+    if (m->overlap > 1)
+        return err_set(STATUS_INPUT, "%s: overlap: expected a share from 0 to 1", path);
+    return 0;
+}
+
 static int
 read_lines(struct machine_file *m, const char *path, char *text)
 {
@@ -94,28 +199,60 @@ read_lines(struct machine_file *m, const char *path, char *text)
         err_take(&e);
         return err_set(STATUS_INPUT, "%s: line %d: %s", path, number, e.text);
     }
-    if (m->cores == 0 || m->peak == 0 || m->memory == 0)
-        return err_set(STATUS_INPUT, "%s: %s is missing", path,
-                       m->cores == 0 ? "cores" : m->peak == 0 ? "peak" : "memory");
-    return 0;
+    machine_file_complete(m);
+    return check(m, path);
+}
+
+static int
+load_text(struct machine_file *m, const char *path, struct str *text)
+{
+    *m = (struct machine_file){.domains = 1, .links = 1, .overlap = 1};
+    str_addc(text, '\n');
+    if (strlen(text->data) < text->len)
+        return err_set(STATUS_INPUT, "%s: is not text", path);
+    return read_lines(m, path, text->data);
+}
+
+static const struct machine_text *
+find_builtin(const char *name)
+{
+    for (size_t i = 0; i < machine_text_count; i++)
+        if (strcmp(machine_texts[i].name, name) == 0)
+            return &machine_texts[i];
+    return NULL;
 }
 
 int
 machine_file_load(struct machine_file *m, const char *path)
 {
+    const struct machine_text *builtin = strchr(path, '/') || file_exists(path) ? NULL : find_builtin(path);
     struct str text = {0};
     int result;
 
-    *m = (struct machine_file){.domains = 1};
-    if (file_load(path, FILE_LIMIT, &text) < 0)
-        return -1;
-    str_addc(&text, '\n');
-    result = strlen(text.data) < text.len ? err_set(STATUS_INPUT, "%s: is not text", path)
-                                          : read_lines(m, path, text.data);
+    *m = (struct machine_file){0};
+    if (builtin) {
+        str_add(&text, builtin->text, builtin->size);
+    } else if (file_load(path, FILE_LIMIT, &text) < 0) {
+        struct err e;
+        err_take(&e);
+        return err_set(e.status, "%s; the machines known by name are %s", e.text, machine_file_names());
+    }
+    result = load_text(m, path, &text);
     str_release(&text);
     if (result < 0)
         machine_file_release(m);
     return result;
+}
+
+const char *
+machine_file_names(void)
+{
+    static char names[512];
+    size_t n = 0;
+
+    for (size_t i = 0; i < machine_text_count && n < sizeof names; i++)
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? " " : "", machine_texts[i].name);
+    return names;
 }
 
 void

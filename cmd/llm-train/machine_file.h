@@ -7,26 +7,69 @@
 
 /*
  * --machine FILE: what a machine's nodes have, as lines of `name = value`; # begins a comment.
+ * Numbers may have K, M, G, T: powers of 1000, of `memory` powers of 1024. A node is what shares
+ * a network card's way out: rates are those of a node unless said otherwise.
  *
  *   name       for people
+ *   nodes      of the whole machine: how many ranks it has where --ranks does not say
  *   cores      of a node
- *   domains    memory domains of a node (1): a rank runs in each
- *   peak       FLOP/s of a node in the run's precision (6.758T: powers of 1000)
- *   memory     bytes of a node (32G: powers of 1024)
- *   bandwidth  bytes/s of a node's memory (1000)
- *   network    bytes/s of a node's link, one way (1000)
+ *   domains    ranks of a node (1): its memory domains, or its accelerators
+ *   memory     bytes of a node
+ *
+ * What is stated by those who built it, and what was really reached (by default the same):
+ *
+ *   peak       operations a second; peak-fp32, peak-bf16, peak-fp8: in that precision
+ *   products, products-fp32, products-bf16, products-fp8
+ *              operations a second that large matrix products reach
+ *   attention, attention-fp32, attention-bf16
+ *              … that attention's products reach (by default those of products)
+ *   half-size  products of n × n × n reach half of that rate at n = half-size (0), rate n / (n + half-size)
+ *              in general with n the smallest of the three sizes (after Hockney's n½, Parallel
+ *              Computing 1981)
+ *   overhead   seconds that a product takes at least (0): starting it
+ *   bandwidth  bytes a second of memory
+ *   stream     bytes a second that elementwise work really reaches
+ *   scores     bytes of memory traffic for each attention score of a forward and backward pass, of
+ *              programs that store them and leave out no masked ones (0: as here, where they are not)
+ *   overlap    share of a rank's last backward pass beside which gradients can be on their way (1)
+ *
+ *   network    bytes a second of one link, one way; latency: seconds of a message (0)
+ *   links      that one node uses at once (1)
+ *   inner      bytes a second, one way, between a rank and others of its node (0: at memory's rate,
+ *              half for reading, half for writing); inner-latency: seconds of a message (0)
+ *   watts      of a node at work, with its share of network and cooling if that is known
  *   topology   torus SIZExSIZE… (the shape of the job), or tree NODES (below a leaf switch)
  *
- * cores, peak and memory are required.
+ * cores, memory, and peak in the planned precision are required; without a network there is no time
+ * for messages between nodes.
  */
+enum machine_precision { MACHINE_FP32, MACHINE_BF16, MACHINE_FP8, MACHINE_PRECISIONS };
+
 struct machine_file {
     char *name;
-    uint64_t cores, domains, peak, memory, bandwidth, link;
-    struct network network; /* kind NETWORK_NONE: no topology given */
+    uint64_t nodes, cores, domains, memory;
+    struct machine_rate {
+        double peak, products, attention; /* operations/s of a node; filled in: 0 only where no peak is known */
+    } rate[MACHINE_PRECISIONS], any; /* any: where no precision is named; use rate */
+    double half_size, overhead;
+    double bandwidth, stream; /* bytes/s of a node; 0: unknown, elementwise work takes no time */
+    double scores, overlap;
+    double link, latency, inner, inner_latency;
+    double links, watts;
+    struct network network;   /* kind NETWORK_NONE: no topology given */
 };
 
-/* 0, or -1 with a record that names file and line (STATUS_INPUT). */
+/*
+ * From a file, or (no such file, and a name without a slash) from the machines that are part of the
+ * program (machines/NAME.machine). 0, or -1 with a record that names file and line (STATUS_INPUT).
+ */
 int machine_file_load(struct machine_file *m, const char *path);
 void machine_file_release(struct machine_file *m);
+
+/* Fills in the rates that follow from others where they are 0, as said above. */
+void machine_file_complete(struct machine_file *m);
+
+/* The names of the machines that are part of the program, with spaces between them. */
+const char *machine_file_names(void);
 
 #endif

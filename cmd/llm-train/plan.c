@@ -10,6 +10,7 @@
 #include "base/die.h"
 #include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/plan_machine.h"
+#include "cmd/llm-train/plan_time.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/pipeline.h"
 
@@ -148,26 +149,64 @@ plan_log(const struct memory_plan *m, const struct trainer *t)
     (void)log_end();
 }
 
-/* The rank with the largest need. */
-static void
-plan_of_all(const struct trainer *t, int ranks, struct memory_plan *most)
+/* Remembers the rank with the largest need. */
+static int
+look_at(const struct trainer *t, struct layout *l, int rank, struct memory_plan *most)
 {
-    *most = (struct memory_plan){0};
-    for (int rank = 0; rank < ranks; rank++) {
-        struct layout l;
-        struct params p;
-        struct memory_plan m;
+    struct params p;
+    struct memory_plan m;
 
-        layout_make(&l, &t->config, ranks, rank, t->seq_length, t->groups);
-        layout_deal(&l, t->global_batch, t->micro_batch);
-        if (params_init_part(&p, &t->config, &l.part) < 0)
-            die_err();
-        memory_plan(t, &l, &p, &m);
-        if (m.total > most->total)
-            *most = m;
-        params_release(&p);
-        layout_release(&l);
+    if (layout_move(l, rank, t->global_batch, t->micro_batch) < 0 ||
+        params_init_part(&p, &t->config, &l->part) < 0)
+        return -1;
+    memory_plan(t, l, &p, &m);
+    if (m.total > most->total)
+        *most = m;
+    params_release(&p);
+    return 0;
+}
+
+/*
+ * Ranks at the ends of each axis: rows, heads, groups and slices are dealt out so that those in
+ * between have as much as one of them. The stages all differ.
+ */
+static int
+look_at_ends(const struct trainer *t, struct layout *l, struct memory_plan *most)
+{
+    static const enum axis ends[] = {AXIS_TENSOR, AXIS_CONTEXT, AXIS_EXPERT, AXIS_DATA};
+    int at[AXES];
+
+    for (unsigned corner = 0; corner < 16; corner++) {
+        bool real = true;
+        for (unsigned i = 0; i < 4; i++) {
+            at[ends[i]] = corner & 1u << i ? l->size[ends[i]] - 1 : 0;
+            real = real && (l->size[ends[i]] > 1 || !(corner & 1u << i));
+        }
+        for (int stage = 0; real && stage < l->size[AXIS_PIPELINE]; stage++) {
+            at[AXIS_PIPELINE] = stage;
+            if (look_at(t, l, grid_rank(l->size, l->order, at), most) < 0)
+                return -1;
+        }
     }
+    return 0;
+}
+
+int
+plan_memory(const struct trainer *t, int ranks, struct memory_plan *most)
+{
+    enum { FEW = 64 };
+    struct layout l;
+    int result = 0;
+
+    *most = (struct memory_plan){0};
+    if (layout_try(&l, &t->config, ranks, t->seq_length, t->groups, t->global_batch, t->micro_batch) < 0)
+        return -1;
+    if (ranks > FEW)
+        result = look_at_ends(t, &l, most);
+    for (int rank = 0; ranks <= FEW && rank < ranks && result == 0; rank++)
+        result = look_at(t, &l, rank, most);
+    layout_release(&l);
+    return result;
 }
 
 void
@@ -176,7 +215,8 @@ plan_print(const struct trainer *t, int ranks)
     struct memory_plan m;
     struct flops f;
 
-    plan_of_all(t, ranks, &m);
+    if (plan_memory(t, ranks, &m) < 0)
+        die_err();
     layout_flops(&t->layout, &t->config, t->seq_length, &f);
     printf("parameters              %lld\n", (long long)t->whole.parameters);
     printf("precision               %s\n", options.precision);

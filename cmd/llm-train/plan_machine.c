@@ -147,6 +147,7 @@ static void
 print_machine(const struct trainer *t, const struct machine_file *f, int ranks, const struct memory_plan *most)
 {
     double nodes = (double)ranks / (double)f->domains, need = (double)most->resident * (double)f->domains;
+    double peak = f->rate[t->precision == PRECISION_FP32 ? MACHINE_FP32 : MACHINE_BF16].peak;
     double share = (double)ranks < (double)f->domains ? (double)ranks / (double)f->domains : 1, seconds;
     char a[32], b[32];
     struct flops flops;
@@ -155,15 +156,15 @@ print_machine(const struct trainer *t, const struct machine_file *f, int ranks, 
         nodes = 1;
     need *= share;
     layout_flops(&t->layout, &t->config, t->seq_length, &flops);
-    seconds = (flops.forward + flops.backward) * (double)t->global_batch / (nodes * share * (double)f->peak);
+    seconds = (flops.forward + flops.backward) * (double)t->global_batch / (nodes * share * peak);
     printf("machine                 %s, %.0f node%s × %llu ranks\n", f->name ? f->name : "(no name)", nodes,
            nodes == 1 ? "" : "s", (unsigned long long)f->domains);
     printf("  %-22s %10s of %s: %s\n", "memory of a node", human_bytes(need, a), human_bytes((double)f->memory, b),
            need <= (double)f->memory ? "fits" : "does not fit");
     printf("  %-22s %9.3g s\n", "a step at its peak", seconds);
     /* Master weights and moments read and written, gradients read. */
-    if (f->bandwidth)
-        printf("  %-22s %9.3g s\n", "its update, at memory's", 3.5 * (double)most->moments * (double)f->domains * share / (double)f->bandwidth);
+    if (f->bandwidth > 0)
+        printf("  %-22s %9.3g s\n", "its update, at memory's", 3.5 * (double)most->moments * (double)f->domains * share / f->bandwidth);
     if (options.steps)
         printf("  %-22s %9.3g days\n", "the run at its peak", seconds * (double)options.steps / 86400);
 }
@@ -223,7 +224,7 @@ plan_machine(const struct trainer *t, int ranks, const struct memory_plan *most)
     if (machine_file_load(&f, options.machine) < 0)
         die_err();
     print_machine(t, &f, ranks, most);
-    print_traffic(t, ranks, (double)f.link);
+    print_traffic(t, ranks, f.link);
     if (f.network.kind != NETWORK_NONE) {
         if (rank_map_make(&m, &f.network, t->layout.size, t->layout.order, (int)f.domains) < 0)
             die(STATUS_USAGE, "--machine %s: %s", options.machine, err_text());

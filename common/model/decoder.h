@@ -266,6 +266,9 @@ struct flops {
 };
 void decoder_flops(const struct config *c, int64_t seq_length, enum recompute r, struct flops *out);
 
+/* Keys that the queries of a sequence of one document meet in a layer, over all queries. */
+double decoder_attended(const struct config *c, int64_t seq_length, int64_t layer);
+
 /* GEMM shapes of a training micro-batch, for the self-check; returns how many (<= max). */
 int decoder_gemm_shapes(const struct config *c, int64_t tokens, struct gemm *out, int max);
 

@@ -2,9 +2,8 @@
 
 /* Counting work: matrix products at 2 m n k, causal attention at the keys it really meets. */
 
-/* Keys that the queries of a sequence meet, over all of them. */
-static double
-attended(const struct config *c, int64_t length, int64_t layer)
+double
+decoder_attended(const struct config *c, int64_t length, int64_t layer)
 {
     bool cut = config_windowed(c, layer) && c->sliding_window < length;
     double window = cut ? (double)c->sliding_window : (double)length;
@@ -44,7 +43,7 @@ add_layer(const struct config *c, int64_t length, int64_t layer, enum recompute 
     double tokens = (double)length, hidden = (double)c->hidden_size;
     double query = (double)(c->num_attention_heads * c->head_dim);
     double kv = (double)(c->num_key_value_heads * c->head_dim);
-    double product = 2 * query * attended(c, length, layer); /* q k, or p v */
+    double product = 2 * query * decoder_attended(c, length, layer); /* q k, or p v */
     struct mlp_weights m = mlp_of(c, layer);
     double first = (query + 2 * kv) * hidden + query * hidden + m.router + m.up;
 

@@ -58,7 +58,7 @@ expect_code 2 plan --ranks 32 --tensor-parallel 4 --pipeline-parallel 4 --machin
 err_like "another number of nodes" "32 ranks, 4 a node, need 8 nodes; the network has 12"
 printf 'cores = 4\npeek = 1\n' >bad.machine
 expect_code 3 plan --machine bad.machine
-err_like "an unknown name, with its line" "bad.machine: line 2: 'peek' is none of name, cores"
+err_like "an unknown name, with its line" "bad.machine: line 2: 'peek' is none of name, topology, nodes"
 printf 'cores = 4\npeak = fast\n' >bad.machine
 expect_code 3 plan --machine bad.machine
 err_like "a value that is no number" "bad.machine: line 2: peak: expected a number above 0, not 'fast'"
