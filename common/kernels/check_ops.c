@@ -377,6 +377,16 @@ check_unseen(struct checker *c, const struct attention *a, struct array *lse)
         }
 }
 
+/* The largest score: rounded once in each product and in the scale. */
+static void
+check_largest(struct checker *c, float got, float want, double allowed)
+{
+    double error = fabs((double)got - (double)want);
+    bool none = got == want; /* -infinity: no row saw a key */
+
+    checker_ratio(c, "attention_forward largest", none ? 0 : error / (allowed * (1 + fabs((double)want)) + 0x1p-23));
+}
+
 static void
 check_attention(struct checker *c, int round, bool part)
 {
@@ -398,6 +408,8 @@ check_attention(struct checker *c, int round, bool part)
     want.lse = lse->want;
     got.scratch = (void *)(((uintptr_t)scratch->got + 63) / 64 * 64);
     want.scratch = exact->want;
+    float largest = -INFINITY, exact_largest = -INFINITY;
+    got.largest = &largest, want.largest = &exact_largest;
     c->ops->attention_forward(&got);
     c->exact.attention_forward(&want);
     /* Scores are exponents of e: their own rounding error enters the result, times their size. */
@@ -410,6 +422,7 @@ check_attention(struct checker *c, int round, bool part)
     checker_compare(c, "attention_forward out", out, allowed + rounded);
     check_unseen(c, &got, lse);
     checker_compare(c, "attention_forward lse", lse, allowed);
+    check_largest(c, largest, exact_largest, allowed);
 
     if (part) {
         out = array_random(c, ARRAY_ACT, rows * got.out_stride, -1, 1);

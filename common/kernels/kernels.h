@@ -84,6 +84,8 @@ struct attention {
     void *lse; /* wide; log-sum-exp of head h, row i at lse + (h*lse_stride + i); NULL: not wanted;
                   backward reads it */
     int64_t lse_stride;
+    /* Forward: raised to the largest scale * q k that a row sees (a NaN is passed over); NULL: not wanted. */
+    float *largest;
     /* backward only; gradients laid out like what they belong to */
     const void *d_out;     /* act */
     void *d_q, *d_k, *d_v; /* act, or wide of a part; overwritten; d_k, d_v sum over the group's heads and queries, in

@@ -40,6 +40,7 @@ attention_group(const struct decoder *d, const struct layer_state *s, const stru
         .out_stride = d->query,
         .lse = wide_at(d, s->lse, (sequence * d->heads + head * d->group) * length),
         .lse_stride = length,
+        .largest = d->largest_now ? d->largest_now + worker : NULL,
         .scratch = d->attention_scratch + (size_t)worker * d->attention_scratch_each,
     };
 }
@@ -84,12 +85,38 @@ attention_all_forward(struct decoder *d, const struct layer_state *s, int layer,
 {
     struct attention_job job = {.d = d, .s = s, .t = t};
 
+    if (d->watching)
+        d->largest_now = d->largest + (int64_t)layer * threads_count(d->pool);
     if (walking(d))
         walk_attention(d, s, layer);
     else if (d->ring)
         ring_forward(d, s, t);
     else
         run_cells(d, t->sequences * d->kv_heads, 1, forward_group, &job);
+    d->largest_now = NULL;
+}
+
+/* ---- the largest logits ---- */
+
+void
+decoder_watch_logits(struct decoder *d, bool on)
+{
+    int64_t n = d->config->num_hidden_layers * threads_count(d->pool);
+
+    d->watching = on;
+    for (int64_t i = 0; on && i < n; i++)
+        d->largest[i] = -INFINITY;
+}
+
+float
+decoder_largest_logit(const struct decoder *d, int layer)
+{
+    int workers = threads_count(d->pool);
+    float most = -INFINITY;
+
+    for (int w = 0; w < workers; w++)
+        most = fmaxf(most, d->largest[(int64_t)layer * workers + w]);
+    return most;
 }
 
 /* d_qkv (still rotated) from d_context. */

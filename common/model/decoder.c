@@ -37,6 +37,8 @@ carve_tables(struct decoder *d)
     d->places = arena_take_array(&d->arena, tokens, sizeof *d->places);
     d->places_other = arena_take_array(&d->arena, tokens, sizeof *d->places);
     d->runs = arena_take_array(&d->arena, tokens + 1, sizeof *d->runs);
+    d->largest = arena_take_array(&d->arena, (size_t)c->num_hidden_layers * (size_t)threads_count(d->pool),
+                                  sizeof *d->largest);
 }
 
 static void

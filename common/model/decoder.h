@@ -78,6 +78,14 @@ uint64_t decoder_bytes(const struct decoder *d); /* what it took */
  */
 void decoder_set_precision(struct decoder *d, enum precision p, bool fp8);
 
+/*
+ * Largest attention logits, scale * q k of what a row sees, of the forward passes from here on (on:
+ * those before are forgotten; NaN passed over). decoder_largest_logit: of a layer, on this rank;
+ * -INFINITY: none was seen. Of training decoders; off at first, and costs nothing then.
+ */
+void decoder_watch_logits(struct decoder *d, bool on);
+float decoder_largest_logit(const struct decoder *d, int layer);
+
 /* The scales of fp8-hybrid, or NULL when the decoder never computes in it. */
 struct fp8 *decoder_fp8(const struct decoder *d);
 

@@ -110,6 +110,9 @@ struct decoder {
     int32_t *first;                      /* [T]: of the layer in hand, */
     int32_t *first_of[2];                /* without and with a window (the same unless layers differ) */
     struct ring *ring;                   /* NULL: no context ranks */
+    float *largest;     /* [layers][workers]: attention logits while they are watched */
+    float *largest_now; /* [workers]: of the layer in hand; NULL: not watched */
+    bool watching;
     struct place *places, *places_other; /* [T] */
     int64_t *runs;                       /* [T + 1]: where equal rows begin in places */
 

@@ -126,6 +126,15 @@ softmax_block(const struct attention *a, const struct forward_work *w, const str
     }
 }
 
+/* Queries that saw nothing, and lanes without one, stand at -FLT_MAX. */
+static void
+raise_largest(const struct attention *a, const struct running seen[2])
+{
+    float max = _mm512_reduce_max_ps(_mm512_max_ps(seen[0].max, seen[1].max));
+    if (max > -FLT_MAX && max * (float)a->scale > *a->largest)
+        *a->largest = max * (float)a->scale;
+}
+
 /* out and lse of the queries from the sums. */
 static void
 store_queries(const struct attention *a, const struct forward_work *w, int64_t head, int64_t row,
@@ -139,6 +148,8 @@ store_queries(const struct attention *a, const struct forward_work *w, int64_t h
     }
     store_transposed(a, a->out, row * a->out_stride + head * a->head_dim, a->out_stride, w->out,
                      BLOCK_NUMBERS, rows, factor);
+    if (a->largest)
+        raise_largest(a, seen);
     if (!a->lse)
         return;
     float max[QUERIES], total[QUERIES];
