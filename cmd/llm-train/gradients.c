@@ -166,6 +166,53 @@ add_runs(const struct reducer *r, int from, int to, struct reduced_run *list, in
     return list;
 }
 
+static const struct param *
+param_at(const struct params *p, int64_t block)
+{
+    struct param_block b;
+
+    params_block(p, block, &b);
+    return &p->param[b.param];
+}
+
+bool
+trainer_run_is_frozen(const struct trainer *t, const struct reduced_run *run)
+{
+    return param_at(&t->params, run->block)->frozen;
+}
+
+/* Where the tensors that are frozen like the one of the run's first block end; the gap behind goes with them. */
+static struct reduced_run
+same_kind(const struct params *p, const struct reduced_run *run)
+{
+    const struct param *first = param_at(p, run->block), *end = p->param + p->count;
+    struct reduced_run part = *run;
+
+    for (const struct param *i = first + 1; i < end && i->offset < run->end; i++)
+        if (i->frozen != first->frozen) {
+            part.block_end = i->block;
+            part.end = i->offset;
+            break;
+        }
+    return part;
+}
+
+/* One run becomes several; list is freed. */
+static struct reduced_run *
+split_runs(const struct params *p, struct reduced_run *list, int *n)
+{
+    struct reduced_run *parts = mem_array((size_t)(*n + p->count + 1), sizeof *parts);
+    int count = 0;
+
+    for (int i = 0; i < *n; i++)
+        for (struct reduced_run rest = list[i]; rest.block < rest.block_end;
+             rest.block = parts[count - 1].block_end, rest.begin = parts[count - 1].end)
+            parts[count++] = same_kind(p, &rest);
+    free(list);
+    *n = count;
+    return parts;
+}
+
 struct reduced_run *
 trainer_runs(const struct trainer *t, bool all, int *n)
 {
@@ -180,7 +227,7 @@ trainer_runs(const struct trainer *t, bool all, int *n)
         list = add_runs(t->expert_reducer, all ? 0 : experts->rank,
                         all ? experts->size : experts->rank + 1, list, n);
     qsort(list, (size_t)*n, sizeof *list, by_block);
-    return list;
+    return split_runs(&t->params, list, n);
 }
 
 /* ---- the pipeline's questions ---- */

@@ -145,8 +145,6 @@ refuse_unsupported(void)
         {options.ramp_batch != NULL, "--ramp-batch"},
         {options.extend_vocabulary != NULL, "--extend-vocabulary"},
         {options.init_method != 0, "--init-method"},
-        {options.weight_decay_skip != NULL, "--weight-decay-skip"},
-        {options.freeze != NULL, "--freeze"},
         {options.dropout >= 0, "--dropout"},
         {options.lora > 0, "--lora"},
         {options.dpo, "--dpo"},

@@ -11,6 +11,7 @@
 #include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/plan_machine.h"
 #include "cmd/llm-train/plan_time.h"
+#include "cmd/llm-train/tensors.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/pipeline.h"
 
@@ -157,7 +158,7 @@ look_at(const struct trainer *t, struct layout *l, int rank, struct memory_plan 
     struct memory_plan m;
 
     if (layout_move(l, rank, t->global_batch, t->micro_batch) < 0 ||
-        params_init_part(&p, &t->config, &l->part) < 0)
+        tensors_init_part(t, &p, &l->part) < 0)
         return -1;
     memory_plan(t, l, &p, &m);
     if (m.total > most->total)

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "cmd/llm-train/machine_file.h"
+#include "cmd/llm-train/tensors.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/rank_map.h"
 
@@ -96,7 +97,7 @@ traffic_of_all(const struct trainer *t, int ranks, struct traffic *most)
 
         layout_make(&l, &t->config, ranks, grid_rank(t->layout.size, t->layout.order, at), t->seq_length, t->groups);
         layout_deal(&l, t->global_batch, t->micro_batch);
-        if (params_init_part(&p, &t->config, &l.part) < 0)
+        if (tensors_init_part(t, &p, &l.part) < 0)
             die_err();
         traffic_of(t, &l, &p, &one);
         keep_most(&most->tensor, one.tensor);

@@ -16,6 +16,7 @@
 #include "cmd/llm-train/losses.h"
 #include "cmd/llm-train/experts.h"
 #include "cmd/llm-train/machine.h"
+#include "cmd/llm-train/tensors.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/block_sums.h"
 #include "parallel/launch.h"
@@ -57,6 +58,7 @@ load_config(struct trainer *t)
     trainer_agree_or_die(t, result);
     if (params_init(&t->whole, &t->config) < 0)
         die_err();
+    tensors_choose(t);
 }
 
 static void
@@ -102,7 +104,7 @@ set_layout(struct trainer *t, int ranks, int rank)
     layout_deal(&t->layout, t->global_batch, t->micro_batch);
     check_precision_fits(t);
     experts_check(t);
-    if (params_init_part(&t->params, &t->config, &t->layout.part) < 0)
+    if (tensors_init_part(t, &t->params, &t->layout.part) < 0)
         die_err();
 }
 
@@ -194,14 +196,15 @@ check_memory(const struct trainer *t)
 static int
 make_sums(struct trainer *t)
 {
-    int n;
+    int n, trained = 0;
     int64_t count;
     struct reduced_run *runs = trainer_runs(t, false, &n);
     struct block_range *own = mem_zarray((size_t)n + 1, sizeof *own);
 
     for (int i = 0; i < n; i++)
-        own[i] = (struct block_range){runs[i].block, runs[i].block_end};
-    t->block_sums = block_sums_new(t->world, &t->params, own, n);
+        if (!trainer_run_is_frozen(t, &runs[i]))
+            own[trained++] = (struct block_range){runs[i].block, runs[i].block_end};
+    t->block_sums = block_sums_new(t->world, &t->params, own, trained);
     free(own);
     free(runs);
     if (!t->block_sums)
@@ -242,6 +245,8 @@ say_start(struct trainer *t, const struct memory_plan *plan)
          (long long)t->whole.parameters, (long long)t->global_batch, (long long)t->seq_length,
          t->world->size, t->world->size == 1 ? "" : "s", t->threads, t->threads == 1 ? "" : "s",
          t->phase->name, t->kernels->name, *blas ? ", " : "", blas);
+    if (tensors_trained(t) < t->whole.parameters)
+        note("%lld parameters are trained, the others are frozen", (long long)tensors_trained(t));
     note("memory: %s a rank by the plan, %s available", human_bytes((double)plan->resident, size),
          human_bytes((double)sys_memory_available(), have));
     if (t->world->size > 1)

@@ -59,6 +59,8 @@ update(struct trainer *t, double lr, double factor)
         return -1;
     for (int i = 0; i < s->runs; i++) {
         struct param_block b;
+        if (trainer_run_is_frozen(t, &s->at[i]))
+            continue;
         params_block(&t->params, s->run[i].first, &b);
         s->run[i].grads = trainer_gradient_sum(t, b.param, b.offset);
         optimizer_step(t->pool, &t->kernels->ops[t->precision], &t->params, &s->run[i], &h);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "checkpoint/model_source.h"
 #include "cmd/llm-train/arrays.h"
+#include "cmd/llm-train/tensors.h"
 #include "cmd/llm-train/train.h"
 #include "cmd/llm-train/trainer.h"
 
@@ -41,7 +42,10 @@ set_vocabulary(struct trainer *t, uint32_t size)
     config_release(&t->config);
     t->config = grown;
     params_release(&t->whole);
-    return params_init(&t->whole, &t->config);
+    if (params_init(&t->whole, &t->config) < 0)
+        return -1;
+    tensors_choose(t);
+    return 0;
 }
 
 int

@@ -138,7 +138,8 @@ void batch_pieces(const uint8_t *begins, int64_t length, bool document_mask, int
  * side of a tied embedding. at: the tensor's gradient, wide, added to in ascending order of
  * micro-batches; *fresh: what stands there is not to be read, the first product is written over it
  * (asked for weights of products only, params_in_product; where fresh is NULL, `at` has zeroed
- * it). ready: complete for this micro-batch; each tensor of the piece exactly once.
+ * it). ready: complete for this micro-batch; each tensor of the piece exactly once. Frozen tensors
+ * (struct param) are never asked for.
  */
 struct gradients {
     void *arg;

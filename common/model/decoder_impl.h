@@ -199,6 +199,7 @@ const void *weight_act(const struct decoder *d, int param);
 const void *weight_wide(const struct decoder *d, int param);
 
 /* Where a gradient is added to; fresh as in struct gradients. */
+bool has_gradient(const struct decoder *d, int param); /* else it is frozen */
 void *gradient_at(const struct decoder *d, int param, bool *fresh);
 
 /* The last tensors of a unit: what tensor ranks have parts of is summed, then they are ready. */

@@ -142,14 +142,15 @@ embedding_backward(const struct decoder *d, const void *dx, const uint32_t *ids,
     const struct params *p = d->params;
     int64_t n = 0;
 
-    for (int64_t i = 0; i < tokens; i++) {
+    for (int64_t i = 0; i < tokens && has_gradient(d, p->embedding); i++) {
         int64_t row = local_row(d, ids[i]);
         if (row >= 0)
             d->places[n++] = (struct place){(uint32_t)row, (uint32_t)i};
     }
-    scatter(d, dx, n, gradient_at(d, p->tied_offset >= 0 ? p->count : p->embedding, NULL));
+    if (has_gradient(d, p->embedding))
+        scatter(d, dx, n, gradient_at(d, p->tied_offset >= 0 ? p->count : p->embedding, NULL));
 
-    if (p->position < 0)
+    if (p->position < 0 || !has_gradient(d, p->position))
         return;
     for (int64_t i = 0; i < tokens; i++)
         d->places[i] = (struct place){(uint32_t)d->positions[i], (uint32_t)i};

@@ -101,6 +101,11 @@ backward_weight(const struct decoder *d, const void *dy, const void *rounded, co
     const struct param *w = &d->params->param[weight];
     int input = fp8_tensor(d, weight, FP8_INPUT);
     bool fresh = false;
+
+    if (bias >= 0 && has_gradient(d, bias))
+        bias_backward(d, dy, bias, tokens);
+    if (!has_gradient(d, weight))
+        return;
     void *gradient = gradient_at(d, weight, &fresh);
     struct gemm g = {
         .ta = true,
@@ -119,8 +124,6 @@ backward_weight(const struct decoder *d, const void *dy, const void *rounded, co
     };
 
     gemm_run(d->pool, d->ops, &g);
-    if (bias >= 0)
-        bias_backward(d, dy, bias, tokens);
 }
 
 /* dx [T][in] = dy W. */

@@ -89,8 +89,10 @@ write_head(const struct decoder *d)
 {
     int head = d->params->head;
     bool fresh = false;
-    void *gradient = gradient_at(d, head, &fresh);
 
+    if (!has_gradient(d, head))
+        return;
+    void *gradient = gradient_at(d, head, &fresh);
     if (fresh)
         memset(gradient, 0, (size_t)d->params->param[head].size * d->ops->wide_size);
 }

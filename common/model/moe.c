@@ -54,8 +54,10 @@ static void
 no_gradient(const struct decoder *d, int weight)
 {
     bool fresh = false;
-    void *gradient = gradient_at(d, weight, &fresh);
 
+    if (!has_gradient(d, weight))
+        return;
+    void *gradient = gradient_at(d, weight, &fresh);
     if (fresh)
         memset(gradient, 0, (size_t)d->params->param[weight].size * d->ops->wide_size);
 }

@@ -79,8 +79,9 @@ norm_backward(const struct decoder *d, const struct norm_at *at, void *dx, const
     int64_t blocks = reduce_blocks(tokens);
 
     run_cells(d, tokens, REDUCE_ROWS, backward_block, &job);
-    reduce_partials(d, gradient_at(d, at->weight, NULL), d->partials, blocks, d->hidden);
-    if (at->bias >= 0)
+    if (has_gradient(d, at->weight))
+        reduce_partials(d, gradient_at(d, at->weight, NULL), d->partials, blocks, d->hidden);
+    if (at->bias >= 0 && has_gradient(d, at->bias))
         reduce_partials(d, gradient_at(d, at->bias, NULL),
                         wide_at(d, d->partials, blocks * d->hidden), blocks, d->hidden);
 }

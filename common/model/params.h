@@ -69,6 +69,7 @@ struct param {
     char name[64];
     enum param_kind kind;  /* matrices and embeddings have an act copy and decay */
     bool decay;            /* weight decay applies (DESIGN.md: not to norms and biases) */
+    bool frozen;           /* it is not trained: it has no gradient, norm, reduction or update */
     bool residual_output;  /* attention.output and mlp.down, for depth-scaled initialization */
     int layer;             /* -1: none */
     int expert;            /* -1: none */

@@ -150,7 +150,10 @@ qk_norm_backward(const struct decoder *d, const struct layer_state *s, int layer
     if (!d->config->qk_norm)
         return;
     run_cells(d, tokens, REDUCE_ROWS, backward_block, &job);
-    for (int k = 0; k < PARTS; k++)
+    for (int k = 0; k < PARTS; k++) {
+        if (!has_gradient(d, part_of(d, layer, k).weight))
+            continue;
         reduce_partials(d, gradient_at(d, part_of(d, layer, k).weight, NULL),
                         wide_at(d, d->partials, k * blocks * dim), blocks, dim);
+    }
 }

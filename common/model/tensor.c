@@ -262,6 +262,8 @@ tensor_sum_gradients(struct decoder *d, int begin, int end)
     for (int i = begin; i < end && i < p->count; i++) {
         int64_t size = p->param[i].size, queries = size / d->qkv * d->query;
 
+        if (!has_gradient(d, i))
+            continue;
         if (is_head_norm(p, i) || (is_norm(p, i) && in_runs(d)))
             sum_gradient(d, d->options.tensor, i, 0, size);
         else if (is_qkv(p, i) && shared_keys)

@@ -81,6 +81,14 @@ unit_done(const struct decoder *d, int unit)
         d->source->done(d->source->arg, unit);
 }
 
+bool
+has_gradient(const struct decoder *d, int param)
+{
+    const struct params *p = d->params;
+
+    return !p->param[param < p->count ? param : p->embedding].frozen;
+}
+
 void *
 gradient_at(const struct decoder *d, int param, bool *fresh)
 {
@@ -93,7 +101,8 @@ gradients_ready(struct decoder *d, int begin, int end)
     if (d->gradients->last)
         tensor_sum_gradients(d, begin, end);
     for (int i = begin; i < end && d->gradients->ready; i++)
-        d->gradients->ready(d->gradients->arg, i);
+        if (has_gradient(d, i))
+            d->gradients->ready(d->gradients->arg, i);
 }
 
 /* The tensors of layer i stand together: from its first norm to the next thing's first tensor. */

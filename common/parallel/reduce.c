@@ -389,12 +389,11 @@ reducer_sum(const struct reducer *r, int64_t element)
 
     if (unit < 0 || (owner != r->comm->rank && r->zero > 0))
         return NULL;
-    int param = r->slices.unit[unit].param;
-    int64_t at = r->tensor[param].at + element - r->params->param[param].offset;
+    int64_t at = reduce_place(r, element);
     if (r->zero == 0)
         return reduce_window_sums(r, at);
     if (!r->ringed)
         return r->buffer[0] + at;
-    return r->sums + r->sums_at[unit] + element -
-           slices_run(&r->slices, unit, owner)->begin;
+    return r->sums + r->sums_at[unit] + at -
+           reduce_place(r, slices_run(&r->slices, unit, owner)->begin);
 }

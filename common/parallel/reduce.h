@@ -116,7 +116,8 @@ const struct slices *reducer_slices(const struct reducer *r);
 /*
  * Where the sum of that element of the flat array stands, read-only: own runs always, any with
  * zero 0 (else NULL). Contiguous within a run, with zero 0 over all neighbouring tensors that are
- * reduced here.
+ * reduced here. Frozen tensors (struct param) have owners, but no gradient and no sum: they are left
+ * out, and what stands behind them follows what stands before them.
  */
 const float *reducer_sum(const struct reducer *r, int64_t element);
 

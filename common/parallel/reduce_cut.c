@@ -10,7 +10,7 @@ align_up(int64_t n)
 }
 
 /*
- * Only the tensors that are reduced here take room; neighbours keep their distance, so
+ * Only the tensors that are reduced here, and are not frozen, take room; neighbours keep their distance, so
  * that a run is contiguous.
  */
 void
@@ -23,12 +23,13 @@ reduce_lay_out(struct reducer *r)
     r->extent = 0;
     for (int i = 0; i < p->count; i++) {
         struct tensor *t = &r->tensor[i];
-        *t = (struct tensor){.at = -1, .size = p->param[i].size};
-        if (r->mine && !r->mine[i])
+        *t = (struct tensor){.at = -1, .size = p->param[i].size, .before = r->extent};
+        if ((r->mine && !r->mine[i]) || p->param[i].frozen)
             continue;
         t->at = i > 0 && t[-1].at >= 0
                     ? t[-1].at + p->param[i].offset - p->param[i - 1].offset
                     : r->extent;
+        t->before = t->at;
         r->extent = align_up(t->at + t->size);
     }
     sparse = &r->tensor[p->count];
@@ -38,6 +39,29 @@ reduce_lay_out(struct reducer *r)
         sparse->size = p->param[p->embedding].size;
         r->extent += align_up(sparse->size);
     }
+}
+
+int64_t
+reduce_place(const struct reducer *r, int64_t element)
+{
+    const struct params *p = r->params;
+    int low = 0, high = p->count - 1;
+
+    while (low < high) { /* the last tensor that begins there or before */
+        int middle = (low + high + 1) / 2;
+        if (p->param[middle].offset <= element)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    const struct tensor *t = &r->tensor[low];
+    return t->at < 0 ? t->before : t->at + element - p->param[low].offset;
+}
+
+int64_t
+reduce_extent(const struct reducer *r, const struct reduced_run *run)
+{
+    return run->end > run->begin ? reduce_place(r, run->end) - reduce_place(r, run->begin) : 0;
 }
 
 struct pieces VEC_BODY(struct piece);
@@ -62,8 +86,8 @@ cut_tensor(struct reducer *r, struct pieces *pieces, int unit, int i)
     struct tensor *t = &r->tensor[i];
     int64_t shift = t->at - r->params->param[i].offset;
 
-    t->piece = (int)pieces->len;
-    for (int k = 0; k < r->slices.owners; k++) {
+    t->piece = t->piece_end = (int)pieces->len;
+    for (int k = 0; k < r->slices.owners && t->at >= 0; k++) {
         const struct reduced_run *run =
             &r->slices.cut[(size_t)unit * (size_t)r->slices.owners + (size_t)k];
         struct piece like = {
@@ -73,7 +97,7 @@ cut_tensor(struct reducer *r, struct pieces *pieces, int unit, int i)
         int64_t begin = from > t->at ? from : t->at;
         int64_t end = to < t->at + t->size ? to : t->at + t->size;
         if (run->block_end > run->block)
-            cut_run(pieces, like, begin, end, from - r->sums_at[unit]);
+            cut_run(pieces, like, begin, end, reduce_place(r, run->begin) - r->sums_at[unit]);
     }
     t->piece_end = (int)pieces->len;
 }
@@ -98,15 +122,14 @@ add_twins(struct reducer *r, struct pieces *pieces)
 }
 
 int64_t
-reduce_place_sums(const struct slices *s, int rank, int64_t *at)
+reduce_place_sums(const struct reducer *r, int rank, int64_t *at)
 {
     int64_t extent = 0;
 
-    for (int u = 0; u < s->units; u++) {
-        const struct reduced_run *run = slices_run(s, u, rank);
+    for (int u = 0; u < r->slices.units; u++) {
         if (at)
             at[u] = extent;
-        extent += align_up(run->end - run->begin);
+        extent += align_up(reduce_extent(r, slices_run(&r->slices, u, rank)));
     }
     return extent;
 }
@@ -117,7 +140,7 @@ reduce_cut(struct reducer *r)
     struct pieces pieces = {0};
 
     r->sums_at = mem_array((size_t)r->slices.units + 1, sizeof *r->sums_at);
-    reduce_place_sums(&r->slices, r->comm->rank, r->sums_at);
+    reduce_place_sums(r, r->comm->rank, r->sums_at);
     for (int u = 0; u < r->slices.units; u++)
         for (int i = r->slices.unit[u].param; i < r->slices.unit[u].param_end; i++)
             cut_tensor(r, &pieces, u, i);

@@ -251,11 +251,9 @@ spread_run(struct reducer *r, int u, int owner)
 {
     struct comm_request **q = r->messages->spread + (size_t)u * (size_t)r->comm->size * 2;
     const struct hosts *h = &r->hosts;
-    const struct slice_unit *unit = &r->slices.unit[u];
     const struct reduced_run *run = slices_run(&r->slices, u, owner);
-    int64_t shift = r->tensor[unit->param].at - r->params->param[unit->param].offset;
-    float *sums = reduce_window_sums(r, run->begin + shift);
-    size_t bytes = (size_t)(run->end - run->begin) * sizeof *sums;
+    float *sums = reduce_window_sums(r, reduce_place(r, run->begin));
+    size_t bytes = (size_t)reduce_extent(r, run) * sizeof *sums;
     int tag = r->piece_count + u;
 
     if (bytes == 0)

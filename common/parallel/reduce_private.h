@@ -22,6 +22,7 @@ struct piece {
 /* What a step does with a tensor. */
 struct tensor {
     int64_t at, size;     /* in a gradient buffer; -1: not reduced here */
+    int64_t before;       /* elements of a gradient buffer that tensors before it take */
     int piece, piece_end; /* its pieces */
     int group;            /* begun last; run.begin - 1: none in this step */
     bool ready;           /* in the last group */
@@ -144,8 +145,14 @@ struct reducer {
  * r->pieces by r->slices.
  */
 void reduce_lay_out(struct reducer *r);
+/*
+ * Where an element of the flat array (or the end of a run) stands in a gradient buffer; of a frozen
+ * tensor, which has no room there: what comes behind it. Elements of a run that have room.
+ */
+int64_t reduce_place(const struct reducer *r, int64_t element);
+int64_t reduce_extent(const struct reducer *r, const struct reduced_run *run);
 /* Where a rank's run of each unit begins among its own runs, at [units] or NULL; their extent. */
-int64_t reduce_place_sums(const struct slices *s, int rank, int64_t *at);
+int64_t reduce_place_sums(const struct reducer *r, int rank, int64_t *at);
 void reduce_cut(struct reducer *r);
 
 /* reduce_add.c: the additions, in order, over elements [0, n) of the values; or zeros. */

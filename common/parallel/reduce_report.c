@@ -32,13 +32,13 @@ memory_of(const struct reducer *r, int rank, bool shared)
         if (i != rank)
             remote += tree_nodes(r->groups, tree_share(r->groups, ranks, i), nodes);
     for (int i = 0; i < r->slices.first[ranks]; i++) {
-        int64_t size = r->slices.owned[i].end - r->slices.owned[i].begin;
+        int64_t size = reduce_extent(r, &r->slices.owned[i]);
         all += size;
         if (i >= r->slices.first[rank] && i < r->slices.first[rank + 1])
             own += size;
     }
     embedding = own_embedding(r, rank);
-    gradients = r->ringed ? reduce_ring_size(r) + reduce_place_sums(&r->slices, rank, NULL)
+    gradients = r->ringed ? reduce_ring_size(r) + reduce_place_sums(r, rank, NULL)
                           : tree_buffers(r->groups, tree_share(r->groups, ranks, rank)) * r->extent;
     mapped = remote * (own + (r->params->tied_offset >= 0 ? embedding : 0));
     if (r->ringed && mapped > (ranks - 1) * reduce_ring_size(r))

@@ -52,7 +52,7 @@ reduce_ring_size(const struct reducer *r)
 int
 reduce_ring_open(struct reducer *r)
 {
-    size_t bytes = (size_t)reduce_place_sums(&r->slices, r->comm->rank, NULL) * sizeof *r->sums;
+    size_t bytes = (size_t)reduce_place_sums(r, r->comm->rank, NULL) * sizeof *r->sums;
 
     r->ring.size = reduce_ring_size(r);
     r->ring.capacity = r->params->count + 1;

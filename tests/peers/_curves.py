@@ -1,4 +1,5 @@
 """Loss curves two ways, for the peers' tests of training: data, models, PyTorch's loop and llm-train's."""
+import fnmatch
 import json
 import os
 import pathlib
@@ -71,13 +72,16 @@ def loss_of(logits, targets, z):
     return loss, loss + z * squares.mean()
 
 
-def torch_curve(trained, data, autocast=False, z=0.0, clip=1.0, document_mask=True):
-    """(losses, gradient norms) of AdamW steps on the model's weights, which are put back."""
+def torch_curve(trained, data, autocast=False, z=0.0, clip=1.0, document_mask=True, freeze=(), undecayed=(),
+                decay_by=0.1):
+    """(losses, gradient norms) of AdamW steps on the model's weights, which are put back. Patterns of names."""
     weights = {k: v.clone() for k, v in trained.state_dict().items()}
     decay, plain = [], []
-    for _, p in trained.named_parameters():
-        (plain if p.dim() == 1 else decay).append(p)
-    groups = [{"params": decay, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}]
+    for name, p in trained.named_parameters():
+        p.requires_grad_(not any(fnmatch.fnmatchcase(name, pattern) for pattern in freeze))
+        without = any(fnmatch.fnmatchcase(name, pattern) for pattern in undecayed) if undecayed else p.dim() == 1
+        (plain if without else decay).append(p)
+    groups = [{"params": decay, "weight_decay": decay_by}, {"params": plain, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=LR, betas=(0.9, 0.95), eps=1e-8)
     losses, norms = [], []
     for step, (x, y, pos, mask) in enumerate(data.batches(document_mask), 1):
@@ -91,6 +95,7 @@ def torch_curve(trained, data, autocast=False, z=0.0, clip=1.0, document_mask=Tr
         norms.append(torch.nn.utils.clip_grad_norm_(trained.parameters(), clip).item())
         optimizer.step()
         losses.append(loss.item())
+    trained.requires_grad_(True)
     trained.load_state_dict(weights)
     return losses, norms
 
