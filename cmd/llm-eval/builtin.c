@@ -10,12 +10,12 @@
 const char *
 task_builtin(const char *name, size_t *n)
 {
-    for (size_t i = 0; i < builtin_task_count; i++)
-        if (strcmp(builtin_tasks[i].name, name) == 0) {
-            *n = builtin_tasks[i].n;
-            return (const char *)builtin_tasks[i].text;
-        }
-    return NULL;
+    const struct embedded_file *task = embedded_find(builtin_tasks, builtin_tasks_count, name);
+
+    if (!task)
+        return NULL;
+    *n = task->n;
+    return (const char *)task->text;
 }
 
 /* A member of a task's file that is text; "" when absent. */
@@ -43,7 +43,7 @@ is_task_of(const struct json_doc *doc, const char *group)
 static void
 list_tasks(const char *group, struct str *out)
 {
-    for (size_t i = 0; i < builtin_task_count; i++) {
+    for (size_t i = 0; i < builtin_tasks_count; i++) {
         struct json_doc doc;
 
         parse(&doc, i);
@@ -56,7 +56,7 @@ list_tasks(const char *group, struct str *out)
 void
 task_builtin_list(struct str *out)
 {
-    for (size_t i = 0; i < builtin_task_count; i++) {
+    for (size_t i = 0; i < builtin_tasks_count; i++) {
         struct json_doc doc;
 
         parse(&doc, i);

@@ -4,18 +4,11 @@
 #include <stddef.h>
 
 #include "base/str.h"
+#include "cmd/embedded.h"
 
-/*
- * The task and group files that are part of the program: tasks/NAME.json, which the build turns into C
- * (tasks/embed), in the order of their names.
- */
-struct builtin_task {
-    const char *name;
-    const unsigned char *text;
-    size_t n;
-};
-extern const struct builtin_task builtin_tasks[];
-extern const size_t builtin_task_count;
+/* The task and group files that are part of the program: tasks/NAME.json. */
+extern const struct embedded_file builtin_tasks[];
+extern const size_t builtin_tasks_count;
 
 /* The text of a task, or NULL. */
 const char *task_builtin(const char *name, size_t *n);

@@ -213,25 +213,17 @@ load_text(struct machine_file *m, const char *path, struct str *text)
     return read_lines(m, path, text->data);
 }
 
-static const struct machine_text *
-find_builtin(const char *name)
-{
-    for (size_t i = 0; i < machine_text_count; i++)
-        if (strcmp(machine_texts[i].name, name) == 0)
-            return &machine_texts[i];
-    return NULL;
-}
-
 int
 machine_file_load(struct machine_file *m, const char *path)
 {
-    const struct machine_text *builtin = strchr(path, '/') || file_exists(path) ? NULL : find_builtin(path);
+    const struct embedded_file *builtin =
+        strchr(path, '/') || file_exists(path) ? NULL : embedded_find(machine_texts, machine_texts_count, path);
     struct str text = {0};
     int result;
 
     *m = (struct machine_file){0};
     if (builtin) {
-        str_add(&text, builtin->text, builtin->size);
+        str_add(&text, builtin->text, builtin->n);
     } else if (file_load(path, FILE_LIMIT, &text) < 0) {
         struct err e;
         err_take(&e);
@@ -250,7 +242,7 @@ machine_file_names(void)
     static char names[512];
     size_t n = 0;
 
-    for (size_t i = 0; i < machine_text_count && n < sizeof names; i++)
+    for (size_t i = 0; i < machine_texts_count && n < sizeof names; i++)
         n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? " " : "", machine_texts[i].name);
     return names;
 }

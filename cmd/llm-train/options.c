@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "cmd/llm-train/precision.h"
+#include "cmd/llm-train/preset.h"
 #include "cmd/llm-train/spike.h"
 #include "cmd/llm-train/version.h"
 #include "parallel/pipeline_table.h"
@@ -119,6 +120,7 @@ const struct opt_tool llm_train = {
     .purpose = "train a language model on token shards",
     .options = table,
     .version = train_version,
+    .preset = preset_config,
 };
 
 const char *const recorded_options[] = {
@@ -370,6 +372,9 @@ options_check(int operands)
         die(STATUS_USAGE, "--rank-map needs --plan and --machine");
     if (options.self_check)
         return;
+    /* A preset names its model; --init says where the weights of a run that goes on from others are. */
+    if (options.init && options.model && opt_from_config(&llm_train, "model"))
+        options.model = NULL;
     if (options.init && options.model)
         die(STATUS_USAGE, "--model and --init exclude each other: --init brings its own config.json");
     check_branch();

@@ -16,6 +16,7 @@
 #include "cmd/llm-train/losses.h"
 #include "cmd/llm-train/experts.h"
 #include "cmd/llm-train/machine.h"
+#include "cmd/llm-train/preset.h"
 #include "cmd/llm-train/tensors.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/block_sums.h"
@@ -47,7 +48,7 @@ load_config(struct trainer *t)
     if (t->from) {
         result = config_parse(&t->config, t->from->path, t->from->config.json, strlen(t->from->config.json));
     } else if (options.model) {
-        result = config_load(&t->config, options.model);
+        result = preset_model(&t->config, options.model);
     } else {
         directory = trainer_init_path();
         path = directory ? file_join(directory, "config.json") : NULL;

@@ -17,6 +17,9 @@ struct opt_common common;
 /* The options that were present, in any order; a process has one table. */
 static VEC(const struct opt *) present;
 
+/* Those of them that a --config set last. */
+static VEC(const struct opt *) configured;
+
 bool
 opt_takes_argument(const struct opt *o)
 {
@@ -195,9 +198,14 @@ set_value(const struct opt *o, const char *value)
 }
 
 static void
-mark_given(const struct opt *o)
+mark_given(const struct opt *o, bool config)
 {
     vec_push(&present, o);
+    for (size_t i = 0; i < configured.len; i++)
+        if (configured.data[i] == o)
+            configured.data[i] = NULL;
+    if (config)
+        vec_push(&configured, o);
     if (o->given)
         *o->given = true;
 }
@@ -313,6 +321,17 @@ opt_given(const struct opt_tool *tool, const char *name)
     return false;
 }
 
+bool
+opt_from_config(const struct opt_tool *tool, const char *name)
+{
+    const struct opt *o = find_name(tool, name, strlen(name));
+
+    for (size_t i = 0; o && i < configured.len; i++)
+        if (configured.data[i] == o)
+            return true;
+    return false;
+}
+
 /* ---- --config files -------------------------------------------------------------- */
 
 static char *
@@ -352,18 +371,33 @@ config_line(const struct opt_tool *tool, char *line)
     }
     if (set_value(o, mem_strdup(trim(value))) != 0)
         return -1;
-    mark_given(o);
+    mark_given(o, true);
     return 0;
+}
+
+/* A file, or else a preset of the program; a directory of that name is none. */
+static int
+load_config(const struct opt_tool *tool, const char *name, struct str *text)
+{
+    enum { CONFIG_MAX = 1 << 20 };
+    const char *preset;
+    size_t n = 0;
+
+    if (!tool->preset || (file_exists(name) && !file_is_dir(name)))
+        return file_load(name, CONFIG_MAX, text);
+    preset = tool->preset(name, &n);
+    if (preset)
+        str_add(text, preset, n);
+    return preset ? 0 : -1;
 }
 
 static void
 read_config(const struct opt_tool *tool, const char *path)
 {
-    enum { CONFIG_MAX = 1 << 20 };
     struct str text = {0};
     size_t number = 1;
 
-    if (file_load(path, CONFIG_MAX, &text) != 0)
+    if (load_config(tool, path, &text) != 0)
         die_err();
     if (text.data[strspn(text.data, " \t\r\n")] == '{')
         die(STATUS_USAGE, "--config: %s: is JSON, not lines of name = value; a model's "
@@ -428,7 +462,7 @@ apply(const struct opt_tool *tool, const struct opt *o, const char *value)
         if (set_value(o, value) != 0)
             die(STATUS_USAGE, "%s", err_text());
     }
-    mark_given(o);
+    mark_given(o, false);
 }
 
 struct cursor {

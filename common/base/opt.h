@@ -58,6 +58,8 @@ struct opt_tool {
     const char *purpose;     /* one line */
     const struct opt *options; /* ends with an entry whose name and type's heading are NULL */
     void (*version)(void);   /* prints the build's facts after "llm-train 1.0" */
+    /* Optional: the text (n bytes) of a --config that is no file, by name. NULL and an error: none such. */
+    const char *(*preset)(const char *name, size_t *n);
 };
 
 /*
@@ -83,6 +85,9 @@ char *opt_get(const struct opt_tool *tool, const char *name);
 
 /* Was the option given on the command line or in a --config file? */
 bool opt_given(const struct opt_tool *tool, const char *name);
+
+/* Does its value come from a --config file or preset, rather than from the command line? */
+bool opt_from_config(const struct opt_tool *tool, const char *name);
 
 /* Options every tool shares (CLI.md); splice OPT_COMMON into the table and read `common`. */
 struct opt_common {

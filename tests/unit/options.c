@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/die.h"
+#include "base/err.h"
 #include "base/file.h"
 #include "tests/unit/child.h"
 #include "tests/unit/tap.h"
@@ -38,7 +39,21 @@ static const struct opt options[] = {
     OPT_COMMON,
     OPT_END,
 };
-static const struct opt_tool tool = {"llm-test", "[options] FILE…", "Tests options.", options, NULL};
+
+/* One preset, which sets the length. */
+static const char *
+preset(const char *name, size_t *n)
+{
+    static const char text[] = "seq-length = 31\n";
+
+    *n = sizeof text - 1;
+    if (strcmp(name, "small") == 0)
+        return text;
+    err_set(STATUS_USAGE, "--config: %s: no such file or preset", name);
+    return NULL;
+}
+
+static const struct opt_tool tool = {"llm-test", "[options] FILE…", "Tests options.", options, NULL, preset};
 
 static char **operands;
 
@@ -160,6 +175,15 @@ test_config(void)
        "--config is read in place");
     is_str(o.include.data[0], "a b", "values keep inner blanks");
     ok(opt_given(&tool, "seq-length"), "what it names counts as given");
+    ok(opt_from_config(&tool, "seq-length") && !opt_from_config(&tool, "lr"), "and as from a file");
+    parse("t --config small --config good --seq-length 9");
+    ok(o.length == 9 && !opt_from_config(&tool, "seq-length"), "the command line behind it overrides");
+    parse("t --config small");
+    is_int(o.length, 31, "a preset where there is no such file");
+    file_mkdirs("small");
+    parse("t --config small");
+    is_int(o.length, 31, "a directory is none");
+    refused("t --config none", "--config: none: no such file or preset");
     file_store("bad", "lr = 1\nsede = 3\n", 16);
     refused("t --config bad",
             "--config: bad: line 2: no option is named 'sede'; the nearest is --seed");

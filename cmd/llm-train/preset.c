@@ -1,0 +1,54 @@
+/* The recipes that are part of the program. */
+#include "cmd/llm-train/preset.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/str.h"
+
+/* A name that is neither a file nor a preset: what there is, unless it can only be a file's. */
+static void
+unknown(const char *option, const char *name, const struct embedded_file *table, size_t count)
+{
+    if (strchr(name, '/') || str_ends(name, ".conf") || str_ends(name, ".json")) {
+        err_set(STATUS_FAILED, "--%s: %s: no such file", option, name);
+        return;
+    }
+    const char *nearest = embedded_nearest(table, count, name);
+    struct str list = {0};
+
+    for (size_t i = 0; i < count; i++)
+        str_addf(&list, " %s", table[i].name);
+    err_set(STATUS_USAGE, "--%s: %s: no such file or preset%s%s%s; presets:%s", option, name,
+            nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "",
+            list.data ? list.data : " none");
+    str_release(&list);
+}
+
+const char *
+preset_config(const char *name, size_t *n)
+{
+    const struct embedded_file *preset = embedded_find(preset_options, preset_options_count, name);
+
+    if (!preset) {
+        unknown("config", name, preset_options, preset_options_count);
+        return NULL;
+    }
+    *n = preset->n;
+    return (const char *)preset->text;
+}
+
+int
+preset_model(struct config *c, const char *name)
+{
+    const struct embedded_file *model;
+
+    if (file_exists(name) && !file_is_dir(name))
+        return config_load(c, name);
+    model = embedded_find(preset_models, preset_models_count, name);
+    if (model)
+        return config_parse(c, name, (const char *)model->text, model->n);
+    unknown("model", name, preset_models, preset_models_count);
+    return -1;
+}
