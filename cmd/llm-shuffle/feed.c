@@ -134,10 +134,23 @@ hold(struct reading *r, const struct shard_block *b, const struct shard_span *sp
 }
 
 static int
+take_padding(struct reading *r, const struct shard_block *b, const struct shard_span *span)
+{
+    const struct feed *f = r->feed;
+    if (!f->padding)
+        return 0;
+    uint32_t source = source_of(r, span->source);
+    f->in->sources.data[source].in.tokens += span->tokens;
+    f->in->sources.data[source].kept.tokens += span->tokens;
+    return f->padding(f->arg, source, b->packed + (size_t)span->first * f->in->head.width,
+                      b->loss ? b->loss + span->first : NULL, span->tokens);
+}
+
+static int
 take_span(struct reading *r, const struct shard_block *b, const struct shard_span *span)
 {
     if (span->flags & SPAN_PADDING)
-        return 0;
+        return take_padding(r, b, span);
     if (span->flags & SPAN_BEGINS) {
         uint32_t source = source_of(r, span->source);
         struct source *s = &r->feed->in->sources.data[source];

@@ -143,13 +143,23 @@ join_provenance(char **text, const char *more)
     *text = str_take(&all);
 }
 
+/* Are the shards joined as they are? What is packed already cannot be chosen from. */
+static bool
+joins_sequences(const struct inputs *in)
+{
+    return settings.no_shuffle && !settings.pack && !settings.salvage && !settings.dedup &&
+           !settings.split.len && !settings.epochs.len && !settings.tokens &&
+           !inputs_weighted(in) && !(common.on_error_given && common.on_error == ON_ERROR_SKIP);
+}
+
 int
 inputs_check_head(struct inputs *in, const struct operand *o, const struct shard_head *head)
 {
     uint32_t minhash = (uint32_t)head->bands * head->rows;
-    if (head->seq_length)
-        return err_set(STATUS_INPUT, "%s: block 0: offset 0: sequences packed to %u tokens; only "
-                       "shards of documents can be shuffled", shown(o), head->seq_length);
+    if (head->seq_length && !joins_sequences(in))
+        return err_set(STATUS_INPUT, "%s: block 0: offset 0: sequences of %u tokens are packed "
+                       "already: --no-shuffle without any other choice joins them",
+                       shown(o), head->seq_length);
     if (!in->have_head) {
         in->head = *head;
         in->head.provenance = NULL;
@@ -292,6 +302,9 @@ inputs_output_head(const struct inputs *in, bool shuffled, int split)
         str_addf(&text, " --seed %lld", (long long)common.seed);
     if (settings.no_shuffle)
         str_adds(&text, " --no-shuffle");
+    if (settings.pack && split < 0)
+        str_addf(&text, " --pack %llu%s", (unsigned long long)settings.pack,
+                 settings.best_fit ? " --best-fit" : "");
     if (settings.salvage)
         str_adds(&text, " --salvage");
     if (settings.dedup == DEDUP_EXACT)
@@ -314,5 +327,10 @@ inputs_output_head(const struct inputs *in, bool shuffled, int split)
                  (in->minhash ? SHARD_MINHASH : 0);
     head.bands = in->minhash ? in->head.bands : 0;
     head.rows = in->minhash ? in->head.rows : 0;
+    if (settings.pack && split < 0) {
+        head.seq_length = (uint32_t)settings.pack;
+        head.flags = SHARD_LOSS_MASK | (shuffled ? SHARD_SHUFFLED : 0);
+        head.bands = head.rows = 0;
+    }
     return head;
 }

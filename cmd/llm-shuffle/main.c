@@ -12,6 +12,8 @@
 /* llm-shuffle: shards to one shard, mixed, split, de-duplicated and shuffled. */
 struct settings settings;
 
+enum { LONGEST_SEQUENCE = 1 << 24 }; /* --seq-length of llm-train */
+
 static const struct opt options[] = {
     {.type = OPT_GROUP, .help = "Output"},
     {.type = OPT_STRING, .letter = 'o', .name = "output", .placeholder = "FILE", .target = &settings.output, .fallback = "-", .help = "write to FILE (default: standard output)"},
@@ -26,8 +28,8 @@ static const struct opt options[] = {
     {.type = OPT_LIST, .name = "split", .placeholder = "F=FILE", .target = &settings.split, .help = "put the fraction F, by hash of the text, into FILE"},
     {.type = OPT_GROUP, .help = "Order"},
     {.type = OPT_FLAG, .name = "no-shuffle", .target = &settings.no_shuffle, .help = "keep the order; with weights, blend"},
-    {.type = OPT_COUNT, .name = "pack", .placeholder = "N", .target = &settings.pack, .help = "pack into sequences of N+1 ids (not supported yet)"},
-    {.type = OPT_FLAG, .name = "best-fit", .target = &settings.best_fit, .help = "pack whole documents where they fit best (not supported yet)"},
+    {.type = OPT_COUNT, .name = "pack", .placeholder = "N", .target = &settings.pack, .help = "pack into sequences of N+1 ids, of which N train"},
+    {.type = OPT_FLAG, .name = "best-fit", .target = &settings.best_fit, .help = "put whole documents into the sequences where they fit best"},
     {.type = OPT_GROUP, .help = "Check"},
     {.type = OPT_FLAG, .name = "verify", .target = &settings.verify, .help = "check each shard, a line each; exit 3 if one is corrupt"},
     {.type = OPT_FLAG, .name = "salvage", .target = &settings.salvage, .help = "write what is whole of damaged shards, in order"},
@@ -56,8 +58,6 @@ check_options(void)
     bool shares = settings.weight.len || settings.epochs.len || settings.tokens;
     if (settings.dedup == DEDUP_MINHASH)
         die(STATUS_USAGE, "--dedup minhash is not supported yet; --dedup exact is");
-    if (settings.pack || settings.best_fit)
-        die(STATUS_USAGE, "--pack and --best-fit are not supported yet");
     if (settings.dedup_report && settings.dedup == DEDUP_NONE)
         die(STATUS_USAGE, "--dedup-report needs --dedup");
     if (opt_given(&tool, "tokens") && settings.tokens == 0)
@@ -67,6 +67,21 @@ check_options(void)
         die(STATUS_USAGE, "--verify writes no shard: no other choice goes with it");
     if (settings.salvage && (shares || settings.split.len || settings.dedup))
         die(STATUS_USAGE, "--salvage only keeps what is whole: mix, split and dedup its output");
+}
+
+static void
+check_packing(void)
+{
+    if (opt_given(&tool, "pack") && (settings.pack < 1 || settings.pack > LONGEST_SEQUENCE))
+        die(STATUS_USAGE, "--pack %llu: sequences have 1 to %d tokens",
+            (unsigned long long)settings.pack, LONGEST_SEQUENCE);
+    if (settings.best_fit && !settings.pack)
+        die(STATUS_USAGE, "--best-fit needs --pack N");
+    if (settings.best_fit && settings.no_shuffle)
+        die(STATUS_USAGE, "--best-fit puts the sequences in the order of the seed: it does not go "
+            "with --no-shuffle");
+    if (settings.pack && (settings.verify || settings.salvage))
+        die(STATUS_USAGE, "--pack does not go with %s", settings.verify ? "--verify" : "--salvage");
 }
 
 static int
@@ -88,6 +103,7 @@ main(int argc, char **argv)
 
     int count = opt_parse(&tool, argc, argv, &operands);
     check_options();
+    check_packing();
     settings.threads = common.threads ? (int)common.threads : threads_default(1);
     settings.memory = common.memory ? common.memory : sys_memory_available() / 2;
     if (common.log && log_open(common.log) != 0)

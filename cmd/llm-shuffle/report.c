@@ -95,6 +95,23 @@ log_sources(const struct inputs *in)
 }
 
 static void
+report_packing(void)
+{
+    uint64_t ids = packing.sequences * (settings.pack + 1);
+    note("packed: %" PRIu64 " sequences of %" PRIu64 " ids; %" PRIu64 " ids of padding (%.3f%%), %"
+         PRIu64 " stored twice", packing.sequences, settings.pack + 1, packing.padding,
+         percent(packing.padding, ids), packing.twice);
+    if (packing.cut)
+        note("%" PRIu64 " documents longer than a sequence were cut", packing.cut);
+    log_begin("pack");
+    log_int("sequences", (int64_t)packing.sequences);
+    log_int("ids", (int64_t)ids);
+    log_int("padding", (int64_t)packing.padding);
+    log_int("twice", (int64_t)packing.twice);
+    log_end();
+}
+
+static void
 add(struct shard_source *sum, const struct shard_source *s)
 {
     sum->documents += s->documents;
@@ -126,4 +143,6 @@ report(const struct inputs *in, const struct mix *mix)
          PRIu64 " split off", read.documents, read.bytes, read.tokens, written.documents,
          written.bytes, written.tokens, duplicates, split);
     log_sources(in);
+    if (settings.pack)
+        report_packing();
 }

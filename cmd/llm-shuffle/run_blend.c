@@ -3,6 +3,7 @@
 #include "base/die.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "output.h"
 #include "shuffle.h"
 
 /*
@@ -12,7 +13,7 @@
  */
 struct cursor {
     struct inputs *in;
-    uint32_t source, number; /* number: the writer's */
+    uint32_t source, number; /* number: the output's */
     size_t operand;
     struct shard_reader *reader;
     VEC(uint32_t) source_of; /* the reader's sources to ours */
@@ -86,26 +87,26 @@ next_document(struct cursor *c, struct document *d, const struct shard_span **sp
 
 /* Copies the document whose first span is given. 0 or -1. */
 static int
-copy_document(struct cursor *c, struct shard_writer *w, const struct document *d,
+copy_document(struct cursor *c, struct output *o, const struct document *d,
               const struct shard_span *span)
 {
     struct shard_source *out = &c->in->sources.data[c->source].out;
     struct shard_document doc = {.source = c->number, .bytes = d->bytes, .hash = d->hash,
                                  .minhash = d->minhash};
-    if (shard_writer_begin(w, &doc) != 0)
+    if (output_begin(o, &doc) != 0)
         return -1;
     out->documents++;
     out->bytes += d->bytes;
     for (;;) {
         const uint8_t *loss = c->block.loss ? c->block.loss + span->first : NULL;
         size_t at = (size_t)span->first * c->in->head.width;
-        if (shard_writer_packed(w, c->block.packed + at, loss, span->tokens) != 0)
+        if (output_ids(o, c->block.packed + at, loss, span->tokens) != 0)
             return -1;
         out->tokens += span->tokens;
         c->taken += span->tokens;
         progress_add(span->tokens);
         if (span->flags & SPAN_ENDS)
-            return shard_writer_end(w);
+            return output_end(o);
         int got = next_span(c, &span);
         if (got <= 0)
             return got < 0 ? -1 : err_set(STATUS_INPUT, "a document does not end");
@@ -114,14 +115,14 @@ copy_document(struct cursor *c, struct shard_writer *w, const struct document *d
 
 /* One document of the cursor's source; from the start again when its shards are through. */
 static int
-take_one(struct cursor *c, struct shard_writer *w)
+take_one(struct cursor *c, struct output *o)
 {
     struct document d;
     const struct shard_span *span;
     int got = next_document(c, &d, &span);
     if (got > 0) {
         c->wrapped = false;
-        return copy_document(c, w, &d, span);
+        return copy_document(c, o, &d, span);
     }
     if (got == 0 && c->wrapped)
         return err_set(STATUS_INPUT, "source %s changed while it was read",
@@ -149,7 +150,7 @@ furthest_behind(struct cursor *c, const struct inputs *in, const struct mix *mix
 }
 
 static int
-blend(struct inputs *in, struct shard_writer *w, const struct mix *mix)
+blend(struct inputs *in, struct output *o, const struct mix *mix)
 {
     struct cursor *cursors = mem_zarray(in->sources.len + 1, sizeof *cursors);
     struct cursor *c;
@@ -159,11 +160,11 @@ blend(struct inputs *in, struct shard_writer *w, const struct mix *mix)
         const struct source *s = &in->sources.data[i];
         cursors[i].in = in;
         cursors[i].source = (uint32_t)i;
-        cursors[i].number = shard_writer_source(w, s->name, s->language);
+        cursors[i].number = output_source(o, s);
     }
     while (status == 0 && (c = furthest_behind(cursors, in, mix, total))) {
         uint64_t before = c->taken;
-        status = take_one(c, w);
+        status = take_one(c, o);
         total += c->taken - before;
     }
     for (size_t i = 0; i < in->sources.len; i++) {
@@ -223,20 +224,18 @@ run_blend(struct inputs *in, struct outfile *out)
     if (feed_run(&feed) != 0 || split_close(in) != 0)
         return -1;
     set_targets(in, &mix);
-    struct shard_head head = inputs_output_head(in, false, -1);
-    struct shard_writer *w = shard_writer_open(out, &head, (int)settings.level, settings.threads);
-    free(head.provenance);
-    if (!w)
+    struct output output;
+    if (output_open(&output, out, in, false) != 0)
         return -1;
     progress_start("blending", mix.total, PROGRESS_COUNT,
                    common.progress_given ? common.progress : -1);
-    int status = blend(in, w, &mix);
+    int status = blend(in, &output, &mix);
     progress_end();
     if (status != 0) {
-        shard_writer_abandon(w);
+        output_abandon(&output);
         return -1;
     }
-    if (shard_writer_close(w, NULL) != 0)
+    if (output_close(&output) != 0)
         return -1;
     report(in, &mix);
     return 0;

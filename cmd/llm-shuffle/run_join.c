@@ -1,50 +1,43 @@
-#include <stdlib.h>
-
 #include "base/die.h"
-#include "base/mem.h"
 #include "base/progress.h"
+#include "output.h"
 #include "shuffle.h"
 
 /* --no-shuffle without weights: the documents in order, streaming. */
 struct join {
     struct inputs *in;
     struct outfile *out;
-    struct shard_writer *writer;
-    VEC(uint32_t) numbers; /* the writer's numbers of our sources, plus 1 */
+    struct output output;
+    VEC(uint32_t) numbers; /* the output's numbers of our sources, plus 1 */
     uint32_t source;       /* of the open document */
     uint64_t tokens;       /* written */
 };
 
+/* Begins a document of our source, or padding. */
 static int
-open_writer(struct join *j)
+begin_any(struct join *j, uint32_t source, struct shard_document *d)
 {
-    struct shard_head head = inputs_output_head(j->in, false, -1);
-    j->writer = shard_writer_open(j->out, &head, (int)settings.level, settings.threads);
-    free(head.provenance);
-    return j->writer ? 0 : -1;
+    if (!j->output.writer && output_open(&j->output, j->out, j->in, false) != 0)
+        return -1;
+    while (j->numbers.len <= source)
+        vec_push(&j->numbers, 0);
+    uint32_t *number = &j->numbers.data[source];
+    if (*number == 0)
+        *number = output_source(&j->output, &j->in->sources.data[source]) + 1;
+    j->source = source;
+    d->source = *number - 1;
+    return output_begin(&j->output, d);
 }
 
 static int
 begin(void *arg, const struct document *d)
 {
     struct join *j = arg;
-    if (!j->writer && open_writer(j) != 0)
-        return -1;
-    while (j->numbers.len <= d->source)
-        vec_push(&j->numbers, 0);
     struct source *s = &j->in->sources.data[d->source];
-    uint32_t *number = &j->numbers.data[d->source];
-    if (*number == 0)
-        *number = shard_writer_source(j->writer, s->name, s->language) + 1;
+    struct shard_document doc = {.bytes = d->bytes, .hash = d->hash, .minhash = d->minhash};
     s->out.documents++;
     s->out.bytes += d->bytes;
-    j->source = d->source;
-    return shard_writer_begin(j->writer, &(struct shard_document){
-                                             .source = *number - 1,
-                                             .bytes = d->bytes,
-                                             .hash = d->hash,
-                                             .minhash = d->minhash,
-                                         });
+    return begin_any(j, d->source, &doc);
 }
 
 static int
@@ -53,14 +46,24 @@ ids(void *arg, const uint8_t *packed, const uint8_t *loss, size_t n)
     struct join *j = arg;
     j->tokens += n;
     j->in->sources.data[j->source].out.tokens += n;
-    return shard_writer_packed(j->writer, packed, loss, n);
+    return output_ids(&j->output, packed, loss, n);
 }
 
 static int
 end(void *arg)
 {
     struct join *j = arg;
-    return shard_writer_end(j->writer);
+    return output_end(&j->output);
+}
+
+static int
+padding(void *arg, uint32_t source, const uint8_t *packed, const uint8_t *loss, size_t n)
+{
+    struct join *j = arg;
+    struct shard_document d = {.padding = 1};
+    if (begin_any(j, source, &d) != 0 || ids(j, packed, loss, n) != 0)
+        return -1;
+    return end(j);
 }
 
 static bool
@@ -94,7 +97,8 @@ run_join(struct inputs *in, struct outfile *out)
     struct join j = {.in = in, .out = out};
     bool tolerant = settings.salvage || (common.on_error_given && common.on_error == ON_ERROR_SKIP);
     struct feed feed = {.in = in, .arg = &j, .begin = begin, .ids = ids, .end = end,
-                        .new_source = new_source, .enough = enough, .tolerant = tolerant};
+                        .new_source = new_source, .padding = padding, .enough = enough,
+                        .tolerant = tolerant};
     if (settings.epochs.len)
         die(STATUS_USAGE, "--no-shuffle joins each shard once: --epochs needs weights");
     progress_start("joining", inputs_tokens(in), PROGRESS_COUNT,
@@ -103,14 +107,14 @@ run_join(struct inputs *in, struct outfile *out)
     progress_end();
     if (status == 0)
         status = check_result(&j);
-    if (status == 0 && !j.writer)
-        status = open_writer(&j);
+    if (status == 0 && !j.output.writer)
+        status = output_open(&j.output, out, in, false);
     if (status == 0)
         status = split_close(in);
-    if (j.writer && status == 0)
-        status = shard_writer_close(j.writer, NULL);
+    if (j.output.writer && status == 0)
+        status = output_close(&j.output);
     else
-        shard_writer_abandon(j.writer);
+        output_abandon(&j.output);
     vec_release(&j.numbers);
     if (status == 0)
         report(in, &(struct mix){0});

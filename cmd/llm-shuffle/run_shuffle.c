@@ -3,6 +3,8 @@
 #include "base/die.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "fit.h"
+#include "output.h"
 #include "shuffle.h"
 #include "store.h"
 
@@ -10,6 +12,9 @@
 struct scatter {
     struct inputs *in;
     struct store *store;
+    struct store_options options; /* the store's */
+    struct output output;
+    uint32_t *numbers;            /* the output's of our sources */
     bool grouped;   /* shares are asked for */
     uint32_t known; /* sources the store knows */
 };
@@ -50,14 +55,16 @@ make_store(struct scatter *c)
     const struct inputs *in = c->in;
     struct store_options o = {
         .seed = (uint64_t)common.seed,
-        .memory = settings.memory,
+        .memory = settings.memory / (settings.best_fit ? 2 : 1), /* it takes two stores */
         .tmpdir = common.tmpdir,
         .width = in->head.width,
         .loss = in->head.flags & SHARD_LOSS_MASK,
         .minhash = in->minhash,
         .grouped = c->grouped,
+        .again = settings.best_fit,
     };
     o.expected = expected_bytes(in, &o);
+    c->options = o;
     c->store = store_new(&o);
 }
 
@@ -80,8 +87,11 @@ static int
 begin(void *arg, const struct document *d)
 {
     struct scatter *c = arg;
-    return store_begin(c->store, &(struct store_document){d->source, d->ordinal, d->bytes,
-                                                          d->hash, d->minhash});
+    return store_begin(c->store, &(struct store_document){.source = d->source,
+                                                          .ordinal = d->ordinal,
+                                                          .bytes = d->bytes,
+                                                          .hash = d->hash,
+                                                          .minhash = d->minhash});
 }
 
 static int
@@ -127,26 +137,65 @@ draw(struct scatter *c, struct mix *mix)
     return 0;
 }
 
+/* ---- to the output ---------------------------------------------------------- */
+
+static int
+write_begin(void *arg, const struct store_document *d)
+{
+    struct scatter *c = arg;
+    return output_begin(&c->output, &(struct shard_document){
+                                        .source = c->numbers[d->source],
+                                        .bytes = d->bytes,
+                                        .hash = d->hash,
+                                        .minhash = d->minhash,
+                                    });
+}
+
+static int
+write_ids(void *arg, const uint8_t *packed, const uint8_t *loss, size_t n)
+{
+    struct scatter *c = arg;
+    return output_ids(&c->output, packed, loss, n);
+}
+
+static int
+write_end(void *arg)
+{
+    struct scatter *c = arg;
+    return output_end(&c->output);
+}
+
+/* The store's documents in their order, or as they fit into sequences. */
+static int
+empty_store(struct scatter *c, struct store_totals *totals)
+{
+    struct store_sink sink = {c, write_begin, write_ids, write_end};
+    if (!settings.best_fit)
+        return store_write(c->store, &sink, totals);
+    struct store *from = c->store;
+    c->store = NULL;
+    return fit_write(from, &c->options, c->in, &c->output, totals);
+}
+
 static int
 write_output(struct scatter *c, struct outfile *out)
 {
     struct inputs *in = c->in;
-    struct shard_head head = inputs_output_head(in, true, -1);
-    struct shard_writer *w = shard_writer_open(out, &head, (int)settings.level, settings.threads);
-    free(head.provenance);
-    if (!w)
+    if (output_open(&c->output, out, in, true) != 0) {
+        output_abandon(&c->output);
         return -1;
-    uint32_t *numbers = mem_zarray(in->sources.len + 1, sizeof *numbers);
+    }
+    c->numbers = mem_zarray(in->sources.len + 1, sizeof *c->numbers);
     struct store_totals *totals = mem_zarray(in->sources.len + 1, sizeof *totals);
     uint64_t expected = 0;
     for (size_t i = 0; i < in->sources.len; i++) {
         const struct source *s = &in->sources.data[i];
-        numbers[i] = shard_writer_source(w, s->name, s->language);
-        expected += c->grouped ? s->target : s->kept.tokens;
+        c->numbers[i] = output_source(&c->output, s);
+        expected += (c->grouped ? s->target : s->kept.tokens) * (settings.best_fit ? 2 : 1);
     }
     progress_start("writing", expected, PROGRESS_COUNT,
                    common.progress_given ? common.progress : -1);
-    int status = store_write(c->store, w, numbers, totals);
+    int status = empty_store(c, totals);
     progress_end();
     for (size_t i = 0; i < in->sources.len; i++) {
         struct shard_source *s = &in->sources.data[i].out;
@@ -154,11 +203,11 @@ write_output(struct scatter *c, struct outfile *out)
         s->bytes = totals[i].bytes;
         s->tokens = totals[i].tokens;
     }
-    free(numbers);
+    free(c->numbers);
     free(totals);
     if (status == 0)
-        return shard_writer_close(w, NULL);
-    shard_writer_abandon(w);
+        return output_close(&c->output);
+    output_abandon(&c->output);
     return -1;
 }
 

@@ -8,6 +8,7 @@
 #include "base/opt.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "shard/format.h"
 #include "shard/mix.h"
 #include "shard/reader.h"
 #include "shard/writer.h"
@@ -104,6 +105,8 @@ struct feed {
     int (*ids)(void *arg, const uint8_t *packed, const uint8_t *loss, size_t n);
     int (*end)(void *arg);
     void (*new_source)(void *arg, uint32_t source);
+    /* Padding of packed sequences, of our source; NULL: it is left out. 0 or -1. */
+    int (*padding)(void *arg, uint32_t source, const uint8_t *packed, const uint8_t *loss, size_t n);
     bool (*enough)(void *arg); /* may be NULL: after a document, shall it be the last? */
     bool skip_ids;             /* ids are not wanted: NULL comes */
     bool tolerant;             /* go on after damage with what is whole */
@@ -146,6 +149,15 @@ int dedup_see(const struct inputs *in, const struct document *d);
 bool dedup_is_kept(const struct document *d);
 int dedup_open(void);
 int dedup_close(void);
+
+/* What --pack made. */
+struct packing {
+    uint64_t sequences;
+    uint64_t padding; /* ids */
+    uint64_t twice;   /* ids stored twice */
+    uint64_t cut;     /* documents that --best-fit had to cut */
+};
+extern struct packing packing;
 
 /* ---- the ways to the output ------------------------------------------------- */
 

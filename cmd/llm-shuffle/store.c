@@ -67,11 +67,13 @@ store_source(struct store *s, const char *name, uint32_t epochs)
 }
 
 uint64_t
-store_key(const struct store *s, uint32_t source, uint64_t ordinal, uint32_t epoch)
+store_key(const struct store *s, const struct record *r, uint32_t epoch)
 {
     uint8_t b[24];
-    store_u64(b, s->sources.data[source].name);
-    store_u64(b + 8, ordinal);
+    if (s->o.keyed)
+        return r->key;
+    store_u64(b, s->sources.data[r->source].name);
+    store_u64(b + 8, r->ordinal);
     store_u64(b + 16, epoch);
     return hash64_seeded(b, sizeof b, s->o.seed);
 }
@@ -98,7 +100,7 @@ group_of(struct store *s, uint32_t source)
 static struct bucket *
 doc_bucket(struct store *s, const struct record *r, uint32_t epoch)
 {
-    uint64_t key = store_key(s, r->source, r->ordinal, epoch);
+    uint64_t key = store_key(s, r, epoch);
     return bucket_of(s, s->sources.data[r->source].group, epoch, key);
 }
 
@@ -165,6 +167,7 @@ announce_spill(const struct store *s, uint64_t expected)
     uint64_t space = file_free_space(s->spill.dir);
     human_bytes((double)expected, need);
     human_bytes((double)space, room);
+    expected *= s->o.again ? 2 : 1;
     if (!s->o.expected)
         note("beyond --memory: spilling to %s, %zu bytes a token, %s free", s->spill.dir, s->unit,
              room);
@@ -265,8 +268,8 @@ store_begin(struct store *s, const struct store_document *d)
     uint32_t epochs = group_of(s, d->source)->epochs;
     if (make_room(s, (size_t)s->o.minhash * 4) != 0)
         return -1;
-    s->doc = (struct record){.ordinal = d->ordinal, .bytes = d->bytes, .hash = d->hash,
-                             .at = s->arena.bytes, .source = d->source};
+    s->doc = (struct record){.key = d->key, .ordinal = d->ordinal, .bytes = d->bytes,
+                             .hash = d->hash, .at = s->arena.bytes, .source = d->source};
     vec_clear(&s->doc_at);
     for (uint32_t e = 0; e < epochs; e++)
         vec_push(&s->doc_at, s->spill.fd < 0 ? 0 : doc_bucket(s, &s->doc, e)->data.bytes);
@@ -318,7 +321,7 @@ store_end(struct store *s)
     for (uint32_t e = 0; e < epochs; e++) {
         struct record r = s->doc;
         r.epoch = e;
-        r.key = store_key(s, r.source, r.ordinal, e);
+        r.key = store_key(s, &r, e);
         r.at = s->spill.fd < 0 ? s->doc.at : s->doc_at.data[e];
         if (add_record(s, bucket_of(s, s->sources.data[r.source].group, e, r.key), &r) != 0)
             return -1;

@@ -5,8 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shard/writer.h"
-
 /*
  * The keyed scatter. Documents come in any order and leave sorted by a keyed hash of
  * (seed, source name, ordinal, epoch): in memory while they fit, else scattered by
@@ -23,12 +21,16 @@ struct store_options {
     bool loss;                       /* a byte of loss mask an id */
     uint32_t minhash;                /* values a document */
     bool grouped; /* sources are drawn from apart: store_select may be called */
+    bool keyed;   /* documents bring their keys along; one epoch */
+    bool again;   /* what is written goes to another store in the same directory */
 };
 
 struct store_document {
     uint32_t source;
     uint64_t ordinal, bytes, hash;
     const uint32_t *minhash;
+    uint64_t key;    /* given when keyed, and to a sink */
+    uint64_t tokens; /* told to a sink */
 };
 
 struct store *store_new(const struct store_options *o);
@@ -57,12 +59,22 @@ struct store_totals {
     uint64_t documents, bytes, tokens;
 };
 
+/* Where documents go: begin, ids in pieces, end, as they came in. Each returns 0 or -1. */
+struct store_sink {
+    void *arg;
+    int (*begin)(void *arg, const struct store_document *d);
+    int (*ids)(void *arg, const uint8_t *packed, const uint8_t *loss, size_t n);
+    int (*end)(void *arg);
+};
+
 /*
- * Writes what was drawn (without store_select: everything once) in the order of the
+ * Hands out what was drawn (without store_select: everything once) in the order of the
  * keys. A source drawn in part or several times spreads over the whole output, epoch
- * by epoch. writer_source[i] is source i's number; totals[i] is added to. 0 or -1.
+ * by epoch. totals[i], unless it is NULL, is added to. 0 or -1.
  */
-int store_write(struct store *s, struct shard_writer *w, const uint32_t *writer_source,
-                struct store_totals *totals);
+int store_write(struct store *s, const struct store_sink *sink, struct store_totals *totals);
+
+/* Tells the length of each document that store_write would hand out, in any order. 0 or -1. */
+int store_lengths(const struct store *s, void (*each)(void *arg, uint64_t tokens), void *arg);
 
 #endif

@@ -59,7 +59,8 @@ struct store {
 
 enum { PIECE_TOKENS = 16384 };
 
-uint64_t store_key(const struct store *s, uint32_t source, uint64_t ordinal, uint32_t epoch);
+/* The key of the record's copy in this epoch. */
+uint64_t store_key(const struct store *s, const struct record *r, uint32_t epoch);
 
 static inline struct bucket *
 bucket_of(struct store *s, uint32_t group, uint32_t epoch, uint64_t key)

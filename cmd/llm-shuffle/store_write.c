@@ -221,7 +221,7 @@ open_cursor(const struct store *s, struct cursor *c, struct group *g)
 
 struct emitter {
     const struct store *store;
-    struct shard_writer *writer;
+    const struct store_sink *sink;
     uint8_t *bytes;    /* [PIECE_TOKENS] units, or the signature */
     uint8_t *plain;    /* without loss mask */
     uint8_t *loss;
@@ -251,16 +251,17 @@ emit_ids(const struct emitter *e, const uint8_t *bytes, size_t n)
         }
         bytes = e->plain;
     }
-    return shard_writer_packed(e->writer, bytes, s->o.loss ? e->loss : NULL, n);
+    return e->sink->ids(e->sink->arg, bytes, s->o.loss ? e->loss : NULL, n);
 }
 
 static int
-emit(const struct emitter *e, const struct cursor *c, uint32_t source)
+emit(const struct emitter *e, const struct cursor *c)
 {
     const struct store *s = e->store;
     const struct record *r = c->head;
     uint64_t at = r->at;
-    struct shard_document d = {.source = source, .bytes = r->bytes, .hash = r->hash};
+    struct store_document d = {.source = r->source, .ordinal = r->ordinal, .bytes = r->bytes,
+                               .hash = r->hash, .key = r->key, .tokens = r->tokens};
     if (s->o.minhash) {
         const uint8_t *b = document_bytes(e, c, at, 4 * (size_t)s->o.minhash);
         if (!b)
@@ -270,7 +271,7 @@ emit(const struct emitter *e, const struct cursor *c, uint32_t source)
         at += 4 * (uint64_t)s->o.minhash;
         d.minhash = e->minhash;
     }
-    if (shard_writer_begin(e->writer, &d) != 0)
+    if (e->sink->begin(e->sink->arg, &d) != 0)
         return -1;
     for (uint64_t done = 0; done < r->tokens;) {
         size_t n = r->tokens - done < PIECE_TOKENS ? (size_t)(r->tokens - done) : PIECE_TOKENS;
@@ -280,7 +281,7 @@ emit(const struct emitter *e, const struct cursor *c, uint32_t source)
         at += n * s->unit;
         done += n;
     }
-    return shard_writer_end(e->writer);
+    return e->sink->end(e->sink->arg);
 }
 
 /* The group whose next copy comes first; ties to the first group. */
@@ -296,7 +297,7 @@ first_cursor(struct cursor *c, size_t count)
 
 static int
 write_all(struct store *s, struct cursor *cursors, const struct emitter *e,
-          const uint32_t *writer_source, struct store_totals *totals)
+          struct store_totals *totals)
 {
     for (size_t i = 0; i < s->groups.len; i++)
         if (open_cursor(s, &cursors[i], &s->groups.data[i]) != 0)
@@ -304,33 +305,34 @@ write_all(struct store *s, struct cursor *cursors, const struct emitter *e,
     struct cursor *c;
     while ((c = first_cursor(cursors, s->groups.len))) {
         const struct record *r = c->head;
-        struct store_totals *t = &totals[r->source];
-        t->documents++;
-        t->bytes += r->bytes;
-        t->tokens += r->tokens;
+        if (totals) {
+            struct store_totals *t = &totals[r->source];
+            t->documents++;
+            t->bytes += r->bytes;
+            t->tokens += r->tokens;
+        }
         progress_add(r->tokens);
-        if (emit(e, c, writer_source[r->source]) != 0 || advance(s, c) != 0)
+        if (emit(e, c) != 0 || advance(s, c) != 0)
             return -1;
     }
     return 0;
 }
 
 int
-store_write(struct store *s, struct shard_writer *w, const uint32_t *writer_source,
-            struct store_totals *totals)
+store_write(struct store *s, const struct store_sink *sink, struct store_totals *totals)
 {
     size_t piece = PIECE_TOKENS * s->unit;
     size_t signature = 4 * (size_t)s->o.minhash;
     struct emitter e = {
         .store = s,
-        .writer = w,
+        .sink = sink,
         .bytes = mem_alloc(piece > signature ? piece : signature),
         .plain = mem_array(PIECE_TOKENS, s->o.width),
         .loss = mem_alloc(PIECE_TOKENS),
         .minhash = mem_array((size_t)s->o.minhash + 1, sizeof *e.minhash),
     };
     struct cursor *cursors = mem_zarray(s->groups.len + 1, sizeof *cursors);
-    int status = write_all(s, cursors, &e, writer_source, totals);
+    int status = write_all(s, cursors, &e, totals);
     for (size_t i = 0; i < s->groups.len; i++) {
         close_bucket(&cursors[i]);
         free(cursors[i].loaded);
@@ -340,5 +342,25 @@ store_write(struct store *s, struct shard_writer *w, const uint32_t *writer_sour
     free(e.plain);
     free(e.loss);
     free(e.minhash);
+    return status;
+}
+
+int
+store_lengths(const struct store *s, void (*each)(void *arg, uint64_t tokens), void *arg)
+{
+    struct record *loaded = NULL;
+    int status = 0;
+    for (size_t g = 0; g < s->groups.len; g++) {
+        const struct group *group = &s->groups.data[g];
+        for (size_t i = 0; i < (size_t)group->epochs * s->split && status == 0; i++) {
+            size_t n;
+            const struct record *r = bucket_records(s, &group->buckets[i], &loaded, &n);
+            status = r || n == 0 ? 0 : -1;
+            for (size_t k = 0; k < n && status == 0; k++)
+                if (is_drawn(group, &r[k]))
+                    each(arg, r[k].tokens);
+        }
+    }
+    free(loaded);
     return status;
 }

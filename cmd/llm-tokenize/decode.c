@@ -147,7 +147,29 @@ check_fingerprint(struct decoding *d, const char *path, const struct shard_head 
                    path, options.tokenizer);
 }
 
-/* Joins the spans of documents across blocks. A document that packing cut ends at the next one. */
+/*
+ * Appends a span's ids. A packed sequence that begins inside a document repeats the last id of the
+ * one before: it is left out.
+ */
+static void
+add_span(struct ids *ids, const struct shard_block *b, const struct shard_span *s, uint32_t seq_length)
+{
+    uint64_t length = seq_length ? (uint64_t)seq_length + 1 : 0;
+    uint32_t from = 0;
+    vec_reserve(ids, s->tokens);
+    while (from < s->tokens) {
+        uint64_t at = b->first_token + s->first + from;
+        uint64_t left = length ? length - at % length : s->tokens - from;
+        uint32_t n = left < s->tokens - from ? (uint32_t)left : s->tokens - from;
+        bool repeated = length && at % length == 0 && !(from == 0 && s->flags & SPAN_BEGINS);
+        uint32_t skip = repeated ? 1 : 0;
+        memcpy(ids->data + ids->len, b->ids + s->first + from + skip, (n - skip) * sizeof *ids->data);
+        ids->len += n - skip;
+        from += n;
+    }
+}
+
+/* Joins the spans of documents across blocks. */
 static int
 put_block(struct decoding *d, const struct shard_reader *r, const struct shard_block *b,
           struct ids *ids, bool *open)
@@ -162,10 +184,7 @@ put_block(struct decoding *d, const struct shard_reader *r, const struct shard_b
             vec_clear(ids);
             d->source = shard_reader_source_at(r, s->source)->name;
         }
-        vec_reserve(ids, s->tokens);
-        if (s->tokens)
-            memcpy(ids->data + ids->len, b->ids + s->first, s->tokens * sizeof *ids->data);
-        ids->len += s->tokens;
+        add_span(ids, b, s, shard_reader_head(r)->seq_length);
         *open = !(s->flags & SPAN_ENDS);
         if (!*open && put_document(d, ids))
             return -1;

@@ -140,6 +140,9 @@ int source_decode(const uint8_t *payload, size_t n, uint16_t *id, struct shard_s
 /* Is the head one this version writes (ranges, special ids)? 0 or -1. */
 int head_check(const struct shard_head *head);
 
+/* May a writer's stream of so many tokens end here? Packed sequences are whole. 0 or -1. */
+int head_check_end(const struct shard_head *head, uint64_t tokens);
+
 /* A copy with its own provenance. */
 void head_copy(struct shard_head *to, const struct shard_head *from);
 

@@ -85,6 +85,15 @@ head_encode(const struct shard_head *h, struct str *out)
 }
 
 int
+head_check_end(const struct shard_head *head, uint64_t tokens)
+{
+    if (head->seq_length && tokens % ((uint64_t)head->seq_length + 1))
+        return err_set(STATUS_INPUT, "ends inside a sequence of %u tokens and one more",
+                       head->seq_length);
+    return 0;
+}
+
+int
 head_decode(const uint8_t *payload, size_t n, struct shard_head *out)
 {
     struct fields f = {payload + 4, payload + n, false};

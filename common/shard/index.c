@@ -398,7 +398,9 @@ sum_up(struct shard_index *x)
         }
     }
     if (!x->segments.data[x->segments.len - 1].tail.more)
-        return 0;
+        return head_check_end(&x->segments.data[0].head, x->totals.tokens) == 0
+                   ? 0
+                   : place(x, x->blocks.len, x->file_bytes);
     err_set(STATUS_INPUT, "ends where another segment must follow: cut short");
     return place(x, x->blocks.len, x->file_bytes);
 }

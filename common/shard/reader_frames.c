@@ -298,6 +298,8 @@ check_tail(struct shard_reader *r, const struct tail_fields *t, uint64_t frame_b
         return err_set(STATUS_INPUT, "tail's hash chain differs");
     if (r->document_open)
         return err_set(STATUS_INPUT, "the last document does not end");
+    if (!t->more && head_check_end(&r->head, r->base_tokens + r->segment.tokens) != 0)
+        return -1;
     uint64_t said = load_u64(trailer);
     if ((said != segment && said != segment - r->segment_foreign) ||
         load_u64(trailer + 8) != frame_bytes)

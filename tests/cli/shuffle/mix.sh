@@ -105,7 +105,7 @@ ok "join ends at --tokens" expect_code 0 llm-shuffle --no-shuffle --tokens 5k -o
 n=$(dumpshard j | awk '{ n += NF - 3 } END { print n }')
 ok "at the next document: $n" [ "$n" -ge 5000 -a "$n" -lt 5100 ]
 
-for options in "--pack 128" "--best-fit" "--dedup minhash" "--seed 0" "--tokens 0" "--dedup-report r" \
+for options in "--pack 0" "--best-fit" "--dedup minhash" "--seed 0" "--tokens 0" "--dedup-report r" \
     "--verify --salvage" "--split x=y" "--split 0.5" "--epochs ja" "--no-shuffle --epochs ja=2"; do
     # shellcheck disable=SC2086
     ok "$options is refused" expect_code 2 llm-shuffle -o none $options m.shard
