@@ -9,24 +9,38 @@
 
 enum { TAG_DEAL = 7 };
 
+/* Ids that so many sequences take: unpacked ones share theirs, and the last one needs one more. */
 static int64_t
-part_tokens(int64_t sequences, int64_t seq_length)
+part_tokens(int64_t sequences, int64_t seq_length, int64_t stride)
 {
-    return sequences > 0 ? sequences * seq_length + 1 : 0;
+    return sequences > 0 ? sequences * stride + (stride > seq_length ? 0 : 1) : 0;
+}
+
+static int64_t
+own_tokens(const struct feed *f)
+{
+    return part_tokens(f->o.sequences, f->o.seq_length, f->stride);
+}
+
+static int64_t
+step_tokens(const struct feed *f)
+{
+    return part_tokens(f->o.global_batch, f->o.seq_length, f->stride);
 }
 
 uint64_t
 feed_bytes(int64_t sequences, int64_t seq_length, int64_t all)
 {
-    uint64_t n = (uint64_t)part_tokens(sequences, seq_length);
+    uint64_t n = (uint64_t)part_tokens(sequences, seq_length, seq_length);
 
-    return n * (4 + 1 + 2 + 4 + 4) + (uint64_t)part_tokens(all, seq_length) * (4 + 1 + 2);
+    return n * (4 + 1 + 2 + 4 + 4) +
+           (uint64_t)part_tokens(all, seq_length, seq_length) * (4 + 1 + 2);
 }
 
 static void
 take_buffers(struct feed *f)
 {
-    size_t n = (size_t)part_tokens(f->o.sequences, f->o.seq_length) + 1;
+    size_t n = (size_t)own_tokens(f) + 1;
 
     f->ids = mem_array(n, sizeof *f->ids);
     f->marks = mem_zalloc(n);
@@ -39,7 +53,7 @@ take_buffers(struct feed *f)
 static void
 take_step_buffers(struct feed *f)
 {
-    size_t all = (size_t)(f->o.global_batch * f->o.seq_length) + 1;
+    size_t all = (size_t)step_tokens(f);
 
     f->parts = mem_zarray((size_t)f->comm->size, sizeof *f->parts);
     if (f->comm->rank != 0)
@@ -63,6 +77,19 @@ share_head(struct feed *f)
     return 0;
 }
 
+/* Packed sequences are trained as they are. */
+static int
+check_length(const struct feed *f)
+{
+    uint32_t packed = token_stream_head(f->stream)->seq_length;
+
+    if (packed && packed != f->o.seq_length)
+        return err_set(STATUS_INPUT, "%s: is packed for sequences of %u tokens, not %lld: "
+                       "give --seq-length %u", f->o.paths[0], packed, (long long)f->o.seq_length,
+                       packed);
+    return 0;
+}
+
 int
 feed_open(struct feed *f, struct comm *comm, const struct feed_options *o)
 {
@@ -75,11 +102,11 @@ feed_open(struct feed *f, struct comm *comm, const struct feed_options *o)
         if (!f->stream)
             status = (int)err_status();
     }
-    if (status == 0 && f->stream && token_stream_head(f->stream)->seq_length != 0)
-        status = (err_set(STATUS_INPUT, "%s: packed sequences are not supported in this version",
-                          o->paths[0]), STATUS_INPUT);
+    if (status == 0 && f->stream && check_length(f) < 0)
+        status = STATUS_INPUT;
     if (comm_agree(comm, status) < 0 || share_head(f) < 0)
         return -1;
+    f->stride = o->seq_length + (f->head.seq_length ? 1 : 0);
     take_buffers(f);
     if (!o->pipe)
         return 0;
@@ -96,6 +123,16 @@ feed_total(const struct feed *f)
     if (once == UINT64_MAX)
         return once;
     return __builtin_mul_overflow(once, (uint64_t)f->o.epochs, &once) ? UINT64_MAX - 1 : once;
+}
+
+uint64_t
+feed_steps(const struct feed *f)
+{
+    uint64_t total = feed_total(f), shared = f->head.seq_length ? 0 : 1;
+
+    if (total == UINT64_MAX)
+        return total;
+    return total <= shared ? 0 : (total - shared) / (uint64_t)(f->o.global_batch * f->stride);
 }
 
 /* Reads n tokens of the stream repeated for its epochs. Tokens read, or -1. */
@@ -178,7 +215,7 @@ feed_seek(struct feed *f, uint64_t position, uint64_t chain)
 }
 
 static void
-count_sources(struct feed *f, const uint16_t *sources, size_t n)
+count_sources(struct feed *f, const uint16_t *sources, const uint8_t *marks, int64_t sequences)
 {
     size_t have = token_stream_sources(f->stream);
 
@@ -187,8 +224,9 @@ count_sources(struct feed *f, const uint16_t *sources, size_t n)
         memset(f->source_tokens + f->source_count, 0, (have - f->source_count) * sizeof *f->source_tokens);
         f->source_count = have;
     }
-    for (size_t i = 0; i < n; i++)
-        f->source_tokens[sources[i]]++;
+    for (int64_t j = 0; j < sequences; j++)
+        for (int64_t i = j * f->stride; i < j * f->stride + f->o.seq_length; i++)
+            f->source_tokens[sources[i]] += !(marks[i] & TOKEN_PADDING);
 }
 
 /* Rank 0 of a pipe reads the whole step, keeps its part and sends the others theirs. */
@@ -196,8 +234,8 @@ static int
 deal_out(struct feed *f)
 {
     for (int r = 1; r < f->comm->size; r++) {
-        size_t n = (size_t)part_tokens(f->parts[r].sequences, f->o.seq_length);
-        size_t from = (size_t)(f->parts[r].first * f->o.seq_length), bytes = n * 5;
+        size_t n = (size_t)part_tokens(f->parts[r].sequences, f->o.seq_length, f->stride);
+        size_t from = (size_t)(f->parts[r].first * f->stride), bytes = n * 5;
         struct comm_request *q = NULL;
 
         if (n == 0)
@@ -215,7 +253,7 @@ deal_out(struct feed *f)
 static int
 receive_deal(struct feed *f)
 {
-    size_t n = (size_t)part_tokens(f->o.sequences, f->o.seq_length), bytes = n * 5;
+    size_t n = (size_t)own_tokens(f), bytes = n * 5;
     struct comm_request *q = NULL;
 
     if (n == 0)
@@ -232,9 +270,9 @@ receive_deal(struct feed *f)
 static int
 next_from_pipe(struct feed *f)
 {
-    size_t all = (size_t)(f->o.global_batch * f->o.seq_length) + 1;
-    size_t n = (size_t)part_tokens(f->o.sequences, f->o.seq_length);
-    size_t from = (size_t)(f->o.first * f->o.seq_length);
+    size_t all = (size_t)step_tokens(f);
+    size_t n = (size_t)own_tokens(f);
+    size_t from = (size_t)(f->o.first * f->stride);
     int64_t got = 0;
     int whole = 0;
 
@@ -250,27 +288,27 @@ next_from_pipe(struct feed *f)
         return receive_deal(f) < 0 ? -1 : 1;
     memcpy(f->ids, f->step_ids + from, n * sizeof *f->ids);
     memcpy(f->marks, f->step_marks + from, n);
-    count_sources(f, f->step_sources, all - 1);
+    count_sources(f, f->step_sources, f->step_marks, f->o.global_batch);
     return deal_out(f) < 0 ? -1 : 1;
 }
 
 static int
 next_from_files(struct feed *f)
 {
-    size_t n = (size_t)part_tokens(f->o.sequences, f->o.seq_length);
-    uint64_t all = (uint64_t)(f->o.global_batch * f->o.seq_length) + 1;
+    size_t n = (size_t)own_tokens(f);
+    uint64_t all = (uint64_t)step_tokens(f);
     int64_t got = 0;
 
     if (f->position + all > feed_total(f))
         return 0;
     if (n > 0)
-        got = read_epochs(f, f->position + (uint64_t)(f->o.first * f->o.seq_length), n, f->ids, f->marks, f->sources);
+        got = read_epochs(f, f->position + (uint64_t)(f->o.first * f->stride), n, f->ids, f->marks, f->sources);
     if (got >= 0 && got != (int64_t)n)
         got = err_set(STATUS_INPUT, "%s: fewer tokens than its tail says", f->o.paths[0]);
     if (comm_agree(f->comm, got < 0 ? (int)err_status() : 0) < 0)
         return -1;
     if (n > 0)
-        count_sources(f, f->sources, n - 1);
+        count_sources(f, f->sources, f->marks, f->o.sequences);
     return 1;
 }
 
@@ -282,16 +320,19 @@ cut_sequences(struct feed *f)
     uint8_t unscored = f->o.document_mask ? TOKEN_BEGINS | TOKEN_NO_LOSS | TOKEN_PADDING : TOKEN_NO_LOSS | TOKEN_PADDING;
 
     f->scored = 0;
-    for (int64_t i = 0; i < f->o.sequences * s; i++) {
-        bool scored = !(f->marks[i + 1] & unscored);
-        f->targets[i] = scored ? (int32_t)f->ids[i + 1] : -1;
-        f->scored += scored;
-    }
     for (int64_t j = 0; j < f->o.sequences; j++) {
-        uint8_t *begins = f->marks + j * s;
-        for (int64_t i = 0; i < s; i++)
-            begins[i] &= TOKEN_BEGINS;
-        batch_pieces(begins, s, f->o.document_mask, f->first + j * s);
+        const uint32_t *ids = f->ids + j * f->stride;
+        uint8_t *marks = f->marks + j * f->stride;
+        int32_t *targets = f->targets + j * s;
+        for (int64_t i = 0; i < s; i++) {
+            bool scored = !(marks[i + 1] & unscored);
+            targets[i] = scored ? (int32_t)ids[i + 1] : -1;
+            f->scored += scored;
+            marks[i] &= TOKEN_BEGINS;
+        }
+        batch_pieces(marks, s, f->o.document_mask, f->first + j * s);
+        if (f->stride > s)
+            memmove(f->ids + j * s, ids, (size_t)s * sizeof *ids); /* inputs close ranks */
     }
 }
 
@@ -302,7 +343,7 @@ feed_next(struct feed *f)
 
     if (result <= 0)
         return result;
-    f->position += (uint64_t)(f->o.global_batch * f->o.seq_length);
+    f->position += (uint64_t)(f->o.global_batch * f->stride);
     cut_sequences(f);
     return 1;
 }

@@ -10,7 +10,8 @@
 
 /*
  * The data of a step. Sequence j of a step that begins at position p has inputs
- * [p + jS, p + (j+1)S) and the targets one further on. Files: every rank reads its
+ * [p + jS, p + (j+1)S) and the targets one further on; of packed sequences, which
+ * have S + 1 ids each and share none, [p + j(S+1), p + (j+1)(S+1) - 1). Files: every rank reads its
  * own sequences. A pipe: rank 0 reads and deals them out.
  */
 struct feed_options {
@@ -35,15 +36,16 @@ struct feed {
     struct token_stream *stream; /* NULL on the ranks that are dealt to */
     struct shard_head head;      /* what all ranks know of it; no provenance */
     uint64_t position;           /* where the next step begins */
+    int64_t stride;              /* ids from one sequence to the next: S, or packed S + 1 */
     /* One step's data of this rank. */
-    uint32_t *ids;               /* [sequences * S + 1] */
+    uint32_t *ids;               /* [sequences * stride + 1]; once cut, inputs [sequences][S] */
     uint8_t *marks;
     uint16_t *sources;
     int32_t *targets, *first;    /* [sequences][S] */
     int64_t scored;              /* targets scored in this rank's part */
     uint64_t *source_tokens;     /* consumed since feed_open, by source; this rank's part */
     size_t source_count;
-    /* A pipe: the ranks' parts; on rank 0 a whole step, [global_batch * S + 1]. */
+    /* A pipe: the ranks' parts; on rank 0 a whole step, [global_batch * stride + 1]. */
     struct deal *parts;
     uint32_t *step_ids;
     uint8_t *step_marks;
@@ -75,6 +77,9 @@ int feed_chain(struct feed *f, uint64_t *chain);
 
 /* Tokens in the whole input over all epochs; UINT64_MAX when unknown. */
 uint64_t feed_total(const struct feed *f);
+
+/* Whole steps in it; UINT64_MAX when unknown. */
+uint64_t feed_steps(const struct feed *f);
 
 void feed_close(struct feed *f);
 

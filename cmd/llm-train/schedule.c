@@ -51,7 +51,7 @@ run_length_resolve(struct run_length *r, uint64_t step_tokens, uint64_t availabl
     else if (options.tokens)
         r->steps = (options.tokens + step_tokens - 1) / step_tokens;
     else if (available != UINT64_MAX)
-        r->steps = available == 0 ? 0 : (available - 1) / step_tokens;
+        r->steps = available;
     r->lr = (struct lr_schedule){
         .kind = (enum schedule)options.schedule,
         .lr = options.lr,

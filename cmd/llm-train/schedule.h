@@ -15,7 +15,7 @@ struct run_length {
     struct lr_schedule lr;     /* counted in steps */
 };
 
-/* Resolves it; available: tokens of the data, UINT64_MAX when unknown. Dies (STATUS_USAGE) on what cannot be. */
+/* Resolves it; available: steps in the data, UINT64_MAX when unknown. Dies (STATUS_USAGE) on what cannot be. */
 void run_length_resolve(struct run_length *r, uint64_t step_tokens, uint64_t available);
 
 /* A length option ("2000", "4Gtok") in whole steps, rounded up. */

@@ -320,7 +320,7 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
     open_data(t, shards, shard_count);
     trainer_place_branch(t);
     run_length_resolve(&t->length, (uint64_t)(t->global_batch * t->seq_length),
-                       t->world->size == 1 || !t->feed.o.pipe ? feed_total(&t->feed) : UINT64_MAX);
+                       t->world->size == 1 || !t->feed.o.pipe ? feed_steps(&t->feed) : UINT64_MAX);
     memory_measure_program(t);
     check_memory(t);
     take_memory(t);
