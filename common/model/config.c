@@ -220,7 +220,9 @@ read_document(struct config *c, const struct json_doc *doc)
     c->rope_factor = 1;
     if (models[model].read(c, doc, root) < 0)
         return -1;
-    return check_shapes(c, doc->name);
+    if (check_shapes(c, doc->name) < 0)
+        return -1;
+    return config_read_lora(c, doc, root);
 }
 
 int

@@ -41,6 +41,28 @@ enum {
     CONFIG_MAX_EXPERTS = 1 << 10
 };
 
+/*
+ * Low-rank adapters (Hu et al., 2021, "LoRA"; names and meaning as in Hugging Face's PEFT): beside
+ * the linear map y = x W^T of a target stands (alpha / rank) (x A^T) B^T, with A [rank][in] and B
+ * [out][rank]. A target is a module of Hugging Face's model: a run of rows of ours.
+ */
+enum lora_target {
+    LORA_QUERY = 1 << 0,
+    LORA_KEY = 1 << 1,
+    LORA_VALUE = 1 << 2,
+    LORA_QKV = 1 << 3, /* all three as one module: GPT-2, GPT-NeoX */
+    LORA_OUTPUT = 1 << 4,
+    LORA_GATE = 1 << 5,
+    LORA_UP = 1 << 6,
+    LORA_DOWN = 1 << 7
+};
+struct lora {
+    int64_t rank; /* 0: there are none */
+    double alpha;
+    unsigned targets; /* of enum lora_target */
+};
+enum { LORA_MAX_RANK = 4096 };
+
 struct config {
     enum family family;
     char model_type[32]; /* "llama", "mistral", "gpt2", "gpt_neox", "mixtral", "qwen2", ... */
@@ -82,6 +104,7 @@ struct config {
     uint64_t mlp_only[CONFIG_MAX_LAYERS / 64]; /* a bit a layer: mlp_only_layers */
     double initializer_range;
     int64_t bos_token_id, eos_token_id, pad_token_id; /* -1: none */
+    struct lora lora; /* the member "lora" of a checkpoint's config.json, not of Hugging Face's */
     char *json; /* the file's text, owned: checkpoints copy it */
 };
 
@@ -114,6 +137,16 @@ int64_t config_sparse_layers(const struct config *c);
  * "bfloat16" or "float16"; special ids that are < 0 are left out.
  */
 void config_write(const struct config *c, const char *dtype, struct str *out);
+
+/*
+ * config_lora.c. Modules by their names, "q_proj,v_proj", or "all-linear": all but the head.
+ * lora_targets: 0 or -1 (STATUS_USAGE: names that there are). lora_name: the k-th module's that is
+ * among `targets`, or NULL. config_set_lora: the same model with other adapters (rank 0: none), also
+ * in its json. 0 or -1.
+ */
+int lora_targets(const struct config *c, const char *names, unsigned *targets);
+const char *lora_name(const struct config *c, unsigned targets, int k);
+int config_set_lora(struct config *c, const struct lora *l);
 
 /* Appends the figures in which a and b would not fit the same weights; true when none. */
 bool config_same_shape(const struct config *a, const struct config *b, struct str *why);

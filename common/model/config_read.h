@@ -45,6 +45,9 @@ int config_read_size(const struct json_doc *doc, const json_t *root, const char 
 int config_read_positive(const struct json_doc *doc, const json_t *root, const char *key,
                          double *out);
 
+/* The member "lora" (config_lora.c), once the rest is read. */
+int config_read_lora(struct config *c, const struct json_doc *doc, const json_t *root);
+
 /* True when key stands in root with another value than null. */
 bool config_has(const json_t *root, const char *key);
 

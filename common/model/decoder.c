@@ -234,6 +234,7 @@ carve(struct decoder *d)
     at = d->arena.used;
     carve_scratch(d);
     carve_fp8(d);
+    adapters_carve(d);
     packing_carve(d);
     d->memory.scratch = d->arena.used - at;
 }
@@ -398,6 +399,9 @@ check_options(const struct config *c, const struct decoder_options *o)
     if (config_mixed_windows(c) && (size_of(o->context) > 1 || o->context_size > 1))
         return err_set(STATUS_INPUT, "context-parallel is not supported for models of which only "
                                      "some layers have a sliding window");
+    if (c->lora.rank > 0 && (o->fp8 || (o->part && o->part->tensor_size > 1)))
+        return err_set(STATUS_FAILED, "adapters do not work with %s",
+                       o->fp8 ? "fp8-hybrid" : "tensor-parallel");
     if (o->fp8 && size_of(o->context) > 1)
         return err_set(STATUS_FAILED, "fp8-hybrid does not work with context-parallel (%d)",
                        size_of(o->context));

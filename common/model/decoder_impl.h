@@ -145,6 +145,8 @@ struct decoder {
     bool head_packed;                    /* as the weights are now */
     bool *arranged;                      /* [params->count], which matrices are; NULL: none */
 
+    void *low, *d_low; /* act [T][targets rank]: between the two matrices of adapters, and its gradient */
+
     bool *written; /* [params->count]: flat gradients (decoder_train): products add to it */
 
     /* scratch */
@@ -253,6 +255,17 @@ void linear_backward_weight(const struct decoder *d, const void *dy, const void 
                             int bias, int64_t tokens);
 void linear_backward_input(const struct decoder *d, void *dx, const void *dy, int weight,
                            int64_t tokens);
+
+/*
+ * adapters.c: beside a linear map, nothing where it has no adapters. forward adds to y, backward_input
+ * to dx (again: just behind _weight of the same), _weight to the gradients of A and B.
+ */
+void adapters_carve(struct decoder *d);
+void adapters_forward(const struct decoder *d, void *y, const void *x, int weight, int64_t tokens);
+void adapters_backward_input(const struct decoder *d, void *dx, const void *dy, int weight,
+                             int64_t tokens, bool again);
+void adapters_backward_weight(const struct decoder *d, const void *dy, const void *x, int weight,
+                              int64_t tokens);
 
 /*
  * fp8.c: carving; the tensor of a linear map's x, W or dy (-1: not in FP8); x [n] rounded into

@@ -29,6 +29,7 @@ linear_forward(const struct decoder *d, void *y, const void *x, int weight, int 
     };
 
     gemm_run(d->pool, d->ops, &g);
+    adapters_forward(d, y, x, weight, tokens);
 }
 
 void
@@ -160,6 +161,7 @@ void
 linear_backward_input(const struct decoder *d, void *dx, const void *dy, int weight, int64_t tokens)
 {
     backward_input(d, dx, rounded_gradient(d, dy, weight, tokens, false), weight, tokens);
+    adapters_backward_input(d, dx, dy, weight, tokens, false);
 }
 
 void
@@ -167,6 +169,7 @@ linear_backward_weight(const struct decoder *d, const void *dy, const void *x, i
                        int64_t tokens)
 {
     backward_weight(d, dy, rounded_gradient(d, dy, weight, tokens, true), x, weight, bias, tokens);
+    adapters_backward_weight(d, dy, x, weight, tokens);
 }
 
 void
@@ -176,5 +179,7 @@ linear_backward(const struct decoder *d, void *dx, const void *dy, const void *x
     const void *rounded = rounded_gradient(d, dy, weight, tokens, false);
 
     backward_weight(d, dy, rounded, x, weight, bias, tokens);
+    adapters_backward_weight(d, dy, x, weight, tokens);
     backward_input(d, dx, rounded, weight, tokens);
+    adapters_backward_input(d, dx, dy, weight, tokens, true);
 }

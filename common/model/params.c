@@ -12,7 +12,7 @@
 
 enum {
     PARAM_ALIGN = 16, /* elements: 64 bytes of float */
-    PARAMS_PER_LAYER = 14,
+    PARAMS_PER_LAYER = 14 + MOST_ADAPTERS,
     PARAMS_OUTSIDE = 5
 };
 
@@ -211,6 +211,7 @@ add_layer(struct making *m, bool held, int i)
         making_experts(m, held, i);
     else
         add_mlp(m, held, i);
+    making_adapters(m, held, i);
 }
 
 static bool
@@ -301,6 +302,8 @@ params_init_part(struct params *p, const struct config *c, const struct model_pa
     add_head(&m, head);
 
     params_number_blocks(p);
+    for (int i = 0; i < p->count && c->lora.rank > 0; i++)
+        p->param[i].frozen = !p->param[i].adapter;
     p->tied = c->tie_word_embeddings;
     p->tied_offset = p->tied && embedding && head ? p->elements : -1;
     p->grad_elements = p->elements;
@@ -358,13 +361,15 @@ whole_element(const struct param *t, int64_t e, int64_t *more)
     return (run->whole + row - run->local) * t->whole.columns + t->whole.column + column;
 }
 
-/* Elements [first, first + n) of the whole tensor; normals come in pairs of an even and an odd one. */
+/* Elements [first, first + n) of the whole tensor: an adapter's are uniform; normals come in pairs of an even and an odd one. */
 static void
 fill_range(const struct fill_job *j, float *out, int64_t first, int64_t n)
 {
     double pair[2];
 
-    for (int64_t i = first; i < first + n; i++) {
+    for (int64_t i = first; j->t->adapter && i < first + n; i++)
+        out[i - first] = (float)(j->deviation * (2 * rng_uniform(j->key, (uint64_t)i) - 1));
+    for (int64_t i = first; !j->t->adapter && i < first + n; i++) {
         if (i == first || i % 2 == 0)
             rng_normal_pair(j->key, (uint64_t)i / 2, pair);
         out[i - first] = (float)(j->deviation * pair[i % 2]);
@@ -392,6 +397,8 @@ deviation_of(const struct config *c, const struct param *t, double std)
 {
     double deviation = std > 0 ? std : c->initializer_range;
 
+    if (t->adapter) /* torch.nn.Linear's: He et al., 2015, with a slope of sqrt(5) */
+        return 1 / sqrt((double)t->columns);
     /* Radford et al., 2019, section 2.3: 1/sqrt(N) for N residual layers, two a block. */
     if (t->residual_output && c->family == FAMILY_GPT2)
         return deviation / sqrt(2.0 * (double)c->num_hidden_layers);
@@ -407,7 +414,7 @@ params_fill(struct threads *pool, const struct param *t, const struct config *c,
     if (t->kind == PARAM_NORM)
         for (int64_t j = 0; j < n; j++)
             out[j] = 1;
-    else if (t->kind == PARAM_BIAS)
+    else if (t->kind == PARAM_BIAS || t->adapter == 'b')
         memset(out, 0, (size_t)n * sizeof *out);
     else
         threads_run(pool, (size_t)((n + FILL_CELL - 1) / FILL_CELL), fill_cell, &job);

@@ -25,6 +25,8 @@
  *   layers.N.mlp.experts.E.gate_up.weight [2 inner][hidden], .down.weight [hidden][inner], each E
  *   layers.N.mlp.shared.gate_up.weight [2 shared][hidden], .down.weight [hidden][shared]
  *   layers.N.mlp.shared_gate.weight [1][hidden]
+ *   layers.N.attention.qkv.lora_a [targets rank][hidden], .lora_b [rows of the targets][rank], and the
+ * same of attention.output, mlp.gate_up (mlp.up) and mlp.down: adapters, behind the layer's others
  *   final_norm.weight/.bias [hidden]            head.weight [vocab][hidden] (untied)
  */
 enum param_kind { PARAM_MATRIX, PARAM_EMBEDDING, PARAM_NORM, PARAM_BIAS };
@@ -65,6 +67,18 @@ struct place_in_whole {
     int runs;
 };
 
+/*
+ * Adapters of a linear map's weight (struct lora): part k adds to elements [row, row + rows) of the
+ * output. Its A is rows [k rank, (k + 1) rank) of tensor a, its B rows [at, at + rows) of tensor b.
+ */
+enum { ADAPTER_PARTS = 3 };
+struct adapters {
+    int a, b, parts; /* parts 0: there are none */
+    struct {
+        int64_t row, rows, at;
+    } part[ADAPTER_PARTS];
+};
+
 struct param {
     char name[64];
     enum param_kind kind;  /* matrices and embeddings have an act copy and decay */
@@ -78,6 +92,8 @@ struct param {
     int64_t vector;        /* norms, biases: offset in the array of those alone; else -1 */
     int64_t block; /* number of its first block (params_block) */
     struct place_in_whole whole;
+    struct adapters adapters;
+    char adapter; /* 'a', 'b': it is such a tensor; else 0 */
 };
 
 /* Where each tensor of one layer is: index into the table, -1 when absent (all of them in a layer
@@ -171,7 +187,8 @@ int params_find(const struct params *p, const char *name); /* index or -1 */
 
 /*
  * Fills the flat wide array: normal(0, initializer_range), keyed by (seed, tensor name,
- * element index); norms 1, biases 0; residual outputs scaled by 1/sqrt(2 layers) for
+ * element index); norms 1, biases 0; adapters' A uniform in ±1/sqrt(in), as PEFT has it, their B 0;
+ * residual outputs scaled by 1/sqrt(2 layers) for
  * GPT-2. std <= 0: the configuration's. pool may be NULL; threads do not matter.
  */
 void params_fill(struct threads *pool, const struct param *t, const struct config *c, uint64_t seed,

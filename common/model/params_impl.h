@@ -27,6 +27,10 @@ int making_rows(struct making *m, bool held, enum param_kind kind, int layer, co
 int making_columns(struct making *m, bool held, int layer, const char *name, int64_t rows,
                    int64_t columns);
 
+/* params_lora.c: layer i's adapters, behind its other tensors; how many there may be a layer. */
+enum { MOST_ADAPTERS = 8 };
+void making_adapters(struct making *m, bool held, int i);
+
 /*
  * params_moe.c: which experts the part holds; most tensors that layers with experts may add; can the
  * part be cut so (0 or -1)?; what layer i has in the place of the MLP.
