@@ -27,9 +27,10 @@ enum kind {
     KIND_LLM_C,
     KIND_NANOGPT,
     KIND_DS,
-    KIND_LLAMA2_C
+    KIND_LLAMA2_C,
+    KIND_PEFT
 };
-#define KINDS "hf|checkpoint|gguf|shard|megatron|llm.c|nanogpt|ds|llama2.c"
+#define KINDS "hf|checkpoint|gguf|shard|megatron|llm.c|nanogpt|ds|llama2.c|peft"
 
 /* The names of --dtype, in this order. */
 enum output_type { TYPE_FP32, TYPE_BF16, TYPE_FP16, TYPE_Q8_0 };
@@ -119,7 +120,10 @@ struct hf_file {
     uint64_t bytes;
 };
 
-/* How a model is laid out in a Hugging Face directory: a function of table, types and shard size. */
+/*
+ * How a model is laid out in a Hugging Face directory, or the adapters of one that has such in one of
+ * PEFT: a function of table, types and shard size.
+ */
 struct hf_plan {
     struct hf_tensor *tensor; /* in the order of our table */
     size_t count;
@@ -136,6 +140,13 @@ void hf_plan_index(const struct hf_plan *p, struct str *out); /* model.safetenso
 
 /* Makes the files of the plan in dir and writes the weights into them. 0 or -1. */
 int hf_write_weights(const struct hf_plan *p, const struct model_source *m, const char *dir);
+
+/*
+ * peft.c: is m to be written as a directory of PEFT, because its adapters stand apart? Appends its
+ * adapter_config.json.
+ */
+bool peft_is(const struct model_source *m);
+void peft_config(const struct model_source *m, struct str *out);
 
 /* Writes the whole directory, visible when complete. 0 or -1. */
 int hf_write(const struct model_source *m, const char *output);

@@ -31,6 +31,12 @@ store(struct output *o, const char *name, const char *data, size_t n)
     return result;
 }
 
+static const char *
+config_name(const struct output *o)
+{
+    return peft_is(o->m) ? "adapter_config.json" : "config.json";
+}
+
 static void
 list_names(struct output *o)
 {
@@ -40,14 +46,18 @@ list_names(struct output *o)
         vec_push(&o->names, mem_strdup("model.safetensors.index.json"));
     for (size_t i = 0; i < o->side.len; i++)
         vec_push(&o->names, mem_strdup(o->side.data[i].name));
-    vec_push(&o->names, mem_strdup("config.json"));
+    vec_push(&o->names, mem_strdup(config_name(o)));
 }
 
 static int
 write_texts(struct output *o)
 {
     struct str index = {0}, config = {0};
-    int result = side_config(o->m, o->plan->dtype, options.dtype_given, &config);
+    int result = 0;
+    if (peft_is(o->m))
+        peft_config(o->m, &config);
+    else
+        result = side_config(o->m, o->plan->dtype, options.dtype_given, &config);
     if (result == 0 && o->plan->files > 1) {
         hf_plan_index(o->plan, &index);
         result = store(o, "model.safetensors.index.json", index.data, index.len);
@@ -55,7 +65,7 @@ write_texts(struct output *o)
     for (size_t i = 0; i < o->side.len && result == 0; i++)
         result = store(o, o->side.data[i].name, o->side.data[i].data, o->side.data[i].size);
     if (result == 0)
-        result = store(o, "config.json", config.data, config.len);
+        result = store(o, config_name(o), config.data, config.len);
     str_release(&index);
     str_release(&config);
     return result;
@@ -180,9 +190,9 @@ int
 hf_write(const struct model_source *m, const char *path)
 {
     struct hf_plan plan;
-    hf_plan_init(&plan, m, options.max_shard_size);
+    hf_plan_init(&plan, m, peft_is(m) ? UINT64_MAX : options.max_shard_size);
     struct output o = {.m = m, .plan = &plan};
-    int result = side_files_load(&o.side, m);
+    int result = peft_is(m) ? 0 : side_files_load(&o.side, m);
     list_names(&o);
     progress_start("convert", (uint64_t)m->params.parameters * sizeof(float), PROGRESS_BYTES,
                    common.progress_given ? common.progress : -1);

@@ -72,14 +72,19 @@ hf_plan_init(struct hf_plan *p, const struct model_source *m, uint64_t max_file)
     *p = (struct hf_plan){0};
     for (int i = 0; i < m->params.count; i++) {
         struct name_part part[NAME_PARTS];
-        int parts = names_parts(&m->config, &m->params.param[i], part);
+        int parts = 0;
+        if (!peft_is(m))
+            parts = names_parts(&m->config, &m->params.param[i], part);
+        else if (m->params.param[i].adapter)
+            parts = names_adapter_parts(&m->config, &m->params, i, part);
         for (int k = 0; k < parts; k++)
             add_tensor(p, m, (struct hf_tensor){.param = i, .part = part[k]}, max_file);
     }
     for (int i = 0; i < p->files; i++) {
         struct hf_file *f = &p->file[i];
         safetensors_plan(f->tensor, f->tensors, &f->header, &f->bytes);
-        f->name = p->files == 1 ? mem_strdup("model.safetensors")
+        f->name = peft_is(m)      ? mem_strdup("adapter_model.safetensors")
+                  : p->files == 1 ? mem_strdup("model.safetensors")
                                 : mem_printf("model-%05d-of-%05d.safetensors", i + 1, p->files);
     }
 }

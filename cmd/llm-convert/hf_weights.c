@@ -291,7 +291,7 @@ hf_write_weights(const struct hf_plan *p, const struct model_source *m, const ch
     w.worker = mem_zarray(threads, sizeof *w.worker);
     for (size_t i = 0; i < threads; i++)
         w.worker[i].file.fd = -1;
-    if (m->checkpoint)
+    if (m->checkpoint && !peft_is(m))
         list_slices(&w);
     else
         list_pieces(&w);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "checkpoint/merged_source.h"
 
 /* Is there a file, or a directory with something in it? */
 static bool
@@ -22,6 +23,15 @@ is_in_use(const char *path)
     return found;
 }
 
+static int
+write_adapters(const struct model_source *m, const struct route *r)
+{
+    const struct model_source *base = merged_source_base(m);
+    if (!base)
+        return err_set(STATUS_INPUT, "%s: has no adapters that could become peft", m->path);
+    return hf_write(base, r->output);
+}
+
 /* A checkpoint keeps its training state on the way into another; other models begin one. */
 static int
 write_model(const struct model_source *m, const struct route *r)
@@ -30,6 +40,7 @@ write_model(const struct model_source *m, const struct route *r)
     case KIND_CHECKPOINT:
         return m->checkpoint ? rewrite(m, r->output) : checkpoint_write(m, r->output);
     case KIND_GGUF: return gguf_write(m, r->output);
+    case KIND_PEFT: return write_adapters(m, r);
     default: return hf_write(m, r->output);
     }
 }
@@ -82,7 +93,7 @@ ignore(void *arg, int64_t offset, const float *values, int64_t n)
 static int
 check_slice(void *arg, size_t cell, int worker)
 {
-    const struct checkpoint *c = arg;
+    const struct checkpoint *c = arg; /* of the source: read only */
     (void)worker;
     if (c->manifest.slice[cell].array != CHECKPOINT_MASTER)
         return 0;
@@ -92,10 +103,10 @@ check_slice(void *arg, size_t cell, int worker)
 int
 source_check_sums(const struct model_source *m)
 {
-    if (!m->checkpoint)
+    if (!m->trained)
         return 0;
     struct threads *pool = options_threads();
-    int result = threads_run(pool, m->checkpoint->manifest.slices, check_slice, m->checkpoint);
+    int result = threads_run(pool, m->trained->manifest.slices, check_slice, (void *)(uintptr_t)m->trained);
     threads_free(pool);
     return result;
 }
@@ -108,7 +119,7 @@ open_model(struct model_source *m, const struct route *r)
     bool streamed = r->to == KIND_HF || r->to == KIND_CHECKPOINT;
     if (result < 0)
         return -1;
-    if ((!streamed || options.extend_vocabulary) && source_check_sums(m) < 0) {
+    if ((!streamed || !m->checkpoint || options.extend_vocabulary) && source_check_sums(m) < 0) {
         model_source_close(m);
         return -1;
     }

@@ -118,8 +118,15 @@ check_model_options(const struct route *r)
         die(STATUS_USAGE, "--dtype: a checkpoint is in fp32");
     if (options.dtype_given && options.dtype == TYPE_Q8_0 && r->to != KIND_GGUF)
         die(STATUS_USAGE, "--dtype q8_0: is a type of gguf alone");
-    if (options.max_shard_size_given && r->to == KIND_GGUF)
-        die(STATUS_USAGE, "--max-shard-size: a gguf output is one file");
+    if (options.max_shard_size_given && (r->to == KIND_GGUF || r->to == KIND_PEFT))
+        die(STATUS_USAGE, "--max-shard-size: a %s output has one file of weights", kind_name(r->to));
+    if (r->to == KIND_PEFT && (options.average || options.extend_vocabulary || options.verify))
+        die(STATUS_USAGE, "%s does not go with --to peft",
+            options.average  ? "--average"
+            : options.verify ? "--verify"
+                             : "--extend-vocabulary");
+    if (r->from == KIND_PEFT)
+        die(STATUS_USAGE, "--from peft: is written, not read");
 }
 
 static void

@@ -22,6 +22,7 @@ static const struct {
     [KIND_NANOGPT] = {"nanogpt", false, true},
     [KIND_DS] = {"ds", false, true},
     [KIND_LLAMA2_C] = {"llama2.c", true, false},
+    [KIND_PEFT] = {"peft", true, true},
 };
 
 const char *

@@ -204,8 +204,8 @@ verify(const struct model_source *m, const struct route *r)
     if (!config_same_shape(&m->config, &other.config, &why))
         result = err_set(STATUS_DIFFERS, "%s: another shape than %s: %s", r->output, m->path,
                          why.data ? why.data : "");
-    if (result == 0 && other.checkpoint)
-        result = checkpoint_verify(comm_single(), other.checkpoint);
+    if (result == 0 && other.trained)
+        result = checkpoint_verify(comm_single(), other.trained);
     if (result == 0)
         result = compare_tensors(m, &other, pool);
     if (result == 0 && r->to != KIND_GGUF)

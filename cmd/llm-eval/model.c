@@ -60,7 +60,7 @@ start_threads(struct model *m, struct comm *comm)
 static enum precision
 choose_precision(const struct model *m)
 {
-    const char *trained = m->source.checkpoint ? m->source.checkpoint->manifest.state.precision
+    const char *trained = m->source.trained ? m->source.trained->manifest.state.precision
                                                : "";
     if (options.precision_given)
         return options.precision ? PRECISION_BF16 : PRECISION_FP32;
@@ -211,7 +211,7 @@ model_decoder(const struct model *m, int64_t seq_length)
 static const char *
 trained_with(const struct model *m, const char *option)
 {
-    const struct checkpoint *c = m->source.checkpoint;
+    const struct checkpoint *c = m->source.trained;
     const char *value = c ? training_state_get(&c->manifest.state, option) : NULL;
     return value ? value : "";
 }
@@ -238,7 +238,7 @@ model_document_mask(const struct model *m)
 int
 model_fits(const struct model *m, const struct shard_head *head, const char *name)
 {
-    const struct checkpoint *c = m->source.checkpoint;
+    const struct checkpoint *c = m->source.trained;
     uint8_t own[16] = {0}, none[16] = {0};
     if (head->vocabulary > m->config->vocab_size)
         return err_set(STATUS_INPUT, "%s: a vocabulary of %u tokens, the model has %lld", name,

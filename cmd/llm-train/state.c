@@ -288,7 +288,7 @@ trainer_init_weights(struct trainer *t)
         return;
     }
     trainer_agree_or_die(t, model_source_open(&source, options.init));
-    if (source.checkpoint && checkpoint_verify(t->world, source.checkpoint) < 0)
+    if (source.trained && checkpoint_verify(t->world, source.trained) < 0)
         die_err();
     if (trainer_load_weights(t, &source) < 0)
         status = (int)err_status();

@@ -131,6 +131,9 @@ int checkpoint_stream_slice(const struct checkpoint *c, size_t slice,
                             int (*take)(void *arg, int64_t offset, const float *values, int64_t n),
                             void *arg);
 
+/* Verifies the master weights' checksums, on this rank alone. 0 or -1. */
+int checkpoint_verify_weights(const struct checkpoint *c);
+
 /* Elements [offset, offset + n) of a tensor of the table, not verified. 0 or -1. */
 int checkpoint_read_range(const struct checkpoint *c, enum checkpoint_array a, int param,
                           int64_t offset, int64_t n, float *out);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "checkpoint/hf_source.h"
+#include "checkpoint/merged_source.h"
 
 /* Which kind of model a path is, and what does not depend on it. */
 
@@ -36,7 +37,8 @@ open_checkpoint(struct model_source *m, const char *path)
     m->dtype = DTYPE_F32;
     m->params = m->checkpoint->params;
     m->config = m->checkpoint->config;
-    return 0;
+    m->trained = m->checkpoint;
+    return m->config.lora.rank > 0 ? merged_source_open(m) : 0;
 }
 
 static int
@@ -121,6 +123,8 @@ model_source_load(const struct model_source *m, float *flat)
 {
     if (m->checkpoint)
         return checkpoint_read(m->checkpoint, CHECKPOINT_MASTER, flat);
+    if (m->trained && checkpoint_verify_weights(m->trained) < 0)
+        return -1;
     for (int i = 0; i < m->params.count; i++) {
         const struct param *p = &m->params.param[i];
         int64_t end = p->offset + p->size;

@@ -31,7 +31,8 @@ struct source_tensor {
 /*
  * A MODEL of the command line: a Hugging Face directory (model.safetensors, or
  * model.safetensors.index.json with its shards; F32, BF16, F16, F64), a checkpoint, or a directory of
- * several checkpoints (the newest complete one), a GGUF file; or a llama2.c file.
+ * several checkpoints (the newest complete one), a GGUF file; or a llama2.c file. A checkpoint with
+ * adapters is read as the model with them merged into its weights (merged_source.h).
  */
 struct model_source {
     char *path;                        /* of the directory or file that is read */
@@ -39,7 +40,8 @@ struct model_source {
     void *state;                       /* the reader's */
     struct config config;
     struct params params;
-    struct checkpoint *checkpoint; /* NULL: a Hugging Face directory */
+    struct checkpoint *checkpoint; /* whose arrays are read; NULL: it is none */
+    const struct checkpoint *trained; /* that the weights come from; with adapters merged as well; or NULL */
     struct safetensors *file;      /* Hugging Face: its shards */
     size_t files;
     struct source_tensor *tensor; /* of all of them, by name */

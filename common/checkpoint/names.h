@@ -33,6 +33,13 @@ struct name_part {
 int names_parts(const struct config *c, const struct param *p, struct name_part out[NAME_PARTS]);
 
 /*
+ * The same of a tensor of adapters (struct lora) of table p in a directory of Hugging Face's PEFT:
+ * base_model.model.<module>.lora_A.weight [rank][in], lora_B.weight [out][rank].
+ */
+int names_adapter_parts(const struct config *c, const struct params *p, int adapter,
+                        struct name_part out[NAME_PARTS]);
+
+/*
  * Where elements [first, first + n) of a part that is not transposed, counted in our order, begin in
  * theirs; returns how many of them (1 to n) stand together there.
  */
