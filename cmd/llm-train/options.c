@@ -148,7 +148,6 @@ refuse_unsupported(void)
         {options.extend_vocabulary != NULL, "--extend-vocabulary"},
         {options.init_method != 0, "--init-method"},
         {options.dropout >= 0, "--dropout"},
-        {options.lora > 0, "--lora"},
         {options.dpo, "--dpo"},
         {opt_given(&llm_train, "health-every"), "--health-every"},
         {options.json, "--json"},

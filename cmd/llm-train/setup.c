@@ -15,6 +15,7 @@
 #include "cmd/llm-train/gradients.h"
 #include "cmd/llm-train/losses.h"
 #include "cmd/llm-train/experts.h"
+#include "cmd/llm-train/lora.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/preset.h"
 #include "cmd/llm-train/tensors.h"
@@ -57,6 +58,7 @@ load_config(struct trainer *t)
     free(directory);
     free(path);
     trainer_agree_or_die(t, result);
+    lora_choose(t);
     if (params_init(&t->whole, &t->config) < 0)
         die_err();
     tensors_choose(t);
@@ -248,6 +250,7 @@ say_start(struct trainer *t, const struct memory_plan *plan)
          t->phase->name, t->kernels->name, *blas ? ", " : "", blas);
     if (tensors_trained(t) < t->whole.parameters)
         note("%lld parameters are trained, the others are frozen", (long long)tensors_trained(t));
+    lora_note(t);
     note("memory: %s a rank by the plan, %s available", human_bytes((double)plan->resident, size),
          human_bytes((double)sys_memory_available(), have));
     if (t->world->size > 1)

@@ -65,15 +65,33 @@ trainer_grow_vocabulary(struct trainer *t)
     return set_vocabulary(t, n->end);
 }
 
+/* Which of the source's tensors is that of the whole table: the same order, without new adapters. */
+static int
+number_in(const struct trainer *t, int param)
+{
+    int number = param;
+
+    for (int i = 0; i < param; i++)
+        number -= t->whole.param[i].adapter != 0;
+    return number;
+}
+
 /* A tensor of the whole table, by way of memory for one tensor. */
 static int
 load_tensor(struct trainer *t, const struct model_source *source, int param, float *space)
 {
-    const struct param *p = &t->whole.param[param], *from = &source->params.param[param];
+    const struct param *p = &t->whole.param[param], *from;
     bool rows = param == t->whole.embedding || param == t->whole.head;
+    int number = number_in(t, param);
 
     memset(space, 0, (size_t)p->size * sizeof *space);
-    if (model_source_read(source, param, 0, from->size < p->size ? from->size : p->size, space) < 0)
+    if (p->adapter) {
+        params_fill(t->pool, p, &t->config, (uint64_t)common.seed, 0, 0, p->size, space);
+        arrays_set_tensor(t, param, space);
+        return 0;
+    }
+    from = &source->params.param[number];
+    if (model_source_read(source, number, 0, from->size < p->size ? from->size : p->size, space) < 0)
         return -1;
     if (rows && t->new_tokens.first != t->new_tokens.end)
         new_tokens_fill(&t->new_tokens, p->columns, space);

@@ -55,6 +55,59 @@ add_layer(const struct config *c, int64_t length, int64_t layer, enum recompute 
         out->recompute += 2 * tokens * first + 2 * product;
 }
 
+/* Weights of the adapters beside one layer's linear maps, and those that are met again: their A. */
+struct adapter_weights {
+    double all, a;
+};
+
+static void
+add_adapter(struct adapter_weights *w, const struct config *c, unsigned target, int64_t in, int64_t out)
+{
+    if (!(c->lora.targets & target))
+        return;
+    w->all += (double)(c->lora.rank * (in + out));
+    w->a += (double)(c->lora.rank * in);
+}
+
+static struct adapter_weights
+adapters_of(const struct config *c, int64_t layer)
+{
+    int64_t hidden = c->hidden_size, inner = c->intermediate_size;
+    int64_t query = c->num_attention_heads * c->head_dim, kv = c->num_key_value_heads * c->head_dim;
+    struct adapter_weights w = {0};
+
+    add_adapter(&w, c, LORA_QUERY, hidden, query);
+    add_adapter(&w, c, LORA_KEY, hidden, kv);
+    add_adapter(&w, c, LORA_VALUE, hidden, kv);
+    add_adapter(&w, c, LORA_QKV, hidden, query + 2 * kv);
+    add_adapter(&w, c, LORA_OUTPUT, query, hidden);
+    if (config_sparse(c, layer))
+        return w;
+    add_adapter(&w, c, LORA_GATE, hidden, inner);
+    add_adapter(&w, c, LORA_UP, hidden, inner);
+    add_adapter(&w, c, LORA_DOWN, inner, hidden);
+    return w;
+}
+
+/*
+ * Frozen matrices have the gradient of their input alone. Adapters have both, and meet A once more in
+ * the backward pass.
+ */
+static void
+add_lora(const struct config *c, int64_t length, struct flops *out)
+{
+    double tokens = (double)length, attention = 0, adapters = 0;
+
+    for (int64_t i = 0; i < c->num_hidden_layers; i++) {
+        struct adapter_weights w = adapters_of(c, i);
+        attention += 4 * (double)(c->num_attention_heads * c->head_dim) * attended(c, length, i);
+        adapters += 2 * tokens * w.all;
+        out->recompute += 2 * tokens * w.a;
+    }
+    out->backward = out->forward + attention + 2 * adapters;
+    out->forward += adapters;
+}
+
 void
 decoder_flops(const struct config *c, int64_t seq_length, enum recompute r, struct flops *out)
 {
@@ -63,6 +116,8 @@ decoder_flops(const struct config *c, int64_t seq_length, enum recompute r, stru
         add_layer(c, seq_length, i, r, out);
     out->forward += 2 * (double)seq_length * (double)c->hidden_size * (double)c->vocab_size;
     out->backward = 2 * out->forward;
+    if (c->lora.rank > 0)
+        add_lora(c, seq_length, out);
 }
 
 struct shape_list {
@@ -107,6 +162,10 @@ decoder_gemm_shapes(const struct config *c, int64_t tokens, struct gemm *out, in
 
     add_linear(&s, tokens, query + 2 * kv, c->hidden_size, false);
     add_linear(&s, tokens, c->hidden_size, query, false);
+    if (c->lora.rank > 0) {
+        add_linear(&s, tokens, 3 * c->lora.rank, c->hidden_size, false);
+        add_linear(&s, tokens, query, c->lora.rank, false);
+    }
     if (sparse < c->num_hidden_layers)
         add_mlp(&s, tokens, gated, c->intermediate_size, c->hidden_size);
     if (sparse > 0) /* as if the load were even */
