@@ -100,7 +100,8 @@ add_lora(const struct config *c, int64_t length, struct flops *out)
 
     for (int64_t i = 0; i < c->num_hidden_layers; i++) {
         struct adapter_weights w = adapters_of(c, i);
-        attention += 4 * (double)(c->num_attention_heads * c->head_dim) * attended(c, length, i);
+        attention += 4 * (double)(c->num_attention_heads * c->head_dim) *
+                     decoder_attended(c, length, i);
         adapters += 2 * tokens * w.all;
         out->recompute += 2 * tokens * w.a;
     }
