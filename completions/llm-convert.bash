@@ -3,8 +3,8 @@ _llm_convert() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
     COMPREPLY=()
     case $prev in
-    --to) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c" -- "$cur"); return ;;
-    --from) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c" -- "$cur"); return ;;
+    --to) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c peft" -- "$cur"); return ;;
+    --from) mapfile -t COMPREPLY < <(compgen -W "hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c peft" -- "$cur"); return ;;
     --dtype) mapfile -t COMPREPLY < <(compgen -W "fp32 bf16 fp16 q8_0" -- "$cur"); return ;;
     --extend-vocabulary) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --tokenizer) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;

@@ -1,6 +1,6 @@
 # Made by completions/generate from llm-convert --dump-options.
-complete -c llm-convert -l to -x -a 'hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c' -d 'what OUTPUT becomes'
-complete -c llm-convert -l from -x -a 'hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c' -d 'what INPUT is'
+complete -c llm-convert -l to -x -a 'hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c peft' -d 'what OUTPUT becomes'
+complete -c llm-convert -l from -x -a 'hf checkpoint gguf shard megatron llm.c nanogpt ds llama2.c peft' -d 'what INPUT is'
 complete -c llm-convert -l dtype -x -a 'fp32 bf16 fp16 q8_0' -d 'type of the weights written'
 complete -c llm-convert -l max-shard-size -x -d 'most bytes of weights in a file'
 complete -c llm-convert -l average -d 'the mean of several INPUT[:WEIGHT] models'

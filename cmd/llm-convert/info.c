@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "checkpoint/merged_source.h"
 #include "cmd/llm-convert/convert.h"
 #include "json/write.h"
 #include "shard/reader.h"
@@ -46,6 +47,24 @@ put_experts(struct json_writer *w, const struct config *c, const struct params *
         json_put_int(w, "shared_expert_intermediate_size", c->shared_intermediate_size);
 }
 
+static void
+put_adapters(struct json_writer *w, const struct config *c, const struct params *p)
+{
+    struct str names = {0};
+    const char *name;
+    int64_t n = 0;
+
+    for (int i = 0; i < p->count; i++)
+        n += p->param[i].adapter ? p->param[i].size : 0;
+    for (int k = 0; (name = lora_name(c, c->lora.targets, k)); k++)
+        str_addf(&names, "%s%s", k ? "," : "", name);
+    json_put_int(w, "lora_parameters", n);
+    json_put_int(w, "lora_r", c->lora.rank);
+    json_put_real(w, "lora_alpha", c->lora.alpha);
+    json_put_string(w, "lora_target_modules", names.data);
+    str_release(&names);
+}
+
 void
 info_put_model(struct json_writer *w, const struct config *c, const struct params *p)
 {
@@ -63,6 +82,8 @@ info_put_model(struct json_writer *w, const struct config *c, const struct param
         put_experts(w, c, p);
     json_put_int(w, "max_position_embeddings", c->max_position_embeddings);
     json_put_bool(w, "tie_word_embeddings", c->tie_word_embeddings);
+    if (c->lora.rank > 0)
+        put_adapters(w, c, p);
     json_end_object(w);
 }
 
@@ -171,8 +192,9 @@ info_directory(struct json_writer *w, const char *path)
     }
     if (model_source_open(&m, path) < 0)
         return -1;
-    if (m.checkpoint) {
-        result = info_checkpoint(w, &m);
+    const struct model_source *apart = merged_source_base(&m); /* a checkpoint with adapters */
+    if (m.checkpoint || apart) {
+        result = info_checkpoint(w, apart ? apart : &m);
     } else {
         for (size_t i = 0; i < m.files; i++)
             bytes += m.file[i].file_bytes;
