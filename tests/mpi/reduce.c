@@ -34,6 +34,7 @@ struct sums {
     struct reducer_options o;
     int64_t sparse; /* the number of the input side's element 0 in value() */
     int64_t dense;  /* and of the embedding's */
+    bool frozen;    /* some tensors are */
     int step;
 };
 
@@ -60,7 +61,30 @@ tree_sum(const struct sums *s, int first, int n, int64_t element)
 static bool
 is_mine(const struct sums *s, int param)
 {
-    return !s->o.mine || s->o.mine[param];
+    return (!s->o.mine || s->o.mine[param]) && !s->p->param[param].frozen;
+}
+
+/* The tensor that an element belongs to, or that the gap before it follows. */
+static const struct param *
+tensor_of(const struct sums *s, int64_t e)
+{
+    int i = s->p->count - 1;
+
+    while (s->p->param[i].offset > e)
+        i--;
+    return &s->p->param[i];
+}
+
+/* The elements of a run that follow one another where the sums stand: from `begin` to the end of what is frozen alike. */
+static int64_t
+together(const struct sums *s, const struct reduced_run *run, int64_t begin)
+{
+    const struct param *i = tensor_of(s, begin), *end = s->p->param + s->p->count;
+    bool frozen = i->frozen;
+
+    while (i < end && i->offset < run->end && i->frozen == frozen)
+        i++;
+    return i < end && i->offset < run->end ? i->offset : run->end;
 }
 
 /* The number in value() of a tensor's first element. */
@@ -154,6 +178,17 @@ is_looked_at(const struct sums *s, const struct reduced_run *run, int64_t e)
     return e < run->begin + 64 || e >= run->end - 64 || e % 5 == s->step;
 }
 
+static int64_t
+wrong_of(const struct sums *s, const struct reducer *r, const struct reduced_run *run, int64_t begin, int64_t end)
+{
+    const float *sum = reducer_sum(r, begin);
+    int64_t wrong = 0;
+
+    for (int64_t e = begin; e < end; e++)
+        wrong += is_looked_at(s, run, e) && !is_right(s, sum[e - begin], wanted(s, e));
+    return wrong;
+}
+
 /* Of every rank's own runs, which must be all there is; the elements counted. */
 static int64_t
 wrong_elements(const struct sums *s, const struct reducer *r, int64_t *elements)
@@ -163,10 +198,11 @@ wrong_elements(const struct sums *s, const struct reducer *r, int64_t *elements)
     const struct reduced_run *run = reducer_runs(r, s->o.comm->rank, &count);
 
     for (int i = 0; i < count; i++) {
-        const float *sum = reducer_sum(r, run[i].begin);
-        for (int64_t e = run[i].begin; e < run[i].end; e++)
-            wrong += is_looked_at(s, &run[i], e) &&
-                     !is_right(s, sum[e - run[i].begin], wanted(s, e));
+        for (int64_t e = run[i].begin, end; e < run[i].end; e = end) {
+            end = together(s, &run[i], e);
+            if (!tensor_of(s, e)->frozen)
+                wrong += wrong_of(s, r, &run[i], e, end);
+        }
         *elements += run[i].end - run[i].begin;
     }
     return wrong;
@@ -182,15 +218,18 @@ all_see_all(const struct sums *s, const struct reducer *r)
     for (int rank = 0; rank < s->o.comm->size; rank++) {
         const struct reduced_run *run = reducer_runs(r, rank, &count);
         for (int i = 0; i < count; i++) {
+            int64_t end = together(s, &run[i], run[i].begin);
             const float *sum = reducer_sum(r, run[i].begin);
+            if (tensor_of(s, run[i].begin)->frozen)
+                continue;
             if (s->o.zero > 0 && rank != s->o.comm->rank) {
                 if (sum)
                     return false;
                 continue;
             }
-            if (s->o.zero == 0 && !s->o.mine && sum != reducer_sum(r, 0) + run[i].begin)
+            if (s->o.zero == 0 && !s->o.mine && !s->frozen && sum != reducer_sum(r, 0) + run[i].begin)
                 return false; /* all in one array */
-            size_t bytes = (size_t)(run[i].end - run[i].begin) * sizeof *sum;
+            size_t bytes = (size_t)(end - run[i].begin) * sizeof *sum;
             least = hash_mix(least ^ hash64(sum, bytes));
         }
     }
@@ -238,7 +277,7 @@ describe(const struct sums *s, char *text, size_t size)
     snprintf(text, size, "%d ranks, %d groups%s, zero %d%s%s%s%s%s", s->o.comm->size, s->o.groups,
              s->o.single ? " of one micro-batch" : "", s->o.zero,
              s->p->tied ? s->o.tied ? ", tied across stages" : ", tied" : "",
-             s->o.messages_only ? ", messages" : s->o.share_ranks ? ", pairs" : "", s->o.mine ? ", some tensors" : "",
+             s->o.messages_only ? ", messages" : s->o.share_ranks ? ", pairs" : "", s->o.mine || s->frozen ? ", some tensors" : "",
              s->o.message_type == COMM_BF16 ? ", BF16" : "", s->o.pool ? ", 2 threads" : "");
     return text;
 }
@@ -280,6 +319,8 @@ test_case(const struct test_table *t, struct reducer_options o)
 {
     struct sums s = {.p = &t->params, .o = o, .sparse = t->params.tied_offset};
 
+    for (int i = 0; i < t->params.count; i++)
+        s.frozen |= t->params.param[i].frozen;
     s.o.params = &t->params;
     test_sums(s);
 }
@@ -358,6 +399,23 @@ test_some(void)
         o.mine = mine;
         test_case(&t, o);
         o.mine = others;
+        test_case(&t, o);
+    }
+}
+
+/* Frozen: the embedding, alternate tensors, all. Every way and stage. */
+static void
+test_frozen(void)
+{
+    for (int i = 0; i < 8; i++) {
+        struct test_table t;
+        struct reducer_options o = {.comm = world, .zero = i % 4, .share_ranks = i == 6 ? 2 : 0};
+        o.groups = world->size + (i >= 4);
+        o.single = i < 4;
+        o.messages_only = (i + i / 4) % 2;
+        test_table_make(&t, i < 6);
+        for (int k = 0; k < t.params.count; k++)
+            t.tensor[k].frozen = i == 7 || (i % 3 == 0 ? k == t.params.embedding : k % 2 == i % 2);
         test_case(&t, o);
     }
 }
@@ -468,6 +526,7 @@ main(int argc, char **argv)
         if (counts[i] >= world->size)
             test_stages(counts[i], pool);
     test_ring();
+    test_frozen();
     if (world->size > 2)
         test_hosts();
     test_some();
