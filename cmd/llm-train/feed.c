@@ -93,7 +93,6 @@ check_length(const struct feed *f)
 int
 feed_open(struct feed *f, struct comm *comm, const struct feed_options *o)
 {
-    struct deal mine;
     int status = 0;
 
     *f = (struct feed){.o = *o, .comm = comm};
@@ -111,8 +110,18 @@ feed_open(struct feed *f, struct comm *comm, const struct feed_options *o)
     if (!o->pipe)
         return 0;
     take_step_buffers(f);
-    mine = (struct deal){o->first, o->sequences};
-    return comm_all_gather(comm, &mine, f->parts, sizeof mine);
+    return feed_deal(f, o->global_batch, o->first, o->sequences);
+}
+
+int
+feed_deal(struct feed *f, int64_t global_batch, int64_t first, int64_t sequences)
+{
+    struct deal mine = {first, sequences};
+
+    f->o.global_batch = global_batch;
+    f->o.first = first;
+    f->o.sequences = sequences;
+    return f->o.pipe ? comm_all_gather(f->comm, &mine, f->parts, sizeof mine) : 0;
 }
 
 uint64_t
@@ -126,13 +135,19 @@ feed_total(const struct feed *f)
 }
 
 uint64_t
-feed_steps(const struct feed *f)
+feed_trainable(const struct feed *f)
 {
-    uint64_t total = feed_total(f), shared = f->head.seq_length ? 0 : 1;
+    uint64_t total = feed_total(f);
 
-    if (total == UINT64_MAX)
+    if (total == UINT64_MAX || total == 0)
         return total;
-    return total <= shared ? 0 : (total - shared) / (uint64_t)(f->o.global_batch * f->stride);
+    return f->head.seq_length ? feed_trained(f, total) : total - 1;
+}
+
+uint64_t
+feed_trained(const struct feed *f, uint64_t position)
+{
+    return f->head.seq_length ? position / (uint64_t)f->stride * (uint64_t)f->o.seq_length : position;
 }
 
 /* Reads n tokens of the stream repeated for its epochs. Tokens read, or -1. */

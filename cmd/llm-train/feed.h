@@ -60,6 +60,9 @@ int feed_open(struct feed *f, struct comm *comm, const struct feed_options *o);
 /* Bytes of the buffers of a rank with `sequences` of a step's; all: it deals out a pipe's. */
 uint64_t feed_bytes(int64_t sequences, int64_t seq_length, int64_t all);
 
+/* Later steps have another part of the sequences, at most as many as at first. Collective. 0 or -1. */
+int feed_deal(struct feed *f, int64_t global_batch, int64_t first, int64_t sequences);
+
 /*
  * Goes to `position` of the stream and compares its chain with `chain`: another
  * one is STATUS_INPUT (the data is not what it was). Collective. 0 or -1.
@@ -78,8 +81,12 @@ int feed_chain(struct feed *f, uint64_t *chain);
 /* Tokens in the whole input over all epochs; UINT64_MAX when unknown. */
 uint64_t feed_total(const struct feed *f);
 
-/* Whole steps in it; UINT64_MAX when unknown. */
-uint64_t feed_steps(const struct feed *f);
+/*
+ * Tokens that steps can have of it, in which a ramp and the run's length count (of packed sequences
+ * S each); UINT64_MAX when unknown. And of the part before a position.
+ */
+uint64_t feed_trainable(const struct feed *f);
+uint64_t feed_trained(const struct feed *f, uint64_t position);
 
 void feed_close(struct feed *f);
 

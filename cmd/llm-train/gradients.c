@@ -253,7 +253,7 @@ ready(void *arg, int param)
 static int
 micros_of_group(const struct trainer *t)
 {
-    return (int)(t->global_batch / t->groups / t->micro_batch);
+    return (int)(t->batch / t->groups / t->micro_batch);
 }
 
 static struct gradients
@@ -287,6 +287,7 @@ loss_of(void *arg, int micro)
     return t->mine + micro * t->micro_batch;
 }
 
+/* Its buffers are for the table of the layout. */
 int
 trainer_make_pipeline(struct trainer *t)
 {
@@ -303,7 +304,8 @@ trainer_make_pipeline(struct trainer *t)
         .loss = loss_of,
     };
 
-    t->gradient_group = mem_zarray((size_t)groups + 1, sizeof *t->gradient_group);
+    if (!t->gradient_group)
+        t->gradient_group = mem_zarray((size_t)groups + 1, sizeof *t->gradient_group);
     for (int i = 0; i < groups; i++)
         t->gradient_group[i] = (struct gradient_group){t, i};
     t->pipeline = pipeline_new(&o);

@@ -144,7 +144,6 @@ refuse_unsupported(void)
         bool asked;
         const char *what;
     } later[] = {
-        {options.ramp_batch != NULL, "--ramp-batch"},
         {options.extend_vocabulary != NULL, "--extend-vocabulary"},
         {options.init_method != 0, "--init-method"},
         {options.dropout >= 0, "--dropout"},

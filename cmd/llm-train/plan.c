@@ -227,6 +227,10 @@ plan_print(const struct trainer *t, int ranks)
     if (f.recompute > 0)
         printf("recomputed per token    %.6g\n", f.recompute / (double)t->seq_length);
     printf("tokens per step         %lld\n", (long long)(t->global_batch * t->seq_length));
+    if (t->length.ramp.sizes > 0)
+        printf("  ramp                  from %lld sequences by %lld to %lld, whole behind step %llu\n",
+               (long long)t->length.ramp.start, (long long)t->length.ramp.increment, (long long)t->global_batch,
+               (unsigned long long)ramp_steps_for(&t->length.ramp, t->length.ramp.tokens));
     printf("memory per rank, %d rank%s, micro-batch %lld, %lld reduce groups\n", ranks, ranks == 1 ? "" : "s",
            (long long)t->micro_batch, (long long)t->groups);
     line("master weights", m.weights);

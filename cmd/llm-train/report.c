@@ -61,6 +61,7 @@ report_step(struct report *r, const struct step_figures *f)
     log_begin("step");
     log_int("step", (int64_t)f->step);
     log_int("tokens", (int64_t)f->position);
+    log_int("global_batch", f->batch);
     log_int("scored_tokens", f->scored);
     if (r->precision)
         log_str("precision", r->precision);

@@ -26,6 +26,7 @@ struct report {
 
 struct step_figures {
     uint64_t step, position;
+    int64_t batch;              /* sequences of this step */
     uint64_t tokens;            /* in this step */
     int64_t scored;             /* targets */
     double loss, z_loss;        /* means over the scored targets; z_loss without its coefficient */

@@ -75,11 +75,13 @@ resolve_shape(struct trainer *t)
             (long long)t->seq_length, (long long)limit);
     if (options.global_batch == 0)
         die(STATUS_USAGE, "--global-batch is required: sequences a step");
-    t->global_batch = options.global_batch;
+    t->global_batch = t->batch = options.global_batch;
     t->micro_batch = options.micro_batch;
     t->groups = options.reduce_groups;
     if (t->from && !opt_given(&llm_train, "reduce-groups"))
         t->groups = t->from->manifest.state.reduce_groups;
+    if (ramp_parse(&t->length.ramp, options.ramp_batch, t->global_batch, t->seq_length) < 0)
+        die_err();
 }
 
 /* FP8 rounds whole matrices from their master weights, and tensor by tensor in the order of work. */
@@ -105,6 +107,7 @@ set_layout(struct trainer *t, int ranks, int rank)
     layout_make(&t->layout, &t->config, ranks, rank, t->seq_length, t->groups);
     t->groups = t->layout.groups;
     layout_deal(&t->layout, t->global_batch, t->micro_batch);
+    trainer_check_ramp(t);
     check_precision_fits(t);
     experts_check(t);
     if (tensors_init_part(t, &t->params, &t->layout.part) < 0)
@@ -248,6 +251,10 @@ say_start(struct trainer *t, const struct memory_plan *plan)
          (long long)t->whole.parameters, (long long)t->global_batch, (long long)t->seq_length,
          t->world->size, t->world->size == 1 ? "" : "s", t->threads, t->threads == 1 ? "" : "s",
          t->phase->name, t->kernels->name, *blas ? ", " : "", blas);
+    if (t->length.ramp.sizes > 0)
+        note("batch: from %lld sequences by %lld to %lld, whole behind step %llu", (long long)t->length.ramp.start,
+             (long long)t->length.ramp.increment, (long long)t->global_batch,
+             (unsigned long long)ramp_steps_for(&t->length.ramp, t->length.ramp.tokens));
     if (tensors_trained(t) < t->whole.parameters)
         note("%lld parameters are trained, the others are frozen", (long long)tensors_trained(t));
     lora_note(t);
@@ -321,9 +328,11 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
     set_layout(t, world->size, world->rank);
     machine_check(t);
     open_data(t, shards, shard_count);
+    if (t->from)
+        ramp_go_on(&t->length.ramp, (uint64_t)t->from->manifest.state.step,
+                   feed_trained(&t->feed, t->from->manifest.state.position));
     trainer_place_branch(t);
-    run_length_resolve(&t->length, (uint64_t)(t->global_batch * t->seq_length),
-                       t->world->size == 1 || !t->feed.o.pipe ? feed_steps(&t->feed) : UINT64_MAX);
+    run_length_resolve(&t->length, t->world->size == 1 || !t->feed.o.pipe ? feed_trainable(&t->feed) : UINT64_MAX);
     memory_measure_program(t);
     check_memory(t);
     take_memory(t);

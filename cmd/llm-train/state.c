@@ -52,11 +52,11 @@ trunk_decays(const struct trainer *t)
 {
     const struct training_state *s = &t->from->manifest.state;
     const char *decay = training_state_get(s, "decay");
-    uint64_t step_tokens = (uint64_t)(t->global_batch * t->seq_length), steps = options.steps;
+    uint64_t step = (uint64_t)s->step, steps = options.steps;
 
     if (!steps)
-        steps = (options.tokens + step_tokens - 1) / step_tokens;
-    return !decay || !decay[0] || (uint64_t)s->step + length_in_steps(decay, step_tokens) > steps;
+        steps = ramp_steps_for(&t->length.ramp, options.tokens);
+    return !decay || !decay[0] || step + length_in_steps(decay, &t->length.ramp, step) > steps;
 }
 
 /* A branch goes on from itself once it has saved something, else it leaves its trunk. */
@@ -88,8 +88,8 @@ trainer_place_branch(struct trainer *t)
     if (!t->branches)
         return;
     s = &t->from->manifest.state;
-    steps = length_in_steps(options.decay, (uint64_t)(t->global_batch * t->seq_length));
-    warmup = length_in_steps(options.warmup, (uint64_t)(t->global_batch * t->seq_length));
+    steps = length_in_steps(options.decay, &t->length.ramp, (uint64_t)s->step);
+    warmup = length_in_steps(options.warmup, &t->length.ramp, 0);
     if (options.schedule != SCHEDULE_CONSTANT && options.schedule != SCHEDULE_WSD)
         die(STATUS_USAGE, "--branch %s: its schedule is %s; a branch leaves a trunk whose rate is constant (constant, wsd)",
             options.branch, training_state_get(s, "schedule"));

@@ -103,7 +103,7 @@ trainer_step(struct trainer *t, bool *stop)
     struct sequence_loss total;
     struct step_figures f;
     enum step_result verdict;
-    int got = read_data(t, &scored, stop);
+    int got = trainer_set_batch(t) < 0 ? -1 : read_data(t, &scored, stop);
 
     if (got <= 0)
         return got < 0 ? STEP_NOT_READ : STEP_DATA_ENDED;
@@ -123,7 +123,8 @@ trainer_step(struct trainer *t, bool *stop)
     f = (struct step_figures){
         .step = t->step + 1,
         .position = t->feed.position,
-        .tokens = (uint64_t)(t->global_batch * t->seq_length),
+        .batch = t->batch,
+        .tokens = (uint64_t)(t->batch * t->seq_length),
         .scored = (int64_t)scored,
         .loss = total.loss / (double)scored,
         .z_loss = total.z_loss / (double)scored,

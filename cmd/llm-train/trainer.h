@@ -79,7 +79,8 @@ struct trainer {
     int64_t saved, saving;         /* steps of the newest one there, and of the one begun last; -1: none yet */
     struct checkpoint_writer *writer; /* NULL: no --save */
 
-    int64_t seq_length, micro_batch, global_batch, groups;
+    int64_t seq_length, micro_batch, global_batch, groups; /* global_batch: behind a ramp */
+    int64_t batch;                 /* of the step that was dealt out last */
     struct state state_arrays;     /* weights, moments and the runs that this rank updates */
     struct decoder *decoder;
     struct reducer *reducer, *expert_reducer; /* of the tensors that all hold; of experts, or NULL */
@@ -132,6 +133,10 @@ enum step_result { STEP_DONE, STEP_SKIPPED, STEP_DATA_ENDED, STEP_NOT_READ, STEP
 
 /* One optimizer step; *stop: some rank wants to end the run behind it. Collective. */
 enum step_result trainer_step(struct trainer *t, bool *stop);
+
+/* deal.c: another batch size where the ramp wants it; collective, 0 or -1. Checks all sizes; dies. */
+int trainer_set_batch(struct trainer *t);
+void trainer_check_ramp(struct trainer *t);
 
 /* gradients.c: the reducers, and where a micro-batch's gradients go. 0 or -1. */
 int trainer_make_reducers(struct trainer *t);
