@@ -7,6 +7,8 @@ _llm_tokenize() {
     --output|-o) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --special) mapfile -t COMPREPLY < <(compgen -W "document tokenizer none" -- "$cur"); return ;;
     --special-text) mapfile -t COMPREPLY < <(compgen -W "parse plain" -- "$cur"); return ;;
+    --loss) mapfile -t COMPREPLY < <(compgen -W "assistant last all" -- "$cur"); return ;;
+    --chat-template) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --files-from) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --format) mapfile -t COMPREPLY < <(compgen -W "auto text lines jsonl html man warc wikixml" -- "$cur"); return ;;
     --filter) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
@@ -23,10 +25,10 @@ _llm_tokenize() {
     --log) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     --on-error) mapfile -t COMPREPLY < <(compgen -W "stop skip" -- "$cur"); return ;;
     --tmpdir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
-    --source|--bos|--eos|--include|--exclude|--json-field|--lang|--sample|--minhash|--max-member|--max-ratio|--max-depth|--max-members|--vocab-size|--special-tokens|--user-symbols|--character-coverage|--limit-alphabet|--pattern|--min-frequency|--max-piece-length|--seed-size|--shrink|--sub-iterations|--add|--threads|--seed|--memory) return ;;
+    --source|--bos|--eos|--chat-variables|--chat-date|--include|--exclude|--json-field|--lang|--sample|--minhash|--max-member|--max-ratio|--max-depth|--max-members|--vocab-size|--special-tokens|--user-symbols|--character-coverage|--limit-alphabet|--pattern|--min-frequency|--max-piece-length|--seed-size|--shrink|--sub-iterations|--add|--threads|--seed|--memory) return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--tokenizer -t --output -o --source --special --special-text --bos --eos --ids --decode --count --files-from --null --include --exclude --format --json-field --lang --sample --filter --minhash --max-member --max-ratio --max-depth --max-members --train --vocab-size --special-tokens --user-symbols --character-coverage --limit-alphabet --byte-fallback --normalization --split-digits --split-by-whitespace --split-by-script --split-by-number --pattern --min-frequency --max-piece-length --seed-size --shrink --sub-iterations --extend --add --export --help -h --version --quiet -q --verbose -v --threads --seed --config --log --progress --no-progress --on-error --memory --tmpdir" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "--tokenizer -t --output -o --source --special --special-text --bos --eos --ids --decode --count --chat --preference --loss --chat-template --chat-variables --chat-date --files-from --null --include --exclude --format --json-field --lang --sample --filter --minhash --max-member --max-ratio --max-depth --max-members --train --vocab-size --special-tokens --user-symbols --character-coverage --limit-alphabet --byte-fallback --normalization --split-digits --split-by-whitespace --split-by-script --split-by-number --pattern --min-frequency --max-piece-length --seed-size --shrink --sub-iterations --extend --add --export --help -h --version --quiet -q --verbose -v --threads --seed --config --log --progress --no-progress --on-error --memory --tmpdir" -- "$cur")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     fi

@@ -24,6 +24,8 @@ static const struct {
     [DROP_STATUS] = {"HTTP responses without success", "status"},
     [DROP_NAMESPACE] = {"pages that are no articles", "namespace"},
     [DROP_REDIRECT] = {"redirects", "redirect"},
+    [DROP_CONVERSATION] = {"that are no conversation", "conversation"},
+    [DROP_TEMPLATE] = {"refused by the chat template", "template"},
     [DROP_CHARSET] = {"in unsupported charsets", "charset"},
 };
 
@@ -35,6 +37,8 @@ account_add(struct account *to, const struct account *from)
     to->documents += from->documents;
     to->bytes += from->bytes;
     to->tokens += from->tokens;
+    to->scored += from->scored;
+    to->unscored += from->unscored;
     to->replaced += from->replaced;
     to->surrogates += from->surrogates;
     for (int i = 0; i < DROPS; i++)
@@ -90,6 +94,13 @@ charsets_json(const struct account *a, struct str *out)
     json_end_object(&w);
 }
 
+/* Conversations were counted. */
+static bool
+has_scores(const struct account *a)
+{
+    return a->scored || a->unscored;
+}
+
 static void
 log_account(const struct account *a, const char *source, int has_tokens)
 {
@@ -107,6 +118,10 @@ log_account(const struct account *a, const char *source, int has_tokens)
     log_int("bytes", (int64_t)a->bytes);
     if (has_tokens)
         log_int("tokens", (int64_t)a->tokens);
+    if (has_scores(a)) {
+        log_int("scored_tokens", (int64_t)a->scored);
+        log_int("unscored_documents", (int64_t)a->unscored);
+    }
     log_json("dropped", dropped.data);
     log_json("converted", charsets.data);
     log_int("replaced", (int64_t)a->replaced);
@@ -127,6 +142,8 @@ account_report(const struct account *a, const char *source, const char *specials
              human_bytes((double)a->bytes, out));
     if (has_tokens)
         str_addf(&line, ", tokens %" PRIu64, a->tokens);
+    if (has_scores(a))
+        str_addf(&line, ", %" PRIu64 " of them scored", a->scored);
     str_addf(&line, " (source %s)", source);
     add_drops(a, &dropped);
     if (dropped.len)
@@ -138,6 +155,8 @@ account_report(const struct account *a, const char *source, const char *specials
         str_addf(&line, "; %" PRIu64 " malformed sequences replaced", a->replaced);
     if (a->surrogates)
         str_addf(&line, "; %" PRIu64 " lone surrogates replaced", a->surrogates);
+    if (a->unscored)
+        str_addf(&line, "; %" PRIu64 " without a scored token", a->unscored);
     if (specials)
         str_addf(&line, "; %s", specials);
     note("%s", line.data);

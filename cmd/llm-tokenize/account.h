@@ -22,6 +22,8 @@ enum drop {
     DROP_STATUS,     /* HTTP responses that say no success */
     DROP_NAMESPACE,  /* pages of a wiki that are no articles */
     DROP_REDIRECT,   /* pages of a wiki that lead to others */
+    DROP_CONVERSATION, /* a line without a conversation, or a faulty one */
+    DROP_TEMPLATE,   /* conversations that the chat template refuses */
     DROP_CHARSET,    /* a character encoding that is not supported */
     DROPS
 };
@@ -30,6 +32,7 @@ struct account {
     uint64_t documents_in, bytes_in; /* documents found; bytes of their files, unpacked */
     uint64_t documents, bytes;       /* kept; bytes of their text */
     uint64_t tokens;
+    uint64_t scored, unscored; /* --chat: tokens that are learned; documents without any */
     uint64_t dropped[DROPS];
     uint64_t charsets[CHARSET_COUNT]; /* documents that were converted, by charset */
     uint64_t replaced;   /* malformed sequences that became U+FFFD */

@@ -42,6 +42,7 @@ converter_release(struct converter *c)
         str_release(&c->workers[i].utf8);
         str_release(&c->workers[i].chunks);
         str_release(&c->workers[i].body);
+        chat_document_release(&c->workers[i].chat);
     }
     free(c->workers);
     jsonl_field_release(&c->field);
@@ -95,10 +96,21 @@ in_sample(uint64_t hash)
     return options.sample >= 1 || rng_uniform(rng_key(hash, "sample"), 0) < options.sample;
 }
 
+/* The error on record is a fault of the text. */
+static int
+recorded_fault(struct conversion *v, enum drop why)
+{
+    struct err e;
+
+    err_take(&e);
+    conversion_drop(v, why);
+    return text_fault(v, "%s", e.text);
+}
+
 int
 conversion_deliver(struct conversion *v, const char *text, size_t n)
 {
-    struct document d = {.bytes = n};
+    struct document d = {.bytes = n, .chat = v->c->chat ? &v->chat : NULL};
 
     if (!n)
         return conversion_drop(v, DROP_EMPTY);
@@ -107,9 +119,12 @@ conversion_deliver(struct conversion *v, const char *text, size_t n)
         return conversion_drop(v, DROP_SAMPLE);
     if (options.lang && !language_listed(language_guess(text, n), options.lang))
         return conversion_drop(v, DROP_LANGUAGE);
+    int r = v->c->deliver(v->c->arg, v->worker, v->job, &d, text, n);
+    if (r > 0)
+        return recorded_fault(v, DROP_TEMPLATE);
     v->job->account.documents++;
     v->job->account.bytes += n;
-    return v->c->deliver(v->c->arg, v->worker, v->job, &d, text, n);
+    return r;
 }
 
 static void
@@ -195,6 +210,26 @@ convert_json(struct conversion *v, const char *line, size_t n)
 }
 
 static int
+convert_chat(struct conversion *v, const char *line, size_t n)
+{
+    enum drop why;
+    size_t blank = 0;
+
+    while (blank < n && memchr(" \t", line[blank], 2))
+        blank++;
+    if (blank == n)
+        return 0;
+    v->job->account.documents_in++;
+    if (line[blank] == '[' && v->line == 1) {
+        conversion_drop(v, DROP_JSON);
+        return text_fault(v, "not JSON lines; of a list, jq -c '.[]' FILE makes them");
+    }
+    if (chat_take_line(v->c->chat, line, n, &v->chat, &why))
+        return recorded_fault(v, why);
+    return conversion_deliver(v, v->chat.text.data ? v->chat.text.data : "", v->chat.text.len);
+}
+
+static int
 convert_line(struct conversion *v, const char *line, size_t n)
 {
     enum charset c = v->item->charset;
@@ -203,12 +238,14 @@ convert_line(struct conversion *v, const char *line, size_t n)
     if (n > options.max_member)
         return too_long(v);
     /* The text of a JSON field is repaired when it was found, UTF-8 is that of its line. */
-    if ((c != CHARSET_UTF8 || !json) && conversion_utf8(v, c, &line, &n))
+    if ((c != CHARSET_UTF8 || !json || v->c->chat) && conversion_utf8(v, c, &line, &n))
         return -1;
     if (n && line[n - 1] == '\r')
         n--;
     if (v->line == 1)
         skip_mark(&line, &n);
+    if (v->c->chat)
+        return convert_chat(v, line, n);
     if (json)
         return convert_json(v, line, n);
     v->job->account.documents_in++;

@@ -1,6 +1,7 @@
 #ifndef LLM_TOKENIZE_CONVERT_H
 #define LLM_TOKENIZE_CONVERT_H
 
+#include "cmd/llm-tokenize/chat.h"
 #include "cmd/llm-tokenize/job.h"
 #include "text/jsonl.h"
 
@@ -11,11 +12,12 @@
  */
 struct converter {
     struct jsonl_field field;
+    const struct chat *chat;    /* --chat, --preference; else NULL */
     struct conversion *workers; /* one a worker */
     int worker_count;
     /*
      * What is done with a document that is kept: text[0..n), UTF-8, whose hash is
-     * d->hash; adds to job's results. 0 or -1.
+     * d->hash; adds to job's results. 0 or -1; 1: it is faulty, as the error says.
      */
     int (*deliver)(void *arg, int worker, struct job *j, struct document *d, const char *text,
                    size_t n);

@@ -17,6 +17,7 @@ struct conversion {
     struct charset_converter *charsets;
     struct str text;   /* what a markup or field gives */
     struct str utf8;   /* what a charset or repair gives */
+    struct chat_document chat; /* --chat: what a line gives */
     struct str chunks, body; /* what the codings of HTTP give */
 };
 

@@ -24,6 +24,8 @@ struct decoding {
     const char *source;          /* of a shard's document; NULL: none known */
     struct outfile out;
     struct str text, buffer;
+    bool masked;                 /* the shard has a loss mask */
+    struct str loss;             /* then: 0 or 1 for each id of the document */
     uint64_t documents, tokens;
 };
 
@@ -73,15 +75,41 @@ decoding_close(struct decoding *d, int r)
     tokenizer_free(d->tokenizer);
     str_release(&d->text);
     str_release(&d->buffer);
+    str_release(&d->loss);
     return r;
 }
 
 /* ---- a document goes out -------------------------------------------------------- */
 
-static void
-put_text(struct decoding *d)
+/* The texts of the runs of ids that are scored. */
+static int
+put_scored(struct decoding *d, struct json_writer *w, const struct ids *ids)
+{
+    struct str run = {0};
+    int r = 0;
+
+    json_begin_array(w, "scored");
+    for (size_t i = 0, end; i < ids->len && !r; i = end) {
+        for (end = i + 1; end < ids->len && d->loss.data[end] == d->loss.data[i];)
+            end++;
+        if (!d->loss.data[i])
+            continue;
+        str_clear(&run);
+        str_reserve(&run, 1);
+        r = tokenizer_decode(d->tokenizer, ids->data + i, end - i, false, &run);
+        if (!r)
+            json_put_bytes(w, NULL, run.data, run.len);
+    }
+    json_end_array(w);
+    str_release(&run);
+    return r;
+}
+
+static int
+put_text(struct decoding *d, const struct ids *ids)
 {
     struct json_writer w = {.out = &d->buffer};
+    int r = 0;
 
     switch (options.format) {
     case TEXT_JSONL:
@@ -89,6 +117,8 @@ put_text(struct decoding *d)
         json_put_bytes(&w, "text", d->text.data, d->text.len);
         if (d->source)
             json_put_string(&w, "source", d->source);
+        if (d->masked)
+            r = put_scored(d, &w, ids);
         json_end_object(&w);
         str_addc(&d->buffer, '\n');
         break;
@@ -102,6 +132,7 @@ put_text(struct decoding *d)
     default:
         str_add(&d->buffer, d->text.data, d->text.len);
     }
+    return r;
 }
 
 /* What --special document put around the text is not text. */
@@ -127,7 +158,8 @@ put_document(struct decoding *d, const struct ids *ids)
     str_reserve(&d->text, 1);
     if (tokenizer_decode(d->tokenizer, p, n, false, &d->text))
         return -1;
-    put_text(d);
+    if (put_text(d, ids))
+        return -1;
     return flush(d, FLUSH_BYTES);
 }
 
@@ -148,11 +180,12 @@ check_fingerprint(struct decoding *d, const char *path, const struct shard_head 
 }
 
 /*
- * Appends a span's ids. A packed sequence that begins inside a document repeats the last id of the
- * one before: it is left out.
+ * Appends a span's ids and what is scored of them. A packed sequence that begins inside a document
+ * repeats the last id of the one before: it is left out.
  */
 static void
-add_span(struct ids *ids, const struct shard_block *b, const struct shard_span *s, uint32_t seq_length)
+add_span(struct decoding *d, struct ids *ids, const struct shard_block *b,
+         const struct shard_span *s, uint32_t seq_length)
 {
     uint64_t length = seq_length ? (uint64_t)seq_length + 1 : 0;
     uint32_t from = 0;
@@ -165,6 +198,8 @@ add_span(struct ids *ids, const struct shard_block *b, const struct shard_span *
         uint32_t skip = repeated ? 1 : 0;
         memcpy(ids->data + ids->len, b->ids + s->first + from + skip, (n - skip) * sizeof *ids->data);
         ids->len += n - skip;
+        for (uint32_t i = from + skip; d->masked && i < from + n; i++)
+            str_addc(&d->loss, !b->loss || b->loss[s->first + i]);
         from += n;
     }
 }
@@ -182,9 +217,10 @@ put_block(struct decoding *d, const struct shard_reader *r, const struct shard_b
             return -1;
         if (!*open || (s->flags & SPAN_BEGINS)) {
             vec_clear(ids);
+            str_clear(&d->loss);
             d->source = shard_reader_source_at(r, s->source)->name;
         }
-        add_span(ids, b, s, shard_reader_head(r)->seq_length);
+        add_span(d, ids, b, s, shard_reader_head(r)->seq_length);
         *open = !(s->flags & SPAN_ENDS);
         if (!*open && put_document(d, ids))
             return -1;
@@ -205,8 +241,10 @@ decode_shard(struct decoding *d, const char *path)
         return -1;
     if (check_fingerprint(d, path, shard_reader_head(r)))
         goto out;
-    d->bos = shard_reader_head(r)->bos;
-    d->eos = shard_reader_head(r)->eos;
+    d->masked = shard_reader_head(r)->flags & SHARD_LOSS_MASK;
+    /* What a chat template wrote is text, all of it. */
+    d->bos = d->masked ? TOKEN_NONE : shard_reader_head(r)->bos;
+    d->eos = d->masked ? TOKEN_NONE : shard_reader_head(r)->eos;
     while ((more = shard_reader_next(r, &block)) > 0)
         if (put_block(d, r, &block, &ids, &open)) {
             more = -1;

@@ -17,7 +17,19 @@ struct encoding {
     struct shard_writer *writer;
     uint32_t source;
     struct str lines;
+    struct chat *chat; /* --chat, --preference; else NULL */
 };
+
+static void
+account_scored(struct account *a, const char *loss, size_t n)
+{
+    uint64_t scored = 0;
+
+    for (size_t i = 0; i < n; i++)
+        scored += (uint64_t)loss[i];
+    a->scored += scored;
+    a->unscored += scored == 0;
+}
 
 /* On a worker: encodes one document into the job's ids. */
 static int
@@ -27,8 +39,15 @@ encode_document(void *arg, int worker, struct job *j, struct document *d, const 
     struct encoding *e = arg;
 
     d->first = j->ids.len;
-    if (encoder_add(&e->encoder, worker, text, n, &j->ids))
+    if (d->chat) {
+        int r = encoder_add_chat(&e->encoder, worker, d->chat, &j->ids, &j->loss);
+        if (r)
+            return r;
+        account_scored(&j->account, j->loss.data + d->first, j->ids.len - d->first);
+        d->chat = NULL;
+    } else if (encoder_add(&e->encoder, worker, text, n, &j->ids)) {
         return -1;
+    }
     d->tokens = j->ids.len - d->first;
     j->account.tokens += d->tokens;
     vec_push(&j->documents, *d);
@@ -45,6 +64,7 @@ write_documents(void *arg, struct job *j)
         struct shard_document to = {
             .source = e->source, .ids = j->ids.data + d->first, .tokens = d->tokens,
             .bytes = d->bytes, .hash = d->hash,
+            .loss = e->chat ? (const uint8_t *)j->loss.data + d->first : NULL,
         };
         if (shard_writer_add(e->writer, &to))
             return -1;
@@ -79,7 +99,10 @@ report(struct encoding *e, const struct account *total)
 static int
 open_shard(struct encoding *e)
 {
-    struct shard_head head = {.provenance = options_provenance()};
+    struct shard_head head = {
+        .provenance = options_provenance(e->chat ? chat_hash(e->chat) : 0),
+        .flags = options_loss_mask() ? SHARD_LOSS_MASK : 0,
+    };
 
     encoder_describe(&e->encoder, &head);
     e->writer = shard_writer_open(&e->out, &head, 3, options.threads > 1 ? 2 : 1);
@@ -90,18 +113,37 @@ open_shard(struct encoding *e)
     return 0;
 }
 
+static int
+open_encoding(struct encoding *e, bool shard_like)
+{
+    if (encoder_init(&e->encoder, shard_like))
+        return -1;
+    if (options_chat() && !(e->chat = chat_open(e->encoder.tokenizer)))
+        return -1;
+    return 0;
+}
+
+static void
+close_encoding(struct encoding *e)
+{
+    encoder_release(&e->encoder);
+    chat_close(e->chat);
+    str_release(&e->lines);
+}
+
 int
 encode_to_shard(void)
 {
     struct encoding e = {0};
-    struct sink sink = {encode_document, write_documents, &e};
+    struct sink sink = {encode_document, write_documents, &e, NULL};
     struct account total = {0};
     int r = -1;
 
     if (outfile_open(&e.out, options.output, true))
         return -1;
-    if (encoder_init(&e.encoder, true) || open_shard(&e))
+    if (open_encoding(&e, true) || open_shard(&e))
         goto out;
+    sink.chat = e.chat;
     r = run_input(&sink, &total);
     if (r)
         shard_writer_abandon(e.writer);
@@ -114,7 +156,7 @@ encode_to_shard(void)
 out:
     if (r)
         outfile_abandon(&e.out);
-    encoder_release(&e.encoder);
+    close_encoding(&e);
     return r;
 }
 
@@ -122,22 +164,23 @@ int
 encode_to_ids(void)
 {
     struct encoding e = {0};
-    struct sink sink = {encode_document, write_lines, &e};
+    struct sink sink = {encode_document, write_lines, &e, NULL};
     struct account total = {0};
     int r = -1;
 
     if (outfile_open(&e.out, options.output, false))
         return -1;
-    if (!encoder_init(&e.encoder, false))
+    if (!open_encoding(&e, false)) {
+        sink.chat = e.chat;
         r = run_input(&sink, &total);
+    }
     if (!r)
         r = outfile_commit(&e.out);
     if (!r)
         report(&e, &total);
     else
         outfile_abandon(&e.out);
-    encoder_release(&e.encoder);
-    str_release(&e.lines);
+    close_encoding(&e);
     return r;
 }
 
@@ -150,6 +193,7 @@ count_document(void *arg, int worker, struct job *j, struct document *d, const c
     if (!e->encoder.tokenizer)
         return 0;
     vec_clear(&j->ids);
+    str_clear(&j->loss);
     return encode_document(arg, worker, j, d, text, n);
 }
 
@@ -157,14 +201,16 @@ int
 count_text(void)
 {
     struct encoding e = {0};
-    struct sink sink = {count_document, NULL, &e};
+    struct sink sink = {count_document, NULL, &e, NULL};
     struct account total = {0};
     int r = -1;
 
     if (outfile_open(&e.out, options.output, false))
         return -1;
-    if (!options.tokenizer || !encoder_init(&e.encoder, true))
+    if (!options.tokenizer || !open_encoding(&e, true)) {
+        sink.chat = e.chat;
         r = run_input(&sink, &total);
+    }
     struct count count = {
         options.source_name, options.source_language, total.documents, total.bytes, total.tokens,
         options.tokenizer != NULL,
@@ -177,6 +223,6 @@ count_text(void)
         report(&e, &total);
     else
         outfile_abandon(&e.out);
-    encoder_release(&e.encoder);
+    close_encoding(&e);
     return r;
 }

@@ -37,7 +37,9 @@ encoder_init(struct encoder *e, bool shard_like)
     if (tokenizer_set_specials(e->tokenizer, options.bos, options.eos))
         return -1;
     e->special = options.special;
-    if (!options.special_given)
+    if (options_chat()) /* the template says it all */
+        e->special = SPECIAL_NONE;
+    else if (!options.special_given)
         e->special = shard_like ? SPECIAL_DOCUMENT : SPECIAL_TOKENIZER;
     if (e->special == SPECIAL_DOCUMENT && choose_document_tokens(e))
         return -1;
@@ -72,6 +74,85 @@ encoder_add(struct encoder *e, int worker, const char *text, size_t n, struct id
         vec_push(out, e->end);
     return 0;
 }
+
+/* ---- conversations ---------------------------------------------------------------- */
+
+/* Does the text end with the token's own? */
+static bool
+ends_with_token(const struct encoder *e, uint32_t id, const char *text, size_t n)
+{
+    size_t size;
+    const char *token = tokenizer_text(e->tokenizer, id, &size);
+
+    return token && n >= size && !memcmp(text + n - size, token, size);
+}
+
+/*
+ * One text of the document: [begin, end) of it. Plain ones are what a tokenizer makes of a prompt and its
+ * answer: its beginning before them, EOS behind.
+ */
+static int
+add_text(struct encoder *e, int worker, const struct chat_document *d, size_t begin, size_t end,
+         struct ids *out, struct str *loss)
+{
+    const char *text = d->text.data ? d->text.data + begin : "";
+    uint32_t eos = tokenizer_specials(e->tokenizer)->eos;
+    struct tokenizer_part *parts = mem_array(d->parts.len, sizeof *parts);
+    size_t count = 0;
+
+    for (size_t i = 0; i < d->parts.len; i++)
+        if (d->parts.data[i].begin >= begin && d->parts.data[i].end <= end)
+            parts[count++] = (struct tokenizer_part){d->parts.data[i].begin - begin,
+                                                     d->parts.data[i].end - begin};
+    int r = tokenizer_encode_marked(e->tokenizer, e->scratch[worker], text, end - begin,
+                                    d->plain ? ENCODE_POST_PREFIX : 0, parts, count, out, loss);
+    free(parts);
+    if (!r && d->plain && eos != TOKEN_NONE && !ends_with_token(e, eos, text, end - begin)) {
+        vec_push(out, eos);
+        str_addc(loss, 1);
+    }
+    return r;
+}
+
+/* Is it some unscored tokens, then some scored ones? */
+static bool
+is_answer(const char *loss, size_t n)
+{
+    size_t off = 0, on;
+
+    while (off < n && !loss[off])
+        off++;
+    for (on = off; on < n && loss[on];)
+        on++;
+    return off && on > off && on == n;
+}
+
+int
+encoder_add_chat(struct encoder *e, int worker, const struct chat_document *d, struct ids *out,
+                 struct str *loss)
+{
+    size_t first = out->len, middle, n = d->text.len;
+    int r;
+
+    str_reserve(loss, 1);
+    r = add_text(e, worker, d, 0, options.preference ? d->second : n, out, loss);
+    middle = out->len;
+    if (!r && options.preference)
+        r = add_text(e, worker, d, d->second, n, out, loss);
+    if (!r && options.preference &&
+        (!is_answer(loss->data + first, middle - first) ||
+         !is_answer(loss->data + middle, out->len - middle)))
+        r = err_set(STATUS_INPUT, "not a prompt and behind it an answer, twice");
+    if (!r && !options.preference && options.loss == CHAT_LOSS_ALL)
+        memset(loss->data + first, 1, out->len - first);
+    if (!r)
+        return 0;
+    out->len = first;
+    loss->len = first;
+    return err_status() == STATUS_INPUT ? 1 : -1;
+}
+
+/* ---- what is known of them ---------------------------------------------------------- */
 
 void
 encoder_describe(const struct encoder *e, struct shard_head *head)

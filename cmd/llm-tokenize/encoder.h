@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "base/vec.h"
+#include "cmd/llm-tokenize/chat.h"
 #include "cmd/llm-tokenize/job.h"
 #include "shard/format.h"
 #include "tokenizer/tokenizer.h"
@@ -28,6 +29,13 @@ void encoder_release(struct encoder *e);
 
 /* Appends the ids of one text, special tokens around it. 0 or -1. */
 int encoder_add(struct encoder *e, int worker, const char *text, size_t n, struct ids *out);
+
+/*
+ * Appends the ids of a conversation or a pair, and for each 0 or 1: is it scored? 0; 1: the document is
+ * faulty, as the error says, and nothing was appended; -1.
+ */
+int encoder_add_chat(struct encoder *e, int worker, const struct chat_document *d,
+                     struct ids *out, struct str *loss);
 
 /* Fills in what a shard's head says of the tokenizer. */
 void encoder_describe(const struct encoder *e, struct shard_head *head);

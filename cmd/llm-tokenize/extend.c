@@ -289,7 +289,7 @@ extend_tokenizer(void)
 {
     struct extension x = {.lock = PTHREAD_MUTEX_INITIALIZER,
                           .threads = threads_new(options.threads)};
-    struct sink sink = {add_text, NULL, &x};
+    struct sink sink = {.deliver = add_text, .arg = &x};
     struct account total = {0};
     struct outfile out;
     struct str json = {0};

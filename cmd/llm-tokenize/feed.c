@@ -101,6 +101,15 @@ find_charset(struct feed *f, struct job *j)
     return 0;
 }
 
+/* Of what is text and no markup every line is taken for a conversation. */
+static enum text_format
+chat_format(enum text_format f)
+{
+    bool lines = f == TEXT_PLAIN || f == TEXT_LINES || f == TEXT_JSONL || f == TEXT_MAN;
+
+    return lines ? TEXT_JSONL : f == TEXT_PARQUET || f == TEXT_BINARY ? f : TEXT_XML;
+}
+
 /* What the open member is, by its beginning. 0 or -1. */
 static int
 find_format(struct feed *f)
@@ -121,6 +130,8 @@ find_format(struct feed *f)
         head = &utf8;
     }
     f->format = text_detect(head->data, head->len, input_path(f->in), &f->field);
+    if (options_chat())
+        f->format = chat_format(f->format);
     str_release(&utf8);
     return 0;
 }

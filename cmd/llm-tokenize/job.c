@@ -24,6 +24,7 @@ job_free(struct job *j)
     vec_release(&j->items);
     vec_release(&j->documents);
     vec_release(&j->ids);
+    str_release(&j->loss);
     vec_release(&j->faults);
     str_release(&j->raw);
     free(j);

@@ -24,10 +24,13 @@ struct item {
     char *path;
 };
 
+struct chat_document;
+
 /* One document that was kept. */
 struct document {
     size_t first, tokens; /* in job.ids */
     uint64_t bytes, hash; /* of its UTF-8 text */
+    const struct chat_document *chat; /* --chat: what it is made of, while it is delivered */
 };
 
 struct job {
@@ -36,6 +39,7 @@ struct job {
 
     VEC(struct document) documents;
     struct ids ids;
+    struct str loss; /* --chat: 0 or 1 for each of ids */
     struct account account;
     VEC(char *) faults; /* messages, in order; those beyond the first few are only counted */
     uint64_t more_faults;

@@ -10,7 +10,7 @@
 static int
 run(void)
 {
-    bool from_shards = (options.ids || options.decode || options.count) &&
+    bool from_shards = !options_chat() && (options.ids || options.decode || options.count) &&
                        peek_is_shard(options.operands[0]);
 
     if (options.train >= 0)

@@ -1,6 +1,7 @@
 #include "cmd/llm-tokenize/options.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "base/threads.h"
 #include "base/utf8.h"
 #include "base/version.h"
+#include "cmd/llm-tokenize/chat.h"
 #include "cmd/llm-tokenize/filelist.h"
 #include "cmd/version.h"
 #include "text/language.h"
@@ -46,6 +48,21 @@ static const struct opt table[] = {
      .help = "write text; from shards or lines of ids"},
     {.type = OPT_FLAG, .name = "count", .target = O count,
      .help = "write documents, bytes and tokens of each source as JSON; from text or shards"},
+
+    {.type = OPT_GROUP, .help = "Conversations"},
+    {.type = OPT_FLAG, .name = "chat", .target = O chat,
+     .help = "JSON lines are conversations, put into the tokenizer's chat template"},
+    {.type = OPT_FLAG, .name = "preference", .target = O preference,
+     .help = "JSON lines are a prompt with a chosen and a rejected answer"},
+    {.type = OPT_CHOICE, .name = "loss", .placeholder = "WHAT", .target = O loss,
+     .choices = "assistant|last|all", .fallback = "assistant",
+     .help = "what of a conversation is learned: the assistant's words, its last, all"},
+    {.type = OPT_STRING, .name = "chat-template", .placeholder = "FILE", .target = O chat_template,
+     .help = "the chat template (default: that of the tokenizer's directory)"},
+    {.type = OPT_STRING, .name = "chat-variables", .placeholder = "JSON",
+     .target = O chat_variables, .help = "an object of further variables for the template"},
+    {.type = OPT_STRING, .name = "chat-date", .placeholder = "DATE", .target = O chat_date,
+     .help = "the day, YYYY-MM-DD, for a template that asks for it"},
 
     {.type = OPT_GROUP, .help = "Input"},
     {.type = OPT_STRING, .name = "files-from", .placeholder = "FILE", .target = O files_from,
@@ -168,6 +185,18 @@ options_given(const char *name)
 }
 
 bool
+options_chat(void)
+{
+    return options.chat || options.preference;
+}
+
+bool
+options_loss_mask(void)
+{
+    return options.preference || (options.chat && options.loss != CHAT_LOSS_ALL);
+}
+
+bool
 options_sentencepiece_bpe(void)
 {
     return options.learn.pattern && !strcmp(options.learn.pattern, "sentencepiece");
@@ -270,6 +299,36 @@ check_modes(void)
         die(STATUS_USAGE, "--decode writes --format text, lines or jsonl");
 }
 
+static void
+check_chat(void)
+{
+    static const char *const theirs[] = {"loss", "chat-template", "chat-variables", "chat-date"};
+    static const char *const others[] = {"json-field", "special-text"};
+
+    if (!options_chat()) {
+        for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++)
+            if (opt_given(&tool, theirs[i]))
+                die(STATUS_USAGE, "--%s needs --chat", theirs[i]);
+        return;
+    }
+    const char *mode = options.chat ? "chat" : "preference";
+    if (options.chat && options.preference)
+        die(STATUS_USAGE, "--chat and --preference exclude each other");
+    if (options.decode || options.train >= 0 || options.extend || options.export >= 0)
+        die(STATUS_USAGE, "--%s makes shards, --ids and --count of text", mode);
+    if (!options.tokenizer)
+        die(STATUS_USAGE, "which tokenizer? give --tokenizer FILE");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (opt_given(&tool, others[i]))
+            die(STATUS_USAGE, "--%s is not for --%s", others[i], mode);
+    if (options.special_given && options.special != SPECIAL_NONE)
+        die(STATUS_USAGE, "--special is not for --%s: the chat template says it all", mode);
+    if (options.preference && opt_given(&tool, "loss"))
+        die(STATUS_USAGE, "--loss is not for --preference: the last answers are scored");
+    if (options.format != TEXT_AUTO && options.format != TEXT_JSONL)
+        die(STATUS_USAGE, "--%s reads JSON lines", mode);
+}
+
 /* A BCP-47 tag as far as its shape goes (RFC 5646): letters, then parts of 1 to 8. */
 static bool
 is_language_tag(const char *s)
@@ -324,6 +383,7 @@ options_parse(int argc, char **argv)
     refuse_unsupported();
     check_modes();
     check_learning();
+    check_chat();
     split_source();
     if (options.lang && language_list_check(options.lang))
         die(STATUS_USAGE, "--lang %s: %s", options.lang, err_text());
@@ -335,11 +395,12 @@ options_parse(int argc, char **argv)
 }
 
 char *
-options_provenance(void)
+options_provenance(uint64_t chat_template)
 {
     static const char *const names[] = {
         "include", "exclude", "format", "json-field", "lang", "sample", "special",
-        "special-text", "bos", "eos", "max-member", "max-ratio", "max-depth", "max-members",
+        "special-text", "bos", "eos", "chat", "preference", "loss", "chat-variables", "chat-date",
+        "max-member", "max-ratio", "max-depth", "max-members",
     };
     struct str out = {0};
 
@@ -351,6 +412,8 @@ options_provenance(void)
         str_addf(&out, " --%s %s", names[i], value ? value : "");
         free(value);
     }
+    if (options_chat()) /* its name would be that of a file */
+        str_addf(&out, " (chat template %016" PRIx64 ")", chat_template);
     return str_take(&out);
 }
 

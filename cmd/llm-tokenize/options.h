@@ -52,6 +52,9 @@ struct options {
     int special_text; /* enum special_text */
     const char *bos, *eos;
     bool ids, decode, count;
+    bool chat, preference;
+    const char *chat_template, *chat_variables, *chat_date;
+    int loss; /* enum chat_loss */
     int train;        /* enum train; -1: no */
     struct train_options learn;
     const char *extend, *filter, *minhash;
@@ -83,8 +86,15 @@ bool options_sentencepiece_bpe(void);
 /* Parses and checks the command line; a bad one ends the process. */
 void options_parse(int argc, char **argv);
 
-/* What goes into a shard's head: the options given that change the documents; allocated. */
-char *options_provenance(void);
+/* Are lines conversations or pairs of them? Has a shard of them a loss mask? */
+bool options_chat(void);
+bool options_loss_mask(void);
+
+/*
+ * What goes into a shard's head: the options given that change the documents, and the hash of the chat
+ * template with --chat; allocated.
+ */
+char *options_provenance(uint64_t chat_template);
 
 /* The input that the operands and options describe. */
 struct input *options_input(void);

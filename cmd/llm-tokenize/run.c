@@ -86,6 +86,7 @@ run_input(const struct sink *sink, struct account *total)
         feed_close(r.feed);
         return -1;
     }
+    r.converter.chat = sink->chat;
     r.converter.deliver = sink->deliver;
     r.converter.arg = sink->arg;
     progress_start("tokenize", input_total(options.operands, options.operand_count),

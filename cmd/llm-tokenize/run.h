@@ -14,6 +14,7 @@ struct sink {
     /* On the main thread, in order: takes a job's results; 0 or -1. NULL: nothing to take. */
     int (*consume)(void *arg, struct job *j);
     void *arg;
+    const struct chat *chat; /* lines are conversations; NULL: not */
 };
 
 /* Adds up everything in *total. 0 or -1. */

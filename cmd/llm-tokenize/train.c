@@ -58,7 +58,7 @@ int
 train_tokenizer(void)
 {
     struct training t = {.kind = options.train == TRAIN_BPE ? &train_bpe : &train_unigram};
-    struct sink sink = {add_text, NULL, &t};
+    struct sink sink = {.deliver = add_text, .arg = &t};
     struct account total = {0};
     struct outfile out;
     struct str json = {0};

@@ -1,7 +1,10 @@
 /* Chat templates: compiling, rendering as transformers' apply_chat_template, finding what was the assistant's. */
 #include "tokenizer/chat.h"
 
+#include <string.h>
+
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/vec.h"
 #include "tokenizer/jinja_eval.h"
@@ -17,7 +20,8 @@ struct chat_template {
     char *name;
     struct jinja_run parsed; /* whose pool holds the tree */
     const struct node *root;
-    bool generation;
+    bool generation, asks_date;
+    uint64_t hash;
     VEC(struct variable) variables;
 };
 
@@ -33,6 +37,8 @@ chat_template_new(const char *name, const char *text, size_t n)
     t = mem_zalloc(sizeof *t);
     t->name = mem_strdup(name);
     t->parsed.name = t->name;
+    t->hash = hash64(text, n);
+    t->asks_date = memmem(text, n, "strftime_now", strlen("strftime_now")) != NULL;
     t->root = jinja_parse(&t->parsed, text, n, &t->generation);
     if (!t->root) {
         chat_template_free(t);
@@ -54,6 +60,18 @@ chat_template_free(struct chat_template *t)
     jinja_pool_release(&t->parsed.pool);
     free(t->name);
     free(t);
+}
+
+uint64_t
+chat_template_hash(const struct chat_template *t)
+{
+    return t->hash;
+}
+
+bool
+chat_template_asks_date(const struct chat_template *t)
+{
+    return t->asks_date;
 }
 
 void
@@ -149,7 +167,7 @@ static int
 render(const struct chat_template *t, const json_t *messages, size_t n, bool prompt,
        const struct chat_options *o, struct jinja_spans *spans, struct str *out)
 {
-    struct jinja_run run = {.name = t->name, .line = 1, .spans = spans};
+    struct jinja_run run = {.name = t->name, .line = 1, .spans = spans, .now = o->now};
     struct dict *context = value_dict(&run).dict;
     struct str text = {0};
 
@@ -303,7 +321,12 @@ static int
 incremental_parts(const struct chat_template *t, const json_t *messages,
                   const struct chat_options *o, const struct str *whole, struct jinja_spans *spans)
 {
-    for (size_t i = 0; i < json_array_size(messages); i++)
+    size_t n = json_array_size(messages), first = 0;
+
+    for (size_t i = 0; o->last_part && i < n; i++)
+        if (is_assistant(json_array_get(messages, i)))
+            first = i;
+    for (size_t i = first; i < n; i++)
         if (is_assistant(json_array_get(messages, i)) &&
             message_part(t, messages, i, o, whole, spans))
             return -1;
@@ -313,10 +336,12 @@ incremental_parts(const struct chat_template *t, const json_t *messages,
 static void
 give_parts(const struct chat_options *o, const struct jinja_spans *spans, size_t offset)
 {
-    for (size_t i = 0; i < spans->len && i < *o->parts_count; i++)
-        o->parts[i] = (struct chat_part){offset + spans->data[i].begin,
-                                         offset + spans->data[i].end};
-    *o->parts_count = spans->len;
+    size_t first = o->last_part && spans->len ? spans->len - 1 : 0, n = spans->len - first;
+
+    for (size_t i = 0; i < n && i < *o->parts_count; i++)
+        o->parts[i] = (struct tokenizer_part){offset + spans->data[first + i].begin,
+                                              offset + spans->data[first + i].end};
+    *o->parts_count = n;
 }
 
 int
@@ -326,16 +351,17 @@ chat_template_render(const struct chat_template *t, const json_t *messages,
     static const struct chat_options none;
     struct jinja_spans spans = {0};
     struct str whole = {0};
-    bool parts;
+    bool parts, blocks;
     int status;
 
     o = o ? o : &none;
     parts = o->parts_count != NULL;
+    blocks = t->generation && !o->added_parts;
     if (!json_is_array(messages) || !json_array_size(messages))
         return err_set(STATUS_INPUT, "%s: the messages are not a list of at least one", t->name);
     status = render(t, messages, json_array_size(messages), o->add_generation_prompt, o,
-                    parts && t->generation ? &spans : NULL, &whole);
-    if (!status && parts && !t->generation)
+                    parts && blocks ? &spans : NULL, &whole);
+    if (!status && parts && !blocks)
         status = incremental_parts(t, messages, o, &whole, &spans);
     if (!status && parts)
         give_parts(o, &spans, out->len);

@@ -3,9 +3,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <time.h>
 
 #include "base/str.h"
 #include "json/json.h"
+#include "tokenizer/tokenizer.h"
 
 /*
  * Chat templates: the `chat_template` of tokenizer_config.json (or chat_template.jinja), a program in
@@ -25,12 +28,20 @@ struct chat_template *chat_template_new(const char *name, const char *text, size
 struct chat_template *chat_template_load(const char *dir, const char *which);
 void chat_template_free(struct chat_template *t);
 
+/*
+ * The special tokens that tokenizer_config.json of a directory names become variables, as
+ * chat_template_load has it. 0 (also where there is no such file) or -1.
+ */
+int chat_template_take_tokens(struct chat_template *t, const char *dir);
+
+/* XXH3-64 of its text. */
+uint64_t chat_template_hash(const struct chat_template *t);
+
+/* Does its text name strftime_now, today's date? */
+bool chat_template_asks_date(const struct chat_template *t);
+
 /* A variable that templates read ("eos_token"), copied. */
 void chat_template_set(struct chat_template *t, const char *name, const char *text, size_t n);
-
-struct chat_part {
-    size_t begin, end; /* bytes of the output */
-};
 
 struct chat_options {
     bool add_generation_prompt;
@@ -41,8 +52,11 @@ struct chat_options {
      * of the conversation's beginnings, and fails (STATUS_INPUT) where a template writes earlier
      * messages anew in a way that leaves it open. NULL: not wanted.
      */
-    struct chat_part *parts;
+    struct tokenizer_part *parts; /* bytes of the output */
     size_t *parts_count; /* in: room, out: found (also where that is more); NULL: not wanted */
+    bool last_part;      /* only that of the assistant's last message */
+    bool added_parts;    /* {% generation %} does not count: what messages add, always */
+    const struct tm *now; /* what strftime_now tells; NULL: the clock's time */
 };
 
 /*

@@ -143,6 +143,38 @@ load_optional(const char *dir, const char *name, struct json_doc *doc)
     return status;
 }
 
+static void
+take_tokens(struct chat_template *t, const struct json_doc *config, const struct json_doc *map)
+{
+    if (config->root)
+        set_tokens(t, config);
+    /* The older file counts where the newer one does not list the tokens. */
+    if (map->root && !json_object_get(config->root, "added_tokens_decoder"))
+        set_tokens(t, map);
+}
+
+static int
+load_configs(const char *dir, struct json_doc *config, struct json_doc *map)
+{
+    return load_optional(dir, "tokenizer_config.json", config) ||
+                   load_optional(dir, "special_tokens_map.json", map)
+               ? -1
+               : 0;
+}
+
+int
+chat_template_take_tokens(struct chat_template *t, const char *dir)
+{
+    struct json_doc config = {0}, map = {0};
+    int status = load_configs(dir, &config, &map);
+
+    if (!status)
+        take_tokens(t, &config, &map);
+    json_doc_release(&config);
+    json_doc_release(&map);
+    return status;
+}
+
 struct chat_template *
 chat_template_load(const char *dir, const char *which)
 {
@@ -157,8 +189,7 @@ chat_template_load(const char *dir, const char *which)
         err_set(STATUS_INPUT, "%s: no name of a chat template: %s", dir, which);
         return NULL;
     }
-    if (load_optional(dir, "tokenizer_config.json", &config) ||
-        load_optional(dir, "special_tokens_map.json", &map))
+    if (load_configs(dir, &config, &map))
         goto out;
     found = find_text(dir, &config, which, &text);
     if (!found)
@@ -168,11 +199,8 @@ chat_template_load(const char *dir, const char *which)
         goto out;
     name = mem_printf("%s: chat template", dir);
     t = chat_template_new(name, text.data ? text.data : "", text.len);
-    if (t && config.root)
-        set_tokens(t, &config);
-    /* The older file counts where the newer one does not list the tokens. */
-    if (t && map.root && !json_object_get(config.root, "added_tokens_decoder"))
-        set_tokens(t, &map);
+    if (t)
+        take_tokens(t, &config, &map);
 out:
     free(name);
     str_release(&text);

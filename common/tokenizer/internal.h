@@ -118,6 +118,22 @@ bool decode_skips(const struct tokenizer *t, uint32_t id);
 /* The bytes that a SentencePiece model's id stands for inside a text, appended. */
 void decode_sp_piece(const struct tokenizer *t, uint32_t id, struct str *out);
 
+/* What was encoded of a text: an added token, a stretch between two. */
+struct encoded {
+    const char *text;
+    size_t begin, end;   /* of the stretch in it */
+    bool added;
+    const uint32_t *ids; /* what it became */
+    size_t count;
+};
+
+/*
+ * 0 or 1 for each id of a stretch, appended: does it hold something of one of the parts? z is
+ * used up. 0 or -1.
+ */
+int mark_stretch(const struct tokenizer *t, struct normalizer_scratch *z, const struct encoded *e,
+                 const struct tokenizer_part *parts, size_t count, struct str *marks);
+
 static inline const struct added_token *
 added_token(const struct tokenizer *t, uint32_t id)
 {

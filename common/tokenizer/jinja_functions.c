@@ -103,7 +103,9 @@ strftime_now(struct jinja_run *run, struct value self, const struct value *p)
         if (format.text[i] == '%' && strchr("fzZsk:+EO%", format.text[++i]) &&
             format.text[i] != '%')
             return jinja_fail(run, "strftime_now: %%%c is not supported", format.text[i]);
-    if (!localtime_r(&now, &tm) || memchr(format.text, 0, format.n))
+    if (run->now)
+        tm = *run->now;
+    if ((!run->now && !localtime_r(&now, &tm)) || memchr(format.text, 0, format.n))
         return jinja_fail(run, "strftime_now: no time");
     if (!format.n)
         return value_text("", 0);

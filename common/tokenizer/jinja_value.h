@@ -137,6 +137,7 @@ struct jinja_run {
     const struct str *whole;
     struct value captured;     /* what NODE_CAPTURED is */
     struct jinja_spans *spans; /* where {% generation %} came out; NULL: not wanted */
+    const struct tm *now;      /* what strftime_now tells; NULL: the clock's time */
 };
 
 /* Records "name: line N: text" unless something failed before; returns an undefined value. */

@@ -262,34 +262,97 @@ add_ids(struct ids *out, const struct ids *ids)
         vec_push(out, ids->data[i]);
 }
 
-int
-tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n,
-                 int flags, struct ids *out)
+/* What is wanted beside the ids. */
+struct marking {
+    const struct tokenizer_part *parts;
+    size_t count;
+    struct str *marks; /* NULL: nothing */
+};
+
+static int
+mark(struct encode *e, const char *text, struct added_span span, size_t first,
+     const struct marking *m)
 {
-    struct encode e = {t, s, out, 0};
-    bool skip = flags & ENCODE_NO_SPECIAL_TEXT;
-    if (!s->kernels && !(s->kernels = text_kernels()))
-        return -1;
-    if (n > TEXT_LIMIT)
-        return err_set(STATUS_INPUT, "a text of %zu bytes is longer than supported", n);
-    if (utf8_valid(text, n) != n)
-        return err_set(STATUS_INPUT, "the text is not UTF-8 at byte %zu", utf8_valid(text, n));
-    if (flags & (ENCODE_POST_PROCESS | ENCODE_POST_PREFIX))
-        add_ids(out, &t->prefix);
+    struct encoded what = {text,
+                           span.begin,
+                           span.end,
+                           span.token != ADDED_NONE,
+                           e->out->len ? e->out->data + first : NULL,
+                           e->out->len - first};
+
+    return m->marks ? mark_stretch(e->t, &e->s->normalizer, &what, m->parts, m->count, m->marks)
+                    : 0;
+}
+
+static void
+mark_added(const struct ids *ids, const struct marking *m)
+{
+    for (size_t i = 0; m->marks && i < ids->len; i++)
+        str_addc(m->marks, 0);
+}
+
+static int
+encode_spans(struct encode *e, const char *text, size_t n, bool skip, const struct marking *m)
+{
+    const struct tokenizer *t = e->t;
+    struct tokenizer_scratch *s = e->s;
     size_t first = 0; /* bytes of the first character */
+
     if (n > 0)
         text_peek(text, &first);
     vec_clear(&s->raw);
     added_search(&t->raw, t->added.data, t->pretokenizer.classes, text, n, skip, &s->raw);
     for (size_t i = 0; i < s->raw.len; i++) {
         struct added_span span = s->raw.data[i];
+        size_t at = e->out->len;
         if (span.token != ADDED_NONE)
-            vec_push(out, t->added.data[span.token].id);
-        else if (encode_stretch(&e, text + span.begin, span.end - span.begin,
+            vec_push(e->out, t->added.data[span.token].id);
+        else if (encode_stretch(e, text + span.begin, span.end - span.begin,
                                 span.begin == 0 ? first : 0, skip) < 0)
             return -1;
+        if (e->rc < 0 || mark(e, text, span, at, m) < 0)
+            return -1;
     }
-    if (flags & ENCODE_POST_PROCESS)
+    return 0;
+}
+
+static int
+encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n,
+       int flags, const struct marking *m, struct ids *out)
+{
+    struct encode e = {t, s, out, 0};
+    bool skip = flags & ENCODE_NO_SPECIAL_TEXT;
+
+    if (!s->kernels && !(s->kernels = text_kernels()))
+        return -1;
+    if (n > TEXT_LIMIT)
+        return err_set(STATUS_INPUT, "a text of %zu bytes is longer than supported", n);
+    if (utf8_valid(text, n) != n)
+        return err_set(STATUS_INPUT, "the text is not UTF-8 at byte %zu", utf8_valid(text, n));
+    if (flags & (ENCODE_POST_PROCESS | ENCODE_POST_PREFIX)) {
+        add_ids(out, &t->prefix);
+        mark_added(&t->prefix, m);
+    }
+    if (encode_spans(&e, text, n, skip, m) < 0)
+        return -1;
+    if (flags & ENCODE_POST_PROCESS) {
         add_ids(out, &t->suffix);
-    return e.rc;
+        mark_added(&t->suffix, m);
+    }
+    return 0;
+}
+
+int
+tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text, size_t n,
+                 int flags, struct ids *out)
+{
+    return encode(t, s, text, n, flags, &(struct marking){0}, out);
+}
+
+int
+tokenizer_encode_marked(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
+                        size_t n, int flags, const struct tokenizer_part *parts, size_t part_count,
+                        struct ids *out, struct str *marks)
+{
+    return encode(t, s, text, n, flags, &(struct marking){parts, part_count, marks}, out);
 }

@@ -92,6 +92,23 @@ enum tokenizer_encode_flags {
 int tokenizer_encode(const struct tokenizer *t, struct tokenizer_scratch *s, const char *text,
                      size_t n, int flags, struct ids *out);
 
+/* Bytes of a text. */
+struct tokenizer_part {
+    size_t begin, end;
+};
+
+/*
+ * The same, and to *marks (bytes, one an id) 1 for each id that holds something of one of the
+ * parts, 0 for the others: also for one that begins before a part or goes on
+ * behind it, and for all those of a character. What the post-processor adds is 0. -1
+ * (STATUS_INPUT) also where it cannot be told which ids a part's border lies between, as
+ * normalizers and unknown tokens may leave open.
+ */
+int tokenizer_encode_marked(const struct tokenizer *t, struct tokenizer_scratch *s,
+                            const char *text, size_t n, int flags,
+                            const struct tokenizer_part *parts, size_t part_count,
+                            struct ids *out, struct str *marks);
+
 /*
  * Appends the text of ids as Hugging Face decodes it. An id outside the vocabulary is
  * STATUS_INPUT. 0 or -1.

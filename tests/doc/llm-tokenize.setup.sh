@@ -16,3 +16,8 @@ printf '2.0\n' >debian-binary
 } >x.deb
 seq 1 1000 | sed 's/.*/{"text":"This is the document number & of the corpus."}/' | zstd -q >corpus.jsonl.zst
 cp story.txt docs
+cat >chatml.jinja <<'T'
+{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}
+{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}
+T
+echo '{"messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi!"}]}' >talks.jsonl

@@ -17,7 +17,7 @@ static const char conversation[] =
 static int
 render(const struct chat_template *t, const json_t *messages, bool parts, struct str *out)
 {
-    struct chat_part part[4];
+    struct tokenizer_part part[4];
     size_t count = 4;
     struct chat_options o = {.add_generation_prompt = true};
 

@@ -31,7 +31,7 @@ static void
 answer(const json_t *c, struct str *line)
 {
     struct chat_template *t = open_template(c);
-    struct chat_part parts[PARTS_MAX];
+    struct tokenizer_part parts[PARTS_MAX];
     size_t count = PARTS_MAX;
     struct chat_options o = {.add_generation_prompt = json_is_true(json_object_get(c, "prompt")),
                              .variables = json_object_get(c, "variables")};

@@ -172,7 +172,7 @@ check_parts(const char *name, const char *text, const char *want)
 {
     struct chat_template *t = chat_template_new("t", text, strlen(text));
     json_t *messages = parse(conversation);
-    struct chat_part parts[8] = {{0, 0}};
+    struct tokenizer_part parts[8] = {{0, 0}};
     size_t count = 8;
     struct chat_options o = {.parts = parts, .parts_count = &count};
     struct str out = {0}, found = {0};
