@@ -165,9 +165,9 @@ announce_spill(const struct store *s, uint64_t expected)
 {
     char need[32], room[32];
     uint64_t space = file_free_space(s->spill.dir);
+    expected *= s->o.again ? 2 : 1;
     human_bytes((double)expected, need);
     human_bytes((double)space, room);
-    expected *= s->o.again ? 2 : 1;
     if (!s->o.expected)
         note("beyond --memory: spilling to %s, %zu bytes a token, %s free", s->spill.dir, s->unit,
              room);
