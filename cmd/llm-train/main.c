@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "cmd/llm-train/machine.h"
+#include "cmd/llm-train/page.h"
 #include "cmd/llm-train/train.h"
 #include "cmd/llm-train/trainer.h"
 #include "cmd/llm-train/version.h"
@@ -113,6 +114,10 @@ main(int argc, char **argv)
     count = opt_parse(&llm_train, argc, argv, &shards);
     if (!mpi_launched())
         options_check(count);
+    if (options.report)
+        finish((enum status)page_write(options.report, shards, count));
+    if (options.curve)
+        finish((enum status)curve_print(shards, count));
     if (options.self_check)
         finish((enum status)machine_self_check());
     if (options.ranks > 1 && !options.plan && !mpi_launched())

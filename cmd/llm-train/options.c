@@ -150,8 +150,6 @@ refuse_unsupported(void)
         {options.dpo, "--dpo"},
         {opt_given(&llm_train, "health-every"), "--health-every"},
         {options.json, "--json"},
-        {options.report != NULL, "--report"},
-        {options.curve, "--curve"},
     };
 
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
@@ -368,6 +366,13 @@ options_check(int operands)
         die(STATUS_USAGE, "--machine needs --plan");
     if (options.rank_map && (!options.plan || !options.machine))
         die(STATUS_USAGE, "--rank-map needs --plan and --machine");
+    if (options.report || options.curve) {
+        if (options.report && options.curve)
+            die(STATUS_USAGE, "--report and --curve exclude each other");
+        if (operands == 0)
+            die(STATUS_USAGE, "--%s: expected the logs of runs (--log)", options.report ? "report" : "curve");
+        return;
+    }
     if (options.self_check)
         return;
     /* A preset names its model; --init says where the weights of a run that goes on from others are. */

@@ -6,6 +6,8 @@
 #include "base/progress.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "cmd/validate.h"
+#include "json/write.h"
 
 enum { LINE_SECONDS = 10 }; /* between lines for people */
 
@@ -101,17 +103,49 @@ report_skip(struct report *r, uint64_t step, uint64_t position, const char *why)
     return log_end();
 }
 
-int
-report_valid(struct report *r, uint64_t step, double loss, double bits_per_byte, int64_t tokens)
+/* Each source's figures; of one source alone they are the whole's. */
+static void
+put_sources(struct report *r, const struct validate_result *v)
 {
+    struct str text = {0}, tag = {0};
+    struct json_writer w = {.out = &text};
+
+    json_begin_array(&w, NULL);
+    for (size_t i = 0; i < v->sources; i++) {
+        const struct validate_source *s = &v->source[i];
+        if (s->tokens == 0)
+            continue;
+        json_begin_object(&w, NULL);
+        json_put_string(&w, "source", s->name);
+        json_put_uint(&w, "scored_tokens", s->tokens);
+        json_put_real(&w, "loss", validate_loss(s));
+        json_put_real(&w, "bits_per_byte", validate_bits_per_byte(s));
+        json_end_object(&w);
+        str_clear(&tag);
+        str_addf(&tag, "valid/bits_per_byte/%s", s->name);
+        tensorboard_scalar(r->board, tag.data, validate_bits_per_byte(s));
+    }
+    json_end_array(&w);
+    log_json("sources", text.data);
+    str_release(&text);
+    str_release(&tag);
+}
+
+int
+report_valid(struct report *r, uint64_t step, const struct validate_result *v)
+{
+    double loss = validate_loss(&v->all), bits_per_byte = validate_bits_per_byte(&v->all);
+
     note("step %llu: validation loss %.4f, %.4f bits per byte", (unsigned long long)step, loss, bits_per_byte);
     log_begin("valid");
     log_int("step", (int64_t)step);
-    log_int("scored_tokens", tokens);
+    log_int("scored_tokens", (int64_t)v->all.tokens);
     log_real("loss", loss);
     log_real("bits_per_byte", bits_per_byte);
     tensorboard_scalar(r->board, "valid/loss", loss);
     tensorboard_scalar(r->board, "valid/bits_per_byte", bits_per_byte);
+    if (v->sources > 1)
+        put_sources(r, v);
     return log_end() < 0 ? -1 : tensorboard_end(r->board, step);
 }
 

@@ -24,6 +24,8 @@ struct report {
     uint64_t tokens_done;
 };
 
+struct validate_result;
+
 struct step_figures {
     uint64_t step, position;
     int64_t batch;              /* sequences of this step */
@@ -41,7 +43,7 @@ struct step_figures {
 void report_start(struct report *r, int progress, uint64_t first_step);
 int report_step(struct report *r, const struct step_figures *f);
 int report_skip(struct report *r, uint64_t step, uint64_t position, const char *why);
-int report_valid(struct report *r, uint64_t step, double loss, double bits_per_byte, int64_t tokens);
+int report_valid(struct report *r, uint64_t step, const struct validate_result *v);
 int report_save(struct report *r, uint64_t step, const char *path, const char *state_hash, double seconds,
                 double stopped);
 int report_not_saved(uint64_t step, const char *error);

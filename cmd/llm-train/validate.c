@@ -43,8 +43,7 @@ trainer_validate(struct trainer *t)
     result = validate(s, t->decoder, &o, &r);
     trainer_validate_precision(t, false);
     if (result == 0 && t->world->rank == 0)
-        result = report_valid(&t->report, t->step, validate_loss(&r.all), validate_bits_per_byte(&r.all),
-                              (int64_t)r.all.tokens);
+        result = report_valid(&t->report, t->step, &r);
     if (s)
         validate_release(&r);
     token_stream_close(s);
