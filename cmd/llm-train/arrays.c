@@ -254,8 +254,9 @@ fill_block(void *arg, size_t cell, int worker)
     (void)worker;
     params_block(&j->t->params, j->run->first + (int64_t)cell, &b);
     const struct param *p = &j->t->params.param[b.param];
-    params_fill(NULL, p, &j->t->config, (uint64_t)common.seed, options.init_std,
-                b.offset - p->offset, b.size, j->run->master + (b.offset - j->begin));
+    const struct params_init how = {(uint64_t)common.seed, options.init_std, (enum init_method)options.init_method};
+    params_fill(NULL, p, &j->t->config, &how, b.offset - p->offset, b.size,
+                j->run->master + (b.offset - j->begin));
     return 0;
 }
 

@@ -145,8 +145,6 @@ refuse_unsupported(void)
         const char *what;
     } later[] = {
         {options.extend_vocabulary != NULL, "--extend-vocabulary"},
-        {options.init_method != 0, "--init-method"},
-        {options.dropout >= 0, "--dropout"},
         {options.dpo, "--dpo"},
         {opt_given(&llm_train, "health-every"), "--health-every"},
         {options.json, "--json"},
@@ -380,6 +378,8 @@ options_check(int operands)
         options.model = NULL;
     if (options.init && options.model)
         die(STATUS_USAGE, "--model and --init exclude each other: --init brings its own config.json");
+    if (options.init && opt_given(&llm_train, "init-method"))
+        die(STATUS_USAGE, "--init-method is for the new weights of --model; --init brings its own");
     check_branch();
     if (!options.init && !options.model && !options.resume && !options.branch)
         die(STATUS_USAGE, "nothing to train: expected --model config.json, --init DIR or --resume DIR");

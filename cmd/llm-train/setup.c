@@ -322,6 +322,7 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
     trainer_find_checkpoint(t);
     trainer_check_save_dir(t);
     load_config(t);
+    trainer_check_dropout(t);
     resolve_shape(t);
     machine_setup(t);
     load_tokenizer(t);

@@ -134,6 +134,9 @@ enum step_result { STEP_DONE, STEP_SKIPPED, STEP_DATA_ENDED, STEP_NOT_READ, STEP
 /* One optimizer step; *stop: some rank wants to end the run behind it. Collective. */
 enum step_result trainer_step(struct trainer *t, bool *stop);
 
+/* dropout.c: dies (STATUS_INPUT) where the model's configuration has dropout and --dropout 0 is not said. */
+void trainer_check_dropout(const struct trainer *t);
+
 /* deal.c: another batch size where the ramp wants it; collective, 0 or -1. Checks all sizes; dies. */
 int trainer_set_batch(struct trainer *t);
 void trainer_check_ramp(struct trainer *t);

@@ -86,7 +86,7 @@ load_tensor(struct trainer *t, const struct model_source *source, int param, flo
 
     memset(space, 0, (size_t)p->size * sizeof *space);
     if (p->adapter) {
-        params_fill(t->pool, p, &t->config, (uint64_t)common.seed, 0, 0, p->size, space);
+        params_fill(t->pool, p, &t->config, &(struct params_init){.seed = (uint64_t)common.seed}, 0, p->size, space);
         arrays_set_tensor(t, param, space);
         return 0;
     }

@@ -393,23 +393,24 @@ fill_cell(void *arg, size_t cell, int worker)
 }
 
 static double
-deviation_of(const struct config *c, const struct param *t, double std)
+deviation_of(const struct config *c, const struct param *t, const struct params_init *how)
 {
-    double deviation = std > 0 ? std : c->initializer_range;
+    double deviation = how->std > 0 ? how->std : c->initializer_range;
+    bool scaled = how->method == INIT_DEPTH_SCALED || (how->method == INIT_MODEL && c->family == FAMILY_GPT2);
 
     if (t->adapter) /* torch.nn.Linear's: He et al., 2015, with a slope of sqrt(5) */
         return 1 / sqrt((double)t->columns);
     /* Radford et al., 2019, section 2.3: 1/sqrt(N) for N residual layers, two a block. */
-    if (t->residual_output && c->family == FAMILY_GPT2)
+    if (t->residual_output && scaled)
         return deviation / sqrt(2.0 * (double)c->num_hidden_layers);
     return deviation;
 }
 
 void
-params_fill(struct threads *pool, const struct param *t, const struct config *c, uint64_t seed,
-            double std, int64_t begin, int64_t n, float *out)
+params_fill(struct threads *pool, const struct param *t, const struct config *c,
+            const struct params_init *how, int64_t begin, int64_t n, float *out)
 {
-    struct fill_job job = {t, out, begin, begin + n, rng_key(seed, t->name), deviation_of(c, t, std)};
+    struct fill_job job = {t, out, begin, begin + n, rng_key(how->seed, t->name), deviation_of(c, t, how)};
 
     if (t->kind == PARAM_NORM)
         for (int64_t j = 0; j < n; j++)
@@ -424,7 +425,9 @@ void
 params_initialize(struct threads *pool, const struct params *p, const struct config *c,
                   uint64_t seed, double std, float *master)
 {
+    struct params_init how = {seed, std, INIT_MODEL};
+
     memset(master, 0, (size_t)p->elements * sizeof *master);
     for (int i = 0; i < p->count; i++)
-        params_fill(pool, &p->param[i], c, seed, std, 0, p->param[i].size, master + p->param[i].offset);
+        params_fill(pool, &p->param[i], c, &how, 0, p->param[i].size, master + p->param[i].offset);
 }

@@ -188,11 +188,18 @@ int params_find(const struct params *p, const char *name); /* index or -1 */
 /*
  * Fills the flat wide array: normal(0, initializer_range), keyed by (seed, tensor name,
  * element index); norms 1, biases 0; adapters' A uniform in ±1/sqrt(in), as PEFT has it, their B 0;
- * residual outputs scaled by 1/sqrt(2 layers) for
- * GPT-2. std <= 0: the configuration's. pool may be NULL; threads do not matter.
+ * residual outputs scaled by 1/sqrt(2 layers) as the method says: INIT_MODEL for GPT-2 alone.
+ * std <= 0: the configuration's. pool may be NULL; threads do not matter.
  */
-void params_fill(struct threads *pool, const struct param *t, const struct config *c, uint64_t seed,
-                 double std, int64_t begin, int64_t n, float *out); /* elements [begin, begin + n) of t */
+enum init_method { INIT_MODEL, INIT_STANDARD, INIT_DEPTH_SCALED };
+struct params_init {
+    uint64_t seed;
+    double std;
+    enum init_method method;
+};
+void params_fill(struct threads *pool, const struct param *t, const struct config *c,
+                 const struct params_init *how, int64_t begin, int64_t n,
+                 float *out); /* elements [begin, begin + n) of t */
 void params_initialize(struct threads *pool, const struct params *p, const struct config *c,
                        uint64_t seed, double std, float *master);
 
