@@ -85,7 +85,6 @@ ok 'a resumed run need not say it again' llm-train -q --resume dropout --steps 3
 ok 'a plan' llm-train --plan --model dropout.json --seq-length 64 --global-batch 4
 ok 'conversion' llm-convert -q --to hf dropout dropout.hf
 ok 'evaluation' llm-eval -q dropout.hf valid.shard
-expect_code 3 run bad --init dropout.hf --steps 1
 sed 's/"rms_norm_eps"/"attention_dropout": 0.05, "rms_norm_eps"/' llama.json >llama-dropout.json
 expect_code 3 run bad --model llama-dropout.json --steps 1
 err_like "Llama's" 'attention_dropout is 0.05'
