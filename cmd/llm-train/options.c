@@ -132,7 +132,7 @@ const char *const recorded_options[] = {
     "moe-aux-loss-coeff", "moe-z-loss-coeff",
     "precision",    "fp8-recipe",  "fp8-margin",   "fp8-amax-history-len", "fp8-amax-compute-algo", "recompute",   "document-mask", "reduce-groups", "skip",      "seed",
     "on-spike",     "spike-threshold", "spike-window", "spike-limit",
-    "save-every",   "keep-last",   "keep-every",   "valid-every",   "valid-tokens", "log-every",
+    "save-every",   "keep-last",   "keep-every",   "valid-every",   "valid-tokens", "log-every", "health-every",
     NULL,
 };
 
@@ -146,7 +146,6 @@ refuse_unsupported(void)
     } later[] = {
         {options.extend_vocabulary != NULL, "--extend-vocabulary"},
         {options.dpo, "--dpo"},
-        {opt_given(&llm_train, "health-every"), "--health-every"},
         {options.json, "--json"},
     };
 

@@ -10,6 +10,7 @@
 #include "base/die.h"
 #include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/plan_machine.h"
+#include "cmd/llm-train/tensor_health.h"
 #include "cmd/llm-train/plan_time.h"
 #include "cmd/llm-train/tensors.h"
 #include "cmd/llm-train/train.h"
@@ -50,7 +51,7 @@ heap_bytes(const struct trainer *t, const struct layout *l, const struct params 
 
     return feed_bytes(l->sequences, t->seq_length, 0) +
            (uint64_t)BLOCK * BLOCKS * TOKEN * (options.valid ? 2 : 1) +
-           4 * blocks * sizeof(double) +
+           4 * blocks * sizeof(double) + tensor_health_bytes(t, blocks) +
            (uint64_t)(l->sequences + t->global_batch * l->size[AXIS_CONTEXT]) * sizeof(struct sequence_loss);
 }
 

@@ -18,6 +18,7 @@
 #include "cmd/llm-train/lora.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/preset.h"
+#include "cmd/llm-train/tensor_health.h"
 #include "cmd/llm-train/tensors.h"
 #include "cmd/llm-train/train.h"
 #include "parallel/block_sums.h"
@@ -236,6 +237,7 @@ take_memory(struct trainer *t)
     trainer_agree_or_die(t, trainer_make_pipeline(t));
     trainer_begin_phase(t);
     trainer_agree_or_die(t, make_sums(t));
+    t->tensor_health = tensor_health_new(t);
     trainer_agree_or_die(t, trainer_make_writer(t));
     t->mine = mem_zarray((size_t)t->layout.sequences + 1, sizeof *t->mine);
     t->losses = losses_new(t->world, &t->layout, t->global_batch);
@@ -370,6 +372,7 @@ trainer_release(struct trainer *t)
     decoder_free(t->decoder);
     feed_close(&t->feed);
     arrays_release(t);
+    tensor_health_free(t->tensor_health);
     block_sums_free(t->block_sums);
     losses_free(t->losses);
     layout_release(&t->layout);

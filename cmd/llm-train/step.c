@@ -13,6 +13,7 @@
 #include "cmd/llm-train/gradients.h"
 #include "cmd/llm-train/losses.h"
 #include "cmd/llm-train/on_spike.h"
+#include "cmd/llm-train/tensor_health.h"
 #include "cmd/llm-train/train.h"
 #include "comm/progress.h"
 #include "parallel/block_sums.h"
@@ -57,6 +58,7 @@ update(struct trainer *t, double lr, double factor)
         checkpoint_guard(t->writer);
     if (arrays_begin_update(t) < 0)
         return -1;
+    tensor_health_measure(t, &h);
     for (int i = 0; i < s->runs; i++) {
         struct param_block b;
         if (trainer_run_is_frozen(t, &s->at[i]))
@@ -117,6 +119,7 @@ trainer_step(struct trainer *t, bool *stop)
             return STEP_FAILED;
         return STEP_SKIPPED;
     }
+    tensor_health_begin(t);
     if (trainer_accumulate(t, 1.0 / (double)scored) < 0 || gradient_norm(t, &flags, &norm) < 0 ||
         losses_add(t->losses, t->mine, &total) < 0)
         return STEP_FAILED;
@@ -136,6 +139,7 @@ trainer_step(struct trainer *t, bool *stop)
     verdict = trainer_judge_step(t, &f);
     if (verdict != STEP_DONE)
         return verdict;
+    tensor_health_operands(t);
     if (trainer_end_fp8_step(t, &saturated) < 0)
         return STEP_FAILED;
     f.saturated = t->phase->fp8 ? (int64_t)saturated : -1;
@@ -143,12 +147,14 @@ trainer_step(struct trainer *t, bool *stop)
         return STEP_FAILED;
     t->step++;
     t->scored += scored;
+    if (tensor_health_collect(t) < 0)
+        return STEP_FAILED;
     if (t->later.started)
         t->later.allocations += mem_allocations() - allocations;
     f.seconds = sys_seconds() - start;
     f.cpu_seconds = cpu_seconds() - cpu;
     f.wait_seconds = comm_waited() - waited;
-    if (t->world->rank == 0 && report_step(&t->report, &f) < 0)
+    if (t->world->rank == 0 && (report_step(&t->report, &f) < 0 || tensor_health_report(t, norm) < 0))
         return STEP_FAILED;
     if (t->later.started && health_step(&t->health, t->step, f.seconds, f.wait_seconds,
                                         t->step % (uint64_t)options.log_every == 0) < 0)

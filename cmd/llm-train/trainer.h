@@ -28,6 +28,7 @@
 struct weights;
 struct pipeline;
 struct block_sums;
+struct tensor_health;
 struct gradient_group;
 struct losses;
 struct checkpoint_writer;
@@ -92,6 +93,7 @@ struct trainer {
     int64_t spikes_in_row, rewinds;
     struct report report;
     struct health health;
+    struct tensor_health *tensor_health; /* NULL: --health-every 0 */
     struct axes axes;
     uint64_t step;                 /* done */
     uint64_t scored;               /* targets trained on so far */

@@ -46,6 +46,12 @@ int32_t *fp8_step_amax(struct fp8 *f);
 int64_t fp8_step_saturated(const struct fp8 *f);
 
 /*
+ * The same of each tensor, [tensors]; weights are those that the step computes with, and are not
+ * in fp8_step_saturated. Valid until fp8_end_step.
+ */
+const int64_t *fp8_step_beyond(const struct fp8 *f);
+
+/*
  * Behind a step and before the next decoder_set_weights: the amax go into the history, delayed
  * scales are made anew.
  */

@@ -20,6 +20,8 @@ struct block_sums {
     int64_t count, total;
     double *mine, *all;      /* one number of flags before a rank's sums */
     int64_t *order;          /* [total]: places in `all` in the order of the table */
+    int64_t *end;            /* [tensors]: where in `order` the blocks of each tensor of the whole table end */
+    int tensors;             /* up to the last one that has blocks */
     size_t *sizes, *offsets; /* of each rank's part of `all`, in bytes */
 };
 
@@ -90,6 +92,21 @@ gather(struct block_sums *b, const void *mine, void *all)
     return comm_wait(w, &q);
 }
 
+/* keys [total], sorted: the order, and where in it each tensor ends. */
+static void
+take_order(struct block_sums *b, const struct key *keys)
+{
+    int64_t at = 0;
+
+    b->tensors = b->total > 0 ? keys[b->total - 1].param + 1 : 0;
+    b->end = mem_array((size_t)b->tensors + 1, sizeof *b->end);
+    for (int i = 0; i < b->tensors; i++) {
+        for (; at < b->total && keys[at].param == i; at++)
+            b->order[at] = keys[at].at;
+        b->end[i] = at;
+    }
+}
+
 /* Every rank learns all blocks' keys and sorts them. */
 static int
 agree_on_order(struct block_sums *b, const struct params *p, int64_t *counts)
@@ -112,8 +129,7 @@ agree_on_order(struct block_sums *b, const struct params *p, int64_t *counts)
     b->order = mem_array((size_t)at + 1, sizeof *b->order);
     if (result == 0) {
         qsort(all, (size_t)at, sizeof *all, by_place);
-        for (int64_t i = 0; i < at; i++)
-            b->order[i] = all[i].at;
+        take_order(b, all);
     }
     free(mine);
     free(all);
@@ -151,6 +167,7 @@ block_sums_free(struct block_sums *b)
     free(b->mine);
     free(b->all);
     free(b->order);
+    free(b->end);
     free(b->sizes);
     free(b->offsets);
     free(b);
@@ -187,4 +204,16 @@ block_sums_add(struct block_sums *b, const double *mine, uint64_t *flags, double
         sum += b->all[b->order[i]];
     *total = sum;
     return 0;
+}
+
+double
+block_sums_of_tensor(const struct block_sums *b, int tensor)
+{
+    double sum = 0;
+
+    if (tensor >= b->tensors)
+        return 0;
+    for (int64_t i = tensor > 0 ? b->end[tensor - 1] : 0; i < b->end[tensor]; i++)
+        sum += b->all[b->order[i]];
+    return sum;
 }

@@ -34,4 +34,7 @@ int64_t block_sums_block(const struct block_sums *b, int64_t i);
  */
 int block_sums_add(struct block_sums *b, const double *mine, uint64_t *flags, double *total);
 
+/* Of the sums added last, those of a tensor of the whole table, in its order: on every rank the same bits. */
+double block_sums_of_tensor(const struct block_sums *b, int tensor);
+
 #endif
