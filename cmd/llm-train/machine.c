@@ -74,6 +74,19 @@ shapes_of_part(const struct trainer *t, struct gemm shapes[MAX_SHAPES])
                                shapes, MAX_SHAPES);
 }
 
+/* A plan, perhaps for another machine, computes nothing: all it needs is what kernels take of memory. */
+static void
+cut_shapes(struct gemm *shapes, int n)
+{
+    enum { MOST = 256 };
+
+    for (int i = 0; i < n; i++) {
+        shapes[i].m = shapes[i].m < MOST ? shapes[i].m : MOST;
+        shapes[i].n = shapes[i].n < MOST ? shapes[i].n : MOST;
+        shapes[i].k = shapes[i].k < MOST ? shapes[i].k : MOST;
+    }
+}
+
 void
 machine_check(struct trainer *t)
 {
@@ -81,6 +94,8 @@ machine_check(struct trainer *t)
     struct kernel_check found;
     int n = shapes_of_part(t, shapes);
 
+    if (options.plan)
+        cut_shapes(shapes, n);
     for (enum precision p = PRECISION_FP32; p <= PRECISION_BF16; p++) {
         if (!(precision_mask(&t->precisions) & 1u << p))
             continue;

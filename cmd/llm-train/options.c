@@ -289,7 +289,7 @@ check_schedule_name(void)
         die(STATUS_USAGE, "--pipeline-schedule %s: expected gpipe, 1f1b, interleaved or zero-bubble", name);
     if (name && options.pipeline_parallel == 1)
         die(STATUS_USAGE, "--pipeline-schedule %s needs --pipeline-parallel above 1", name);
-    if (opt_given(&llm_train, "virtual-stages") && (!name || strcmp(name, "interleaved") != 0))
+    if (opt_given(&llm_train, "virtual-stages") && !opt_from_config(&llm_train, "virtual-stages") && (!name || strcmp(name, "interleaved") != 0))
         die(STATUS_USAGE, "--virtual-stages is for --pipeline-schedule interleaved");
 }
 
@@ -348,9 +348,29 @@ check_branch(void)
         die(STATUS_USAGE, "--save %s: is the trunk of --branch; the branch needs a directory of its own", options.save);
 }
 
+/*
+ * What a --config says about a layout, length or start that the command line overrides gives way with
+ * it: a preset must not need to be taken apart first.
+ */
+static void
+let_config_yield(void)
+{
+    const bool from_config = opt_from_config(&llm_train, "tokens");
+
+    if (options.init && opt_from_config(&llm_train, "model"))
+        options.model = NULL;
+    if (options.steps && options.tokens && from_config != opt_from_config(&llm_train, "steps"))
+        *(from_config ? &options.tokens : &options.steps) = 0;
+    if (options.tensor_parallel == 1 && opt_from_config(&llm_train, "sequence-parallel"))
+        options.sequence_parallel = false;
+    if (options.pipeline_parallel == 1 && opt_from_config(&llm_train, "pipeline-schedule"))
+        options.pipeline_schedule = NULL;
+}
+
 void
 options_check(int operands)
 {
+    let_config_yield();
     refuse_unsupported();
     check_schedule_name();
     check_recompute();
@@ -372,9 +392,6 @@ options_check(int operands)
     }
     if (options.self_check)
         return;
-    /* A preset names its model; --init says where the weights of a run that goes on from others are. */
-    if (options.init && options.model && opt_from_config(&llm_train, "model"))
-        options.model = NULL;
     if (options.init && options.model)
         die(STATUS_USAGE, "--model and --init exclude each other: --init brings its own config.json");
     if (options.init && opt_given(&llm_train, "init-method"))

@@ -20,10 +20,10 @@ check_fp8_options(const struct trainer *t)
                                           "fp8-amax-compute-algo"};
     bool fp8 = precision_has_fp8(&t->precisions);
 
-    if (!fp8 && opt_given(&llm_train, "fp8-recipe"))
+    if (!fp8 && opt_given(&llm_train, "fp8-recipe") && !opt_from_config(&llm_train, "fp8-recipe"))
         die(STATUS_USAGE, "--fp8-recipe: --precision %s has no fp8-hybrid", options.precision);
     for (size_t i = 0; i < sizeof delayed / sizeof *delayed; i++) {
-        if (!opt_given(&llm_train, delayed[i]))
+        if (!opt_given(&llm_train, delayed[i]) || opt_from_config(&llm_train, delayed[i]))
             continue;
         if (!fp8)
             die(STATUS_USAGE, "--%s: --precision %s has no fp8-hybrid", delayed[i],
