@@ -20,22 +20,47 @@ owned_elements(const struct reduced_run *runs, int n)
     return sum;
 }
 
+/* Elements of runs that are not of frozen tensors, which have no moments; a gap goes with what is before it. */
 static int64_t
-owned_by(const struct slices *s, int owner)
+trained_elements(const struct params *p, const struct reduced_run *runs, int n)
+{
+    int64_t sum = 0;
+
+    for (int k = 0; k < n; k++)
+        for (int i = 0; i < p->count; i++) {
+            int64_t begin = p->param[i].offset;
+            int64_t end = i + 1 < p->count ? p->param[i + 1].offset : p->elements;
+            begin = begin > runs[k].begin ? begin : runs[k].begin;
+            end = end < runs[k].end ? end : runs[k].end;
+            sum += p->param[i].frozen || end < begin ? 0 : end - begin;
+        }
+    return sum;
+}
+
+static int64_t
+owned_by(const struct slices *s, const struct params *p, int owner, int64_t *trained)
 {
     int n;
     const struct reduced_run *own = slices_of(s, owner, &n);
 
+    *trained += trained_elements(p, own, n);
     return owned_elements(own, n);
+}
+
+/* The same of all that a part has. */
+static int64_t
+trained_of_part(const struct params *p)
+{
+    return trained_elements(p, &(struct reduced_run){.begin = 0, .end = p->elements}, 1);
 }
 
 /* Bytes from the arena, which may only count. */
 static void
-carve(struct state *s, struct arena *a, size_t elements, size_t act_size)
+carve(struct state *s, struct arena *a, size_t elements, size_t trained, size_t act_size)
 {
     s->master = s->flat || !s->fp32 ? arena_take_array(a, elements, sizeof *s->master) : NULL;
-    s->m = arena_take_array(a, elements, sizeof *s->m);
-    s->v = arena_take_array(a, elements, sizeof *s->v);
+    s->m = arena_take_array(a, trained, sizeof *s->m);
+    s->v = arena_take_array(a, trained, sizeof *s->v);
     s->act = s->flat && !s->fp32 ? arena_take_array(a, elements, act_size) : NULL;
 }
 
@@ -64,7 +89,7 @@ arrays_plan(const struct trainer *t, const struct layout *l, const struct params
 {
     struct state s = {.flat = holds_all(l), .fp32 = fp32_alone(t)};
     struct arena a = {0};
-    int64_t elements = p->elements;
+    int64_t elements = p->elements, trained = 0;
 
     *m = (struct array_memory){0};
     if (!s.flat) {
@@ -72,10 +97,10 @@ arrays_plan(const struct trainer *t, const struct layout *l, const struct params
         struct slices dense, experts = {0};
         struct weights_memory w;
         int leaf = trainer_cut(l, p, false, &dense), expert_leaf = 0;
-        elements = owned_by(&dense, leaf);
+        elements = owned_by(&dense, p, leaf, &trained);
         if (apart) {
             expert_leaf = trainer_cut(l, p, true, &experts);
-            elements += owned_by(&experts, expert_leaf);
+            elements += owned_by(&experts, p, expert_leaf, &trained);
         }
         weights_plan(p, &dense, leaf, apart ? &experts : NULL, expert_leaf,
                      s.fp32 ? sizeof(float) : act_size_of(t), l->zero, options.hosts == NULL, &w);
@@ -84,8 +109,10 @@ arrays_plan(const struct trainer *t, const struct layout *l, const struct params
         slices_release(&dense);
         slices_release(&experts);
     }
-    carve(&s, &a, (size_t)elements, act_size_of(t));
-    m->moments = 2 * (uint64_t)elements * sizeof(float);
+    if (s.flat)
+        trained = trained_of_part(p);
+    carve(&s, &a, (size_t)elements, (size_t)trained, act_size_of(t));
+    m->moments = 2 * (uint64_t)trained * sizeof(float);
     m->master = s.flat || !s.fp32 ? (uint64_t)elements * sizeof(float) : 0;
     m->total = a.used + m->act;
     m->act += a.used - m->moments - m->master;
@@ -129,18 +156,20 @@ arrays_make(struct trainer *t)
 {
     struct state *s = &t->state_arrays, counted;
     struct arena count = {0};
-    int64_t elements = t->params.elements;
+    int64_t elements = t->params.elements, trained = trained_of_part(&t->params);
 
     s->flat = holds_all(&t->layout);
     s->fp32 = fp32_alone(t);
     list_runs(t);
-    if (!s->flat)
+    if (!s->flat) {
         elements = owned_elements(s->at, s->runs);
+        trained = trained_elements(&t->params, s->at, s->runs);
+    }
     counted = *s;
-    carve(&counted, &count, (size_t)elements, act_size_of(t));
+    carve(&counted, &count, (size_t)elements, (size_t)trained, act_size_of(t));
     if (arena_init(&s->arena, count.used) < 0)
         return -1;
-    carve(s, &s->arena, (size_t)elements, act_size_of(t));
+    carve(s, &s->arena, (size_t)elements, (size_t)trained, act_size_of(t));
     return s->flat ? 0 : make_weights(t);
 }
 
@@ -170,10 +199,11 @@ arrays_set_runs(struct trainer *t)
 {
     struct state *s = &t->state_arrays;
     bool copies = t->precision != PRECISION_FP32;
-    int64_t at = 0;
+    int64_t at = 0, moments = 0;
 
     for (int i = 0; i < s->runs; i++) {
         const struct reduced_run *r = &s->at[i];
+        bool frozen = trainer_run_is_frozen(t, r);
         int64_t own = s->flat ? r->begin : at;
         void *act = NULL;
         if (copies)
@@ -182,20 +212,23 @@ arrays_set_runs(struct trainer *t)
             .first = r->block,
             .last = r->block_end,
             .master = s->master ? s->master + own : weights_act(s->weights, r->begin),
-            .m = s->m + own,
-            .v = s->v + own,
+            .m = frozen ? NULL : s->m + moments,
+            .v = frozen ? NULL : s->v + moments,
             .act = act,
         };
         at += r->end - r->begin;
+        moments += frozen ? 0 : r->end - r->begin;
     }
 }
 
 /* ---- checkpoints and first weights ---- */
 
-/* A run's array as if it were the part's flat one: element 0 may lie before it. */
+/* A run's array as if it were the part's flat one: element 0 may lie before it. NULL stays NULL. */
 static float *
 as_flat(float *run, int64_t begin)
 {
+    if (!run)
+        return NULL;
     return (float *)((uintptr_t)run - (uintptr_t)begin * sizeof *run); /* NOLINT: not read there */
 }
 

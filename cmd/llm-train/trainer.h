@@ -37,14 +37,15 @@ struct training_state;
 struct model_source;
 
 /*
- * arrays.c: master weights and both moments. ZeRO 0: all of the part, flat; else only the runs
+ * arrays.c: master weights and, but for frozen tensors, both moments. ZeRO 0: all of the part, flat; else only the runs
  * that this rank owns, one behind the other, and the weights that the decoder reads are in
  * `weights` (in FP32 the master weights themselves).
  */
 struct state {
     struct arena arena;
     bool flat;
-    float *master, *m, *v;     /* [elements]: flat, or of the runs; master NULL: in weights */
+    float *master, *m, *v;     /* [elements]: flat, or of the runs; master NULL: in weights; m, v: one
+                                  trained run behind the other */
     void *act;                 /* flat: act [elements], or NULL (FP32) */
     struct weights *weights;   /* NULL: flat */
     struct optimizer_run *run; /* what this rank updates */

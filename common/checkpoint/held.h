@@ -14,6 +14,10 @@
  * one behind the other. extent.local is not looked at: the pointers say it, so that compact
  * slices of ZeRO, columns of a tensor rank and whole arrays are all the same here.
  *
+ * Moments that are not there (array NULL), as of frozen tensors, are zero; that costs neither time nor
+ * room where files have holes. Weights of frozen tensors (struct param of the whole table) do not
+ * change while they are written.
+ *
  * Order and size of the pieces do not matter, but few large ones are faster than many
  * small ones; neighbours are joined.
  */

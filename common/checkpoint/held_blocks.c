@@ -23,7 +23,7 @@ held_add_blocks(struct held_list *l, const struct params *part, int64_t first, i
         for (int k = 0; k < n; k++) {
             struct held h = {.at = e[k]};
             for (int a = 0; a < CHECKPOINT_ARRAYS; a++)
-                h.array[a] = array[a] + e[k].local;
+                h.array[a] = array[a] ? array[a] + e[k].local : NULL;
             vec_push(l, h);
         }
     }

@@ -117,7 +117,7 @@ void safetensors_plan(struct tensor_plan *list, size_t n, struct str *header, ui
  */
 int safetensors_create(const char *path, const struct str *header, uint64_t file_bytes);
 
-/* The same, its data all zero and of no room where the file system has holes: nothing else is to be written. */
+/* The same, its data zero and of no room where the file system has holes, until something is written. */
 int safetensors_create_zero(const char *path, const struct str *header, uint64_t file_bytes);
 
 #endif

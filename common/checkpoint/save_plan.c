@@ -28,7 +28,7 @@ static bool
 adjacent(const struct held *a, const struct held *b)
 {
     for (int i = 0; i < CHECKPOINT_ARRAYS; i++)
-        if (b->array[i] != a->array[i] + a->at.count * a->at.repeat)
+        if (a->array[i] ? b->array[i] != a->array[i] + a->at.count * a->at.repeat : b->array[i] != NULL)
             return false;
     return a->at.param == b->at.param;
 }
@@ -73,7 +73,7 @@ push_part(struct held_list *out, const struct held *h, struct extent at, int64_t
 {
     struct held part = {.at = at};
     for (int a = 0; a < CHECKPOINT_ARRAYS; a++)
-        part.array[a] = h->array[a] + skipped;
+        part.array[a] = h->array[a] ? h->array[a] + skipped : NULL;
     vec_push(out, part);
 }
 

@@ -84,13 +84,23 @@ saving_is_mine(const struct saving *v, int a, int file)
     return (a * v->plan->slices.files + file) % v->comm->size == v->comm->rank;
 }
 
+/* Will moments in that file be left zero? */
+static bool
+has_frozen(const struct file_slices *s, const struct params *whole, int file)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->slice[i].file == file && whole->param[s->slice[i].param].frozen)
+            return true;
+    return false;
+}
+
 static int
 make_array_file(const struct saving *v, enum checkpoint_array a, int file)
 {
     const struct file_slices *s = &v->plan->slices;
     char name[64];
     char *path = file_join(v->path, file_slices_name(s, a, file, name));
-    bool zero = v->zero_moments && a != CHECKPOINT_MASTER;
+    bool zero = a != CHECKPOINT_MASTER && (v->zero_moments || has_frozen(s, v->plan->whole, file));
     int fd = (zero ? safetensors_create_zero : safetensors_create)(path, &s->file[file].header,
                                                                    s->file[file].bytes);
     int result = fd < 0 ? -1 : file_close(fd, path);

@@ -148,12 +148,28 @@ pause_a_little(struct checkpoint_writer *w)
     pthread_mutex_lock(&w->lock);
 }
 
+/* Are all its tensors frozen? It may be read at any time. */
+static bool
+stays(const struct checkpoint_writer *w, size_t item)
+{
+    const struct piece *p = &w->plan.piece[item % w->plan.count];
+
+    for (size_t i = p->held; i < p->held + p->count; i++)
+        if (!w->plan.whole->param[w->plan.held[i].at.param].frozen)
+            return false;
+    return true;
+}
+
 /* Copies the last item that is still to be read. false: the pool is full. */
 static bool
 copy_last(struct checkpoint_writer *w)
 {
     size_t item = w->end - 1;
     size_t bytes = (size_t)w->plan.piece[item % w->plan.count].elements * sizeof(float);
+    if (stays(w, item)) {
+        w->end = item;
+        return true;
+    }
     if (bytes > w->options.pool - w->pool_used)
         return false;
     w->copy[item] = (float *)(void *)(w->pool + w->pool_used);

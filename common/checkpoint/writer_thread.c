@@ -15,18 +15,22 @@ writer_copy(const struct checkpoint_writer *w, size_t item, float *out)
     for (size_t i = p->held; i < p->held + p->count; i++) {
         const struct held *h = &w->plan.held[i];
         size_t n = (size_t)(h->at.count * h->at.repeat);
-        memcpy(out, h->array[a], n * sizeof *out);
+        if (h->array[a])
+            memcpy(out, h->array[a], n * sizeof *out);
+        else
+            memset(out, 0, n * sizeof *out);
         out += n;
     }
 }
 
-/* One run of a tensor: hashed while it is in the cache. */
+/* One run of a tensor: hashed while it is in the cache. New files are zero. */
 static int
 write_run(struct checkpoint_writer *w, int a, const struct piece *p, const float *copy)
 {
     const struct held *h = &w->plan.held[p->held];
     const float *data = copy ? copy : h->array[a];
-    if (!copy && p->count > 1) {
+    bool zero = !data;
+    if (!copy && (p->count > 1 || zero)) {
         writer_copy(w, (size_t)a * w->plan.count + (size_t)(p - w->plan.piece), w->scratch);
         data = w->scratch;
     }
@@ -34,7 +38,7 @@ write_run(struct checkpoint_writer *w, int a, const struct piece *p, const float
     for (int64_t b = 0; b < p->blocks; b++)
         w->hash[a][p->hash + b] = hash64(data + p->before + b * NORM_BLOCK,
                                          (size_t)slice_block_size(hashed, b) * sizeof *data);
-    return writer_files_put(w, a, h->at.param, h->at.offset, data, p->elements);
+    return zero ? 0 : writer_files_put(w, a, h->at.param, h->at.offset, data, p->elements);
 }
 
 /* Columns: each of their rows is a run. */
@@ -44,7 +48,7 @@ write_columns(struct checkpoint_writer *w, int a, const struct piece *p, const f
     for (size_t i = p->held; i < p->held + p->count; i++) {
         const struct extent *at = &w->plan.held[i].at;
         const float *data = copy ? copy : w->plan.held[i].array[a];
-        for (int64_t r = 0; r < at->repeat; r++, data += at->count)
+        for (int64_t r = 0; data && r < at->repeat; r++, data += at->count)
             if (writer_files_put(w, a, at->param, at->offset + r * at->stride, data, at->count) < 0)
                 return -1;
         copy = copy ? data : NULL;
