@@ -29,6 +29,8 @@ check_options(void)
     for (size_t i = 0; i < sizeof axes / sizeof *axes && options.lora > 0; i++)
         if (axes[i].ranks > 1)
             die(STATUS_USAGE, "--lora does not go with --%s %lld", axes[i].name, (long long)axes[i].ranks);
+    if (options.lora > 0 && strstr(options.precision, "fp8"))
+        die(STATUS_USAGE, "--lora does not go with --precision %s", options.precision);
     if (options.lora > 0 && options.freeze && options.freeze[0] && strcmp(options.freeze, "none") != 0)
         die(STATUS_USAGE, "--lora and --freeze exclude each other: with adapters all else is frozen");
 }

@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# --lora: the weights keep their bits, adapters train the same bits for every layout and go on as they were; memory; what is made of them.
+# timeout: 240
+. "$LLM_SRC/tests/lib.sh"
+. "$LLM_SRC/tests/cli/train/fixture.bash"
+. "$LLM_SRC/tests/cli/train/layouts.bash"
+fixture
+make_layout_models
+steps=6
+# shellcheck disable=SC2034 # run_layout reads it
+lr=1e-2
+
+# tensor DIR PREFIX: "NAME MD5" of every tensor of the files that begin so, as anyone reads them.
+tensors() {
+    python3 - "$1" "$2" <<'P'
+import glob, hashlib, json, struct, sys
+for path in sorted(glob.glob(f"{sys.argv[1]}/**/{sys.argv[2]}*.safetensors", recursive=True)):
+    data = open(path, "rb").read()
+    begin = 8 + struct.unpack("<Q", data[:8])[0]
+    for name, t in sorted(json.loads(data[8:begin]).items()):
+        if name != "__metadata__":
+            part = data[begin + t["data_offsets"][0]:begin + t["data_offsets"][1]]
+            print(name, hashlib.md5(part).hexdigest(), "zero" if not any(part) else "")
+P
+}
+plan() { # KEY OPTIONS…: of --plan's log
+    local key=$1
+    shift
+    llm-train -q --plan --log plan.jsonl --seq-length 64 --global-batch 8 --micro-batch 1 --steps 1 --lr 1 --threads 1 "$@" >plan.txt &&
+        jq -r "select(.event == \"plan\") | .$key" plan.jsonl
+    rm -f plan.jsonl
+}
+
+for model in llama-gqa gpt2-tied; do
+    ok "$model: weights to begin with" run_layout base-$model --model $model.json --precision fp32 --steps 2
+done
+
+valid() { # NAME: the last validation's loss
+    jq -r 'select(.event == "valid") | .loss' "$1.jsonl" | tail -n 1
+}
+
+# adapters NAME BASE OPTIONS -- LAYOUT…
+adapters() {
+    local name=$1 base=$2 layout options=()
+    shift 2
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    ok "$name: one process" run_layout "$name" --init "$base" --steps $steps "${options[@]}"
+    bits_of "$name" >"$name.bits"
+    tensors "$base" weights | sort >base.weights
+    tensors "$name" weights | grep -v lora_ | sort >now.weights
+    same "$name: the weights are those of before" base.weights now.weights
+    is "$name: both matrices of all adapters trained" "$(tensors "$name" weights | grep lora_ | grep -c zero)" 0
+    is "$name: moments of the adapters, zeros of the rest" \
+        "$(tensors "$name" moment2 | awk '{ print ($1 ~ /lora_/) == ($3 != "zero") }' | sort -u)" 1
+    ok "$name: validation falls from $(valid "$base") to $(valid "$name")" awk -v a="$(valid "$base")" -v b="$(valid "$name")" \
+        'BEGIN { exit !(b < a - 0.01) }'
+    for layout in "$@"; do
+        # shellcheck disable=SC2046 # several words
+        ok "$name: $layout" run_layout "$name-l" --init "$base" --steps $steps "${options[@]}" $(layout_options "$layout")
+        bits_of "$name-l" >got.bits
+        same "$name: $layout: bits" "$name.bits" got.bits
+        rm -rf "$name-l" "$name-l.jsonl"
+    done
+}
+adapters llama base-llama-gqa --precision fp32 --lora 4 --lora-alpha 8 -- '2 threads' 'DP4 ZeRO-1' 'PP4 zero-bubble' \
+    ${LLM_LONG:+DP3 'DP4 ZeRO-2' 'DP4 ZeRO-3' 'PP2 recomputed'}
+adapters bf16 base-llama-gqa --precision bf16 --lora 3 --lora-targets q_proj,v_proj,down_proj -- 'DP2 PP2'
+adapters gpt2 base-gpt2-tied --precision fp32 --lora 4 --lora-targets c_attn,c_proj -- DP2 ${LLM_LONG:+'PP4 interleaved'}
+
+# ---- resumed ----
+ok 'half of it' run_layout half --init base-llama-gqa --precision fp32 --lora 4 --lora-alpha 8 --steps 3
+ok 'goes on' llm-train -q --resume half --log half.jsonl --valid valid.shard --steps $steps train.shard
+bits_of half >got.bits
+same 'resumed: bits' llama.bits got.bits
+expect_code 2 llm-train --resume half --lora 8 train.shard
+like 'another rank' "$(tail -n 1 err)" 'has adapters of its own \(rank 4, alpha 8\).*cannot change'
+expect_code 2 llm-train --resume base-llama-gqa --lora 8 train.shard
+like 'adapters where none are' "$(tail -n 1 err)" 'has no adapters: --init begins with its weights'
+
+# ---- what is made of them ----
+ok 'merged' llm-convert -q --verify llama merged
+is 'no adapter is left' "$(tensors merged model | grep -c lora)" 0
+is 'config.json says nothing of them' "$(jq 'has("lora")' merged/config.json)" false
+score() {
+    llm-eval -q --precision fp32 --seq-length 64 "$@" valid.shard | awk 'NR == 2 { print $4 }'
+}
+is 'llm-eval scores both alike' "$(score merged)" "$(score llama)"
+ok "as in training, where they stand apart ($(valid llama))" awk -v a="$(valid llama)" -v b="$(score llama)" \
+    'BEGIN { d = a / b - 1; exit !(d < 1e-6 && d > -1e-6) }'
+ok 'and not as before' test "$(score llama)" != "$(score base-llama-gqa)"
+ok 'as PEFT' llm-convert -q --to peft llama adapter
+is 'its tensors' "$(tensors adapter adapter_model | grep -c 'base_model.model.model.layers.[0-7].*_proj.lora_[AB].weight')" 112
+is 'its configuration' "$(jq -c '[.r, .lora_alpha, (.target_modules | length), .fan_in_fan_out]' adapter/adapter_config.json)" '[4,8,7,false]'
+is 'what it is' "$(llm-convert --info --json llama | jq -c '[.kind, .model.lora_r, .model.lora_parameters]')" '["checkpoint",4,16384]'
+ok 'more adapters upon the merged weights' run_layout again --init llama --precision fp32 --lora 2 --steps 2
+llm-convert -q --to checkpoint llama plain
+ok 'training of all weights goes on from it' run_layout all --init plain --precision fp32 --steps 2
+expect_code 3 llm-convert --to peft base-llama-gqa nothing
+err_like 'no adapters' 'has no adapters that could become peft'
+expect_code 2 llm-convert --to peft --verify llama nothing
+err_like 'PEFT is not verified' 'verify does not go with --to peft'
+
+# ---- memory: no gradient and no moments of what is frozen ----
+all=$(plan parameters --model llama-gqa.json) with=$(plan parameters --model llama-gqa.json --lora 4)
+is 'moments of the adapters alone' "$(plan moments --model llama-gqa.json --lora 4)" "$((8 * (with - all)))"
+is 'gradients, too' "$(plan gradients --model llama-gqa.json --lora 4)" "$((4 * (with - all)))"
+ok 'all weights have more' test "$(plan moments --model llama-gqa.json)" -ge $((8 * all))
+is 'the arenas are as planned' "$(jq -r 'select(.event == "ranks") | .arenas == .planned_arenas' llama.jsonl | sort -u)" true
+
+# ---- what cannot be ----
+bad() { # TEXT OPTIONS…
+    local text=$1
+    shift
+    expect_code 2 run_layout bad --init base-llama-gqa --steps 1 "$@"
+    err_like "$*" "$text"
+}
+bad '--lora does not go with --tensor-parallel 2' --lora 4 --ranks 2 --tensor-parallel 2
+bad '--lora does not go with --context-parallel 2' --lora 4 --ranks 2 --context-parallel 2
+bad '--lora-targets needs --lora' --lora-targets q_proj
+bad '--lora-alpha needs --lora' --lora-alpha 3
+bad "'c_attn' is no linear module of a llama model \(all-linear, q_proj, k_proj" --lora 4 --lora-targets q_proj,c_attn
+bad '--lora and --freeze exclude each other' --lora 4 --freeze 'layers.0.*'
+bad '--lora does not go with --precision fp8-hybrid' --lora 4 --precision fp8-hybrid
+expect_code 2 run_layout bad --model moe.json --lora 4 --steps 1
+err_like 'experts' 'adapters of experts are not supported'
+ok 'attention of a model with experts' run_layout moe --model moe.json --lora 4 --lora-targets q_proj,o_proj --steps 2
