@@ -39,6 +39,8 @@ load_texts(struct preference *p, const struct json_doc *doc, const json_t *line)
     if (json_get_bytes(doc, line, "chosen", JSON_NEED, &p->chosen_text, &p->chosen_n) < 0 ||
         json_get_bytes(doc, line, "rejected", JSON_NEED, &p->rejected_text, &p->rejected_n) < 0)
         return -1;
+    if (p->chosen_n == p->rejected_n && !memcmp(p->chosen_text, p->rejected_text, p->chosen_n))
+        return json_fail(doc, line, NULL, "chosen and rejected are the same");
     if (conversation_has(line, "system"))
         return json_fail(doc, line, "system", "a pair of texts has no system message");
     if (conversation_has(line, "prompt"))

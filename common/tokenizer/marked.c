@@ -237,6 +237,12 @@ mark_all(const struct encoded *e, char mark, struct str *marks)
         str_addc(marks, mark);
 }
 
+static bool
+overlaps(const struct encoded *e, const struct tokenizer_part *part)
+{
+    return part->begin < e->end && part->end > e->begin && part->begin < part->end;
+}
+
 /* Marks what overlaps [begin, end) of the text. 0 or -1. */
 static int
 mark_part(struct laying *l, const size_t *places, size_t count, size_t begin, size_t end,
@@ -246,7 +252,7 @@ mark_part(struct laying *l, const size_t *places, size_t count, size_t begin, si
 
     if (find_border(l, begin, false, &from) < 0 || find_border(l, end, true, &to) < 0)
         return -1;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; from < to && i < count; i++) {
         size_t a = places[2 * i], b = places[2 * i + 1];
         if (a < to && (b > from || (a == b && a >= from)))
             marks[i] = 1;
@@ -267,7 +273,7 @@ mark_by_places(struct laying *l, const struct encoded *e, const struct tokenizer
     for (size_t i = 0; i < count; i++) {
         size_t begin = parts[i].begin > e->begin ? parts[i].begin - e->begin : 0;
         size_t end = parts[i].end < e->end ? parts[i].end - e->begin : l->n;
-        if (parts[i].begin < e->end && parts[i].end > e->begin &&
+        if (overlaps(e, &parts[i]) &&
             mark_part(l, places, e->count, begin, end, marks->data + first) < 0)
             goto out;
     }
@@ -285,10 +291,8 @@ mark_stretch(const struct tokenizer *t, struct normalizer_scratch *z, const stru
     bool touched = false, whole = false;
 
     for (size_t i = 0; i < count; i++) {
-        bool overlaps = parts[i].begin < e->end && parts[i].end > e->begin &&
-                        parts[i].begin < parts[i].end;
-        touched |= overlaps;
-        whole |= overlaps && parts[i].begin <= e->begin && parts[i].end >= e->end;
+        touched |= overlaps(e, &parts[i]);
+        whole |= overlaps(e, &parts[i]) && parts[i].begin <= e->begin && parts[i].end >= e->end;
     }
     if (!touched || whole || e->added || e->count < 2) {
         mark_all(e, touched, marks);

@@ -156,16 +156,18 @@ def expected(fast, template, messages, variables):
     return got["input_ids"], mask, theirs is not None and plain
 
 
+def documents(shard):
+    """ids and mask of each."""
+    found = [line.split()[3:] for line in run("dumpshard", shard).splitlines()]
+    return [([int(i.rstrip("!")) for i in ids], [int(not i.endswith("!")) for i in ids]) for ids in found]
+
+
 def ours(directory, template, lines, *options):
     pathlib.Path("t.jinja").write_text(template, encoding="utf-8", newline="")
     pathlib.Path("c.jsonl").write_text("".join(json.dumps(x, ensure_ascii=False) + "\n" for x in lines), encoding="utf-8")
     run("llm-tokenize", "-q", "--chat", "-t", directory, "--chat-template", "t.jinja", "--chat-date", TODAY,
         *options, "c.jsonl", "-o", "c.shard")
-    documents = []
-    for line in run("dumpshard", "c.shard").splitlines():
-        ids = line.split()[3:]
-        documents.append(([int(i.rstrip("!")) for i in ids], [int(not i.endswith("!")) for i in ids]))
-    return documents
+    return documents("c.shard")
 
 
 # ---- comparisons ---------------------------------------------------------------------------------
@@ -197,6 +199,45 @@ def compare(name, directory, fast, template):
        + (f", {dropped} of {len(untold)} others dropped" if untold else ""))
 
 
+# ---- pairs -----------------------------------------------------------------------------------------
+
+PAIRS = [
+    {"prompt": [turn("user", "Hello")], "chosen": [turn("assistant", "日本 🎉")], "rejected": [turn("assistant", "b\n")]},
+    {"prompt": [turn("system", "Be brief."), turn("user", "a"), turn("assistant", "b"), turn("user", "c")],
+     "chosen": [turn("assistant", "good one")], "rejected": [turn("assistant", "bad")]},
+]
+TEXTS = [{"prompt": "The sky is", "chosen": " blue.", "rejected": " green</s>"},
+         {"prompt": "質問\n\n", "chosen": "答え", "rejected": "x y"}]
+
+
+def both(fast, pair, template):
+    """ids and mask as TRL's DPOTrainer makes them: the prompt is what the sides' ids share with it."""
+    if template is None:
+        eos = fast.eos_token
+        prompt, *sides = (fast(t)["input_ids"] for t in (
+            pair["prompt"], *(pair["prompt"] + a + ("" if a.endswith(eos) else eos) for a in (pair["chosen"], pair["rejected"]))))
+    else:
+        def ids(messages, more=False):
+            return fast.apply_chat_template(messages, chat_template=template, tokenize=True, return_dict=True,
+                                            add_generation_prompt=more)["input_ids"]
+        prompt, *sides = ids(pair["prompt"], True), *(ids(pair["prompt"] + pair[a]) for a in ("chosen", "rejected"))
+    shared = min(next((k for k, (x, y) in enumerate(zip(prompt, side)) if x != y), min(len(prompt), len(side)))
+                 for side in sides)
+    return sum(sides, []), [int(k >= shared) for side in sides for k in range(len(side))]
+
+
+def compare_pairs(name, directory, fast, template):
+    pairs = PAIRS if template else TEXTS
+    pathlib.Path("t.jinja").write_text(template or OWN["chatml"], encoding="utf-8")
+    pathlib.Path("p.jsonl").write_text("".join(json.dumps(p) + "\n" for p in pairs), encoding="utf-8")
+    run("llm-tokenize", "-q", "--preference", "-t", directory, "--chat-template", "t.jinja", "--chat-date", TODAY,
+        "p.jsonl", "-o", "p.shard")
+    got = documents("p.shard")
+    want = [both(fast, p, template) for p in pairs]
+    if not ok(got == want, f"{name}: {len(pairs)} pairs as TRL's DPOTrainer has them"):
+        print(f"# got {got}\n# want {want}")
+
+
 small = byte_level("small")
 pieces = unigram("pieces")
 published = {n: t for n, t, _ in [*npm_templates(), *wheel_templates()]}
@@ -204,9 +245,17 @@ for n, t in [*OWN.items(), *MARKED.items(), *published.items()]:
     compare(f"byte-level, {n}", "small", small, t)
 for n, t in [*MARKED.items(), ("chatml", OWN["chatml"]), ("llama2", OWN["llama2"]), ("llm-jp", OWN["llm-jp"])]:
     compare(f"Unigram with NFKC, {n}", "pieces", pieces, t)
+for n in ("chatml", "llm-jp", "zephyr"):
+    compare_pairs(f"byte-level, {n}", "small", small, OWN[n])
+compare_pairs("Unigram, chatml", "pieces", pieces, OWN["chatml"])
+compare_pairs("byte-level, texts", "small", small, None)
 for package in ("qwen3", "llama3_1", "llama2"):
     folder, large = from_npm(package)
     if folder:
+        compare_pairs(f"{package}, chatml", folder, large, OWN["chatml"])
+        if large.chat_template:
+            compare_pairs(f"{package}, its own", folder, large, large.chat_template)
+        compare_pairs(f"{package}, texts", folder, large, None)
         for n, t in [("its own", large.chat_template), *MARKED.items(), ("chatml", OWN["chatml"]), ("llama2", OWN["llama2"])]:
             if t:
                 compare(f"{package}, {n}", folder, large, t)

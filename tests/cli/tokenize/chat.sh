@@ -113,6 +113,44 @@ echo "{{ strftime_now('%Y') }}{% for m in messages %}{{ m.content }}{% endfor %}
 ok "a template that asks for the date" expect_code 2 llm-tokenize --chat -t dir --chat-template date.jinja turns.jsonl -o g.shard
 err_like "needs it" 'give it as --chat-date YYYY-MM-DD'
 like "and gets it" "$(chat --chat-template date.jinja --chat-date 1999-12-31 <turns.jsonl)" '"text":"1999Hi'
+
+# pairs
+pairs() {
+    llm-tokenize -q --preference -t dir "$@" -o p.shard && shown p.shard
+}
+pair='{"text":"<s>user\nQ</s>\n<s>assistant\nyes</s>\n<s>user\nQ</s>\n<s>assistant\nno</s>\n","scored":["yes</s>\n","no</s>\n"]}'
+is "pairs in four shapes" "$(pairs <<'J' | sort -u
+{"prompt": [{"role": "user", "content": "Q"}], "chosen": [{"role": "assistant", "content": "yes"}], "rejected": [{"role": "assistant", "content": "no"}]}
+{"prompt": "Q", "chosen": [{"role": "assistant", "content": "yes"}], "rejected": [{"role": "assistant", "content": "no"}]}
+{"prompt": [{"role": "user", "content": "Q"}], "chosen": "yes", "rejected": "no"}
+{"chosen": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "yes"}], "rejected": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "no"}]}
+{"prompt": "Q", "chosen": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "yes"}], "rejected": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "no"}]}
+J
+)" "$pair"
+is "only the last answer is scored; {% generation %} does not count" "$(pairs --chat-template marked.jinja <<'J'
+{"prompt": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}, {"role": "user", "content": "R"}], "chosen": "yes", "rejected": "no"}
+J
+)" '{"text":"<s>user:Qassistant:A</s>user:Rassistant:yes</s><s>user:Qassistant:A</s>user:Rassistant:no</s>","scored":["assistant:yes</s>","assistant:no</s>"]}'
+is "texts" "$(pairs <<'J'
+{"prompt": "One:", "chosen": " a", "rejected": " b</s>"}
+{"chosen": "H: x A: yes", "rejected": "H: x A: no"}
+J
+)" '{"text":"One: a</s>One: b</s>","scored":[" a</s>"," b</s>"]}
+{"text":"H: x A: yes</s>H: x A: no</s>","scored":[" yes</s>"," no</s>"]}'
+cat >pairs.jsonl <<'J'
+{"prompt": "", "chosen": "a", "rejected": "b"}
+{"prompt": "x", "chosen": "a"}
+{"prompt": "x", "chosen": "a", "rejected": 4}
+{"prompt": "x", "chosen": "a", "rejected": "a"}
+{"chosen": [{"role": "user", "content": "Q"}], "rejected": [{"role": "user", "content": "Q"}]}
+{"chosen": [{"role": "assistant", "content": "Q"}], "rejected": [{"role": "assistant", "content": "R"}]}
+{"chosen": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}], "rejected": [{"role": "user", "content": "R"}, {"role": "assistant", "content": "A"}]}
+{"chosen": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}], "rejected": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]}
+J
+llm-tokenize --preference -t dir pairs.jsonl -o p.shard 2>err
+like "faulty pairs" "$(cat err)" 'out: documents 0, .*dropped: 7 that are no conversation, 1 refused by the chat template'
+like "one without a prompt" "$(cat err)" 'pairs.jsonl: line 1: not a prompt and behind it an answer, twice'
+
 while read -r options; do
     # shellcheck disable=SC2086
     ok "refused: $options" expect_code 2 llm-tokenize $options -o o.shard turns.jsonl
