@@ -33,6 +33,22 @@ ok 'two epochs' run twice packed.shard --epochs 2
 is 'they take twice the sequences' "$(losses twice.jsonl | wc -l)" \
     "$(($(llm-convert --info packed.shard | awk '$1 == "tokens" { print $2 }') * 2 / 65 / 8))"
 
+ok 'documents, a ramp' run ramp train.shard --ramp-batch 2:2:2k --reduce-groups 1 --steps 20
+ok 'packed, a ramp' run ramp1 packed.shard --ramp-batch 2:2:2k --reduce-groups 1 --steps 20
+is 'the same losses while the batch grows' "$(losses ramp1.jsonl)" "$(losses ramp.jsonl)"
+
+# A loss mask, as SFT has: what is off stays off, packed or not.
+mkshard --vocabulary 400 --loss --docs 300 >mask.shard
+llm-shuffle -q --no-shuffle --pack 64 -o packed-mask.shard mask.shard
+masked() { # NAME
+    llm-train -q --model llama.json --log "$1.jsonl" --seq-length 64 --global-batch 8 --lr 1e-3 --schedule constant \
+        --steps 10 --precision fp32 "$1.shard"
+}
+ok 'documents with a mask' masked mask
+ok 'packed with a mask' masked packed-mask
+is 'the same losses with a mask' "$(losses packed-mask.jsonl)" "$(losses mask.jsonl)"
+ok 'some targets are off' [ "$(jq -rs 'map(.scored_tokens // empty)[0]' packed-mask.jsonl)" -lt 480 ]
+
 # Of whole documents every id but the first is a target once, the padding never.
 llm-shuffle -q --pack 64 --best-fit -o fit-valid.shard valid.shard
 ok 'best fit, each sequence once' run scored fit-valid.shard --global-batch 1 --reduce-groups 1
