@@ -24,8 +24,9 @@ struct decoding {
     const char *source;          /* of a shard's document; NULL: none known */
     struct outfile out;
     struct str text, buffer;
-    bool masked;                 /* the shard has a loss mask */
-    struct str loss;             /* then: 0 or 1 for each id of the document */
+    bool has_mask, packed;       /* the shard: loss mask, sequences */
+    bool masked;                 /* the document says what of it is scored */
+    struct str loss;             /* has_mask: 0 or 1 for each id of the document */
     uint64_t documents, tokens;
 };
 
@@ -135,7 +136,19 @@ put_text(struct decoding *d, const struct ids *ids)
     return r;
 }
 
-/* What --special document put around the text is not text. */
+/* Packed shards always have a mask, for the padding and for an id that two pieces share. */
+static bool
+is_masked(const struct decoding *d, size_t n)
+{
+    if (!d->packed)
+        return d->has_mask;
+    return d->has_mask && n > 1 && memchr(d->loss.data + 1, 0, n - 1);
+}
+
+/*
+ * What --special document put around the text is not text; what a chat template wrote is, all of
+ * it.
+ */
 static int
 put_document(struct decoding *d, const struct ids *ids)
 {
@@ -148,9 +161,10 @@ put_document(struct decoding *d, const struct ids *ids)
         idline_add(&d->buffer, ids->data, ids->len);
         return flush(d, FLUSH_BYTES);
     }
-    if (n && p[n - 1] == d->eos)
+    d->masked = is_masked(d, n);
+    if (n && p[n - 1] == d->eos && !d->masked)
         n--;
-    if (n && p[0] == d->bos) {
+    if (n && p[0] == d->bos && !d->masked) {
         p++;
         n--;
     }
@@ -198,7 +212,7 @@ add_span(struct decoding *d, struct ids *ids, const struct shard_block *b,
         uint32_t skip = repeated ? 1 : 0;
         memcpy(ids->data + ids->len, b->ids + s->first + from + skip, (n - skip) * sizeof *ids->data);
         ids->len += n - skip;
-        for (uint32_t i = from + skip; d->masked && i < from + n; i++)
+        for (uint32_t i = from + skip; d->has_mask && i < from + n; i++)
             str_addc(&d->loss, !b->loss || b->loss[s->first + i]);
         from += n;
     }
@@ -241,10 +255,10 @@ decode_shard(struct decoding *d, const char *path)
         return -1;
     if (check_fingerprint(d, path, shard_reader_head(r)))
         goto out;
-    d->masked = shard_reader_head(r)->flags & SHARD_LOSS_MASK;
-    /* What a chat template wrote is text, all of it. */
-    d->bos = d->masked ? TOKEN_NONE : shard_reader_head(r)->bos;
-    d->eos = d->masked ? TOKEN_NONE : shard_reader_head(r)->eos;
+    d->has_mask = shard_reader_head(r)->flags & SHARD_LOSS_MASK;
+    d->packed = shard_reader_head(r)->seq_length != 0;
+    d->bos = shard_reader_head(r)->bos;
+    d->eos = shard_reader_head(r)->eos;
     while ((more = shard_reader_next(r, &block)) > 0)
         if (put_block(d, r, &block, &ids, &open)) {
             more = -1;
