@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "base/sys.h"
 #include "base/version.h"
+#include "cmd/llm-train/machine_file.h"
 #include "cmd/llm-train/train.h"
 #include "json/write.h"
 #include "kernels/blas.h"
@@ -57,6 +58,18 @@ machine_setup(struct trainer *t)
     t->pool = threads_new(t->threads);
     if (place_ranks(t->world, t->pool, &t->pinned) < 0)
         die_err();
+}
+
+void
+machine_setup_planned(struct trainer *t)
+{
+    enum { MOST = 256 };
+    uint64_t threads = t->machine->cores / t->machine->domains;
+
+    pick_kernels(t);
+    trainer_set_precisions(t);
+    t->threads = common.threads ? (int)common.threads : threads < 1 ? 1 : threads > MOST ? MOST : (int)threads;
+    t->pool = threads_new(t->threads);
 }
 
 /* The products of this rank's part of the model. */

@@ -6,6 +6,9 @@
 /* Kernel table (the least of all ranks), precision, threads and their place. Dies on what cannot be. */
 void machine_setup(struct trainer *t);
 
+/* The same for a plan of t->machine: as many threads as its rank has cores, and none is placed here. */
+void machine_setup_planned(struct trainer *t);
+
 /* The self-check at start: every kernel in use against FP64, GEMM on the model's shapes. Dies when one is wrong. */
 void machine_check(struct trainer *t);
 

@@ -39,10 +39,12 @@ static const struct number {
     {"products", UNIT_RATE, AT(any.products)},
     {"attention", UNIT_RATE, AT(any.attention)},
     {"half-size", UNIT_REAL, AT(half_size)},
+    {"units", UNIT_REAL, AT(units)},
     {"overhead", UNIT_REAL, AT(overhead)},
     {"bandwidth", UNIT_RATE, AT(bandwidth)},
     {"stream", UNIT_RATE, AT(stream)},
     {"scores", UNIT_REAL, AT(scores)},
+    {"accumulate", UNIT_REAL, AT(accumulate)},
     {"overlap", UNIT_REAL, AT(overlap)},
     {"network", UNIT_RATE, AT(link)},
     {"latency", UNIT_REAL, AT(latency)},
@@ -84,13 +86,24 @@ read_number(struct machine_file *m, const struct number *n, const char *value)
 }
 
 static int
+read_tile(struct machine_file *m, const char *value)
+{
+    int used = 0;
+
+    if (sscanf(value, "%lfx%lf%n", &m->tile[0], &m->tile[1], &used) == 2 && value[used] == '\0' &&
+        m->tile[0] >= 1 && m->tile[1] >= 1 && m->tile[0] < 1e6 && m->tile[1] < 1e6)
+        return 0;
+    return err_set(STATUS_INPUT, "tile: expected two sizes as 256x128, not '%s'", value);
+}
+
+static int
 unknown(const char *name)
 {
     struct str names = {0};
 
     for (int i = 0; i < NUMBERS; i++)
         str_addf(&names, ", %s", numbers[i].name);
-    err_set(STATUS_INPUT, "'%s' is none of name, topology%s", name, names.data);
+    err_set(STATUS_INPUT, "'%s' is none of name, topology, tile%s", name, names.data);
     str_release(&names);
     return -1;
 }
@@ -101,6 +114,8 @@ set(struct machine_file *m, const char *name, const char *value)
     for (int i = 0; i < NUMBERS; i++)
         if (strcmp(name, numbers[i].name) == 0)
             return read_number(m, &numbers[i], value);
+    if (strcmp(name, "tile") == 0)
+        return read_tile(m, value);
     if (strcmp(name, "topology") == 0)
         return network_parse(&m->network, value);
     if (strcmp(name, "name") != 0)
@@ -147,20 +162,34 @@ either(double rate, double other)
     return rate > 0 ? rate : other;
 }
 
+/* Where there is no unit for a precision, it is computed in the next wider one. */
+static void
+take_wider(struct machine_rate *r, const struct machine_rate *wider)
+{
+    if (r->peak <= 0 && r->products <= 0)
+        *r = *wider;
+    if (r->attention <= 0)
+        r->attention = wider->attention;
+}
+
 void
 machine_file_complete(struct machine_file *m)
 {
+    const struct machine_rate *any = &m->any;
+
     for (int i = 0; i < MACHINE_PRECISIONS; i++) {
         struct machine_rate *r = &m->rate[i];
-        double wide = i == MACHINE_FP8 ? m->rate[MACHINE_BF16].attention : 0;
-        r->peak = either(r->peak, m->any.peak);
-        r->products = either(r->products, either(m->any.products, r->peak));
-        /* Attention is in BF16 beside FP8's products. */
-        r->attention = either(r->attention, either(wide, either(m->any.attention, r->products)));
+        r->peak = either(r->peak, any->peak);
+        r->products = either(r->products, either(any->products, r->peak));
+        r->attention = either(r->attention, any->attention);
+        if (i != MACHINE_FP8) /* which attention is never in */
+            r->attention = either(r->attention, r->products);
     }
+    take_wider(&m->rate[MACHINE_BF16], &m->rate[MACHINE_FP32]);
+    take_wider(&m->rate[MACHINE_FP8], &m->rate[MACHINE_BF16]);
     m->stream = either(m->stream, m->bandwidth);
     m->bandwidth = either(m->bandwidth, m->stream);
-    m->inner = either(m->inner, m->bandwidth / 2);
+    m->inner = either(m->inner, m->domains > 0 ? m->bandwidth / 2 / (double)m->domains : 0);
     m->links = either(m->links, 1);
 }
 

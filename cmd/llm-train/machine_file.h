@@ -26,22 +26,28 @@
  *   half-size  products of n × n × n reach half of that rate at n = half-size (0), rate n / (n + half-size)
  *              in general with n the smallest of the three sizes (after Hockney's n½, Parallel
  *              Computing 1981)
+ *   units      of an accelerator that each compute one tile of a product at a time, and
+ *   tile       its numbers, as 256x128: products whose tiles do not fill the units in their last wave
+ *              take as long as if they did (NVIDIA, "Matrix Multiplication Background") (0: no such units)
  *   overhead   seconds that a product takes at least (0): starting it
  *   bandwidth  bytes a second of memory
  *   stream     bytes a second that elementwise work really reaches
- *   scores     bytes of memory traffic for each attention score of a forward and backward pass, of
- *              programs that store them and leave out no masked ones (0: as here, where they are not)
+ *   scores     bytes that a forward pass moves for each attention score, a backward pass half as much
+ *              again, of programs that store them, masked ones too (0: as here, where they are not)
+ *   accumulate bytes moved for each weight of a product to add a micro-batch's gradient, of programs
+ *              that do so behind the product (0: as here, where it is part of it)
  *   overlap    share of a rank's last backward pass beside which gradients can be on their way (1)
  *
  *   network    bytes a second of one link, one way; latency: seconds of a message (0)
  *   links      that one node uses at once (1)
  *   inner      bytes a second, one way, between a rank and others of its node (0: at memory's rate,
- *              half for reading, half for writing); inner-latency: seconds of a message (0)
+ *              half of a domain's each for reading and writing); inner-latency: seconds of a message (0)
  *   watts      of a node at work, with its share of network and cooling if that is known
  *   topology   torus SIZExSIZE… (the shape of the job), or tree NODES (below a leaf switch)
  *
- * cores, memory, and peak in the planned precision are required; without a network there is no time
- * for messages between nodes.
+ * cores, memory and a peak are required; a precision without one is computed at the rates of the next
+ * wider one; without a network there is no time for messages between nodes. The last line of a name
+ * counts.
  */
 enum machine_precision { MACHINE_FP32, MACHINE_BF16, MACHINE_FP8, MACHINE_PRECISIONS };
 
@@ -51,9 +57,9 @@ struct machine_file {
     struct machine_rate {
         double peak, products, attention; /* operations/s of a node; filled in: 0 only where no peak is known */
     } rate[MACHINE_PRECISIONS], any; /* any: where no precision is named; use rate */
-    double half_size, overhead;
+    double half_size, overhead, units, tile[2];
     double bandwidth, stream; /* bytes/s of a node; 0: unknown, elementwise work takes no time */
-    double scores, overlap;
+    double scores, accumulate, overlap;
     double link, latency, inner, inner_latency;
     double links, watts;
     struct network network;   /* kind NETWORK_NONE: no topology given */

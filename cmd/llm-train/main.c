@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/page.h"
+#include "cmd/llm-train/plan_print.h"
 #include "cmd/llm-train/train.h"
 #include "cmd/llm-train/trainer.h"
 #include "cmd/llm-train/version.h"
@@ -78,12 +79,28 @@ launch(int argc, char **argv, char **shards, int shard_count)
     return status;
 }
 
+/* All of the machine, unless --ranks says how many of its domains. */
+static double
+planned_nodes(const struct machine_file *m)
+{
+    if (!opt_given(&llm_train, "ranks") && m->nodes > 0)
+        return (double)m->nodes;
+    return (double)options.ranks / (double)m->domains;
+}
+
 static int
 plan(void)
 {
     static struct trainer t;
+    struct machine_file m = {0};
 
-    trainer_plan(&t, world, (int)options.ranks);
+    if (options.machine && machine_file_load(&m, options.machine) < 0)
+        die_err();
+    if (options.compute > 0 && !options.model && !options.init && !options.resume)
+        plan_compute(&m, options.compute, planned_nodes(&m));
+    else
+        trainer_plan(&t, world, (int)options.ranks, options.machine ? &m : NULL);
+    machine_file_release(&m);
     return STATUS_OK;
 }
 

@@ -102,8 +102,9 @@ static const struct opt table[] = {
     OPT(STRING, tensorboard, .name = "tensorboard", .placeholder = "DIR", .help = "event files for TensorBoard"),
     OPT(STRING, time_limit, .name = "time-limit", .placeholder = "T", .help = "stop with a checkpoint after T"),
     OPT(REAL, timeout, .name = "timeout", .placeholder = "S", .fallback = "1800", .min = 0, .max = 1e9, .help = "give up a wait between ranks"),
-    {.type = OPT_FLAG, .name = "plan", .target = &options.plan, .help = "print memory and FLOPs, do not run"},
-    OPT(STRING, machine, .name = "machine", .placeholder = "FILE", .help = "machine to plan for"),
+    {.type = OPT_FLAG, .name = "plan", .target = &options.plan, .help = "print memory, FLOPs and time, do not run"},
+    OPT(STRING, machine, .name = "machine", .placeholder = "FILE|NAME", .help = "machine to plan for"),
+    OPT(REAL, compute, .name = "compute", .placeholder = "F", .fallback = "0", .min = 0, .max = 1e40, .help = "operations of the planned run"),
     OPT(STRING, rank_map, .name = "rank-map", .placeholder = "FILE", .help = "write where each rank is to run"),
     {.type = OPT_FLAG, .name = "json", .target = &options.json, .help = "the plan as JSON"},
     OPT(STRING, report, .name = "report", .placeholder = "FILE", .help = "write a page of the logs LOG…, do not run"),
@@ -146,7 +147,6 @@ refuse_unsupported(void)
     } later[] = {
         {options.extend_vocabulary != NULL, "--extend-vocabulary"},
         {options.dpo, "--dpo"},
-        {options.json, "--json"},
     };
 
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
@@ -381,6 +381,12 @@ options_check(int operands)
         die(STATUS_USAGE, "--on-error skip: corrupt data always stops a training run");
     if (options.machine && !options.plan)
         die(STATUS_USAGE, "--machine needs --plan");
+    if (options.json && !options.plan)
+        die(STATUS_USAGE, "--json needs --plan");
+    if (options.compute > 0 && !options.plan)
+        die(STATUS_USAGE, "--compute needs --plan");
+    if (options.compute > 0 && (options.steps || options.tokens))
+        die(STATUS_USAGE, "--compute says the run's length, as --steps and --tokens do: give one of them");
     if (options.rank_map && (!options.plan || !options.machine))
         die(STATUS_USAGE, "--rank-map needs --plan and --machine");
     if (options.report || options.curve) {
@@ -397,6 +403,8 @@ options_check(int operands)
     if (options.init && opt_given(&llm_train, "init-method"))
         die(STATUS_USAGE, "--init-method is for the new weights of --model; --init brings its own");
     check_branch();
+    if (options.plan && options.compute > 0 && options.machine && !options.model && !options.init && !options.resume)
+        return; /* of a machine alone */
     if (!options.init && !options.model && !options.resume && !options.branch)
         die(STATUS_USAGE, "nothing to train: expected --model config.json, --init DIR or --resume DIR");
     if (!options.plan && operands == 0)

@@ -2,14 +2,11 @@
 #include "cmd/llm-train/trainer.h"
 
 #include <malloc.h>
-#include <stdio.h>
 
 #include "base/log.h"
-#include "base/str.h"
 #include "base/sys.h"
-#include "base/die.h"
 #include "cmd/llm-train/arrays.h"
-#include "cmd/llm-train/plan_machine.h"
+#include "cmd/llm-train/machine_file.h"
 #include "cmd/llm-train/tensor_health.h"
 #include "cmd/llm-train/plan_time.h"
 #include "cmd/llm-train/tensors.h"
@@ -77,6 +74,12 @@ memory_measure_program(struct trainer *t)
     t->memory_checked = sys_memory_peak() - t->memory_before;
 }
 
+static bool
+on_one_host(const struct trainer *t, const struct layout *l)
+{
+    return t->machine ? (uint64_t)l->ranks <= t->machine->domains : options.hosts == NULL;
+}
+
 void
 memory_plan(const struct trainer *t, const struct layout *l, const struct params *p,
             struct memory_plan *m)
@@ -87,7 +90,7 @@ memory_plan(const struct trainer *t, const struct layout *l, const struct params
     struct array_memory a;
 
     decoder_plan(&t->config, p, &o, &d);
-    trainer_plan_reducers(t, l, p, options.hosts == NULL, &r);
+    trainer_plan_reducers(t, l, p, on_one_host(t, l), &r);
     arrays_plan(t, l, p, &a);
     *m = (struct memory_plan){
         .weights = a.master,
@@ -118,15 +121,6 @@ memory_taken(const struct trainer *t)
         reducer_memory(t->expert_reducer, &e);
     return arrays_bytes(t) + decoder_bytes(t->decoder) + r.gradients + r.staging + e.gradients + e.staging +
            pipeline_bytes(t->decoder, &t->layout.table, t->layout.coordinate[AXIS_PIPELINE], t->micro_batch);
-}
-
-static void
-line(const char *what, uint64_t bytes)
-{
-    char text[32];
-
-    if (bytes)
-        printf("  %-22s %10s\n", what, human_bytes((double)bytes, text));
 }
 
 void
@@ -209,46 +203,4 @@ plan_memory(const struct trainer *t, int ranks, struct memory_plan *most)
         result = look_at(t, &l, rank, most);
     layout_release(&l);
     return result;
-}
-
-void
-plan_print(const struct trainer *t, int ranks)
-{
-    struct memory_plan m;
-    struct flops f;
-
-    if (plan_memory(t, ranks, &m) < 0)
-        die_err();
-    layout_flops(&t->layout, &t->config, t->seq_length, &f);
-    printf("parameters              %lld\n", (long long)t->whole.parameters);
-    printf("precision               %s\n", options.precision);
-    printf("flops per token         %.6g (forward %.6g, backward %.6g)\n",
-           (f.forward + f.backward) / (double)t->seq_length, f.forward / (double)t->seq_length,
-           f.backward / (double)t->seq_length);
-    if (f.recompute > 0)
-        printf("recomputed per token    %.6g\n", f.recompute / (double)t->seq_length);
-    printf("tokens per step         %lld\n", (long long)(t->global_batch * t->seq_length));
-    if (t->length.ramp.sizes > 0)
-        printf("  ramp                  from %lld sequences by %lld to %lld, whole behind step %llu\n",
-               (long long)t->length.ramp.start, (long long)t->length.ramp.increment, (long long)t->global_batch,
-               (unsigned long long)ramp_steps_for(&t->length.ramp, t->length.ramp.tokens));
-    printf("memory per rank, %d rank%s, micro-batch %lld, %lld reduce groups\n", ranks, ranks == 1 ? "" : "s",
-           (long long)t->micro_batch, (long long)t->groups);
-    line("master weights", m.weights);
-    line("bf16 weights", m.act_weights);
-    line("moments", m.moments);
-    line("gradients", m.gradients);
-    line("activations", m.activations);
-    line("logits", m.logits);
-    line("scratch", m.scratch);
-    line("tables", m.tables);
-    if (ranks > 1)
-        printf("  %-22s %s\n", "layout", layout_text(&t->layout));
-    line("total", m.total);
-    line("program and data", m.program);
-    line("of other ranks, mapped", m.mapped);
-    line("resident", m.resident);
-    if (options.machine)
-        plan_machine(t, ranks, &m);
-    plan_log(&m, t);
 }

@@ -4,10 +4,9 @@
 #include "cmd/llm-train/trainer.h"
 
 /*
- * What a planned run asks of the machine of --machine: memory of its nodes, bytes that ranks hand on,
- * links between neighbours with and without a rank map, which --rank-map writes. most: of the rank
- * that needs the most. On standard output; dies on errors.
+ * Links between neighbours with and without a rank map on t->machine's network, where it has one, and
+ * the map itself into the file of --rank-map. On standard output; dies on errors.
  */
-void plan_machine(const struct trainer *t, int ranks, const struct memory_plan *most);
+void plan_machine_map(const struct trainer *t);
 
 #endif

@@ -157,12 +157,27 @@ move(const struct plan_rank *r, struct work *w, double bytes)
         w->elementwise += bytes / r->stream;
 }
 
+/* How much longer a product takes because its last wave of tiles leaves units idle. */
+static double
+last_wave(const struct machine_file *m, double rows, double columns)
+{
+    double best = INFINITY;
+
+    if (m->units <= 0 || m->tile[0] <= 0)
+        return 1;
+    for (int turned = 0; turned < 2; turned++) {
+        double tiles = ceil(rows / m->tile[turned]) * ceil(columns / m->tile[!turned]);
+        best = fmin(best, ceil(tiles / m->units) * m->units * m->tile[0] * m->tile[1] / (rows * columns));
+    }
+    return best;
+}
+
 /* A product at a rate, by its least size, or by the bytes it moves (Williams et al., "Roofline", 2009). */
 static void
 product(const struct plan_rank *r, struct work *w, double rate, double m, double n, double k, double bytes)
 {
     double least = fmin(m, fmin(n, k)), operations = 2 * m * n * k;
-    double seconds = rate > 0 ? operations / rate * (1 + r->m->half_size / least) : 0;
+    double seconds = rate > 0 ? operations / rate * (1 + r->m->half_size / least) * last_wave(r->m, m, n) : 0;
 
     if (r->bandwidth > 0)
         seconds = fmax(seconds, bytes / r->bandwidth);
@@ -190,6 +205,7 @@ linear(const struct plan_rank *r, struct passes *p, double tokens, double out, d
     linear_forward(r, &p->forward, tokens, out, in);
     product(r, &p->input, r->linear, tokens, in, out, r->act * (x + y + out * in));
     product(r, &p->weight, r->linear, out, in, tokens, r->act * (x + y) + 2 * r->wide * out * in);
+    move(r, &p->weight, r->m->accumulate * out * in);
     if (r->fp8)
         move(r, &p->input, y * (r->act + 2)); /* rounded, and once more transposed */
 }
@@ -390,7 +406,7 @@ head(const struct plan_rank *r, struct passes *p)
     product(r, &p->input, r->products, r->tokens, vocabulary, hidden, r->act * (x + w) + r->wide * y);
     product(r, &p->input, r->products, r->tokens, hidden, vocabulary, r->act * (x + w + y));
     product(r, &p->input, r->products, vocabulary, hidden, r->tokens, r->act * (x + y) + 2 * r->wide * w);
-    move(r, &p->input, (2 * r->wide + r->act) * y + 8 * x * r->act);
+    move(r, &p->input, (2 * r->wide + r->act) * y + 8 * x * r->act + r->m->accumulate * w);
     sum_over_tensor(r, &p->input);
 }
 

@@ -348,17 +348,22 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
 }
 
 void
-trainer_plan(struct trainer *t, struct comm *world, int ranks)
+trainer_plan(struct trainer *t, struct comm *world, int ranks, const struct machine_file *machine)
 {
     begin(t, world);
+    t->machine = machine;
     trainer_find_checkpoint(t);
     load_config(t);
     resolve_shape(t);
-    machine_setup(t);
+    if (machine)
+        machine_setup_planned(t);
+    else
+        machine_setup(t);
     if (options.tokenizer)
         load_tokenizer(t);
     set_layout(t, ranks, 0);
-    machine_check(t);
+    if (!machine)
+        machine_check(t);
     memory_measure_program(t);
     plan_print(t, ranks);
     trainer_release(t);

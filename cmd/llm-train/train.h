@@ -50,6 +50,7 @@ struct train_options {
     double timeout;
     bool plan, profile, self_check;
     const char *machine, *rank_map;
+    double compute; /* --plan: operations of the run; 0: not given */
 };
 extern struct train_options options;
 extern const struct opt_tool llm_train;

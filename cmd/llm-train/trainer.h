@@ -35,6 +35,7 @@ struct checkpoint_writer;
 struct checkpoint;
 struct training_state;
 struct model_source;
+struct machine_file;
 
 /*
  * arrays.c: master weights and, but for frozen tensors, both moments. ZeRO 0: all of the part, flat; else only the runs
@@ -57,6 +58,7 @@ struct state {
 /* Everything of one run on one rank. */
 struct trainer {
     struct comm *world;
+    const struct machine_file *machine; /* of --plan --machine, or NULL */
     bool pinned;
     cpu_set_t cpus;                /* that the process had before it was pinned */
     struct threads *pool;
@@ -128,8 +130,8 @@ struct trainer {
 void trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_count);
 void trainer_release(struct trainer *t); /* also of one that was only planned */
 
-/* Prints the plan of this run on `ranks` ranks, without shards. */
-void trainer_plan(struct trainer *t, struct comm *world, int ranks);
+/* Prints the plan of this run on `ranks` ranks, without shards; machine may be NULL. */
+void trainer_plan(struct trainer *t, struct comm *world, int ranks, const struct machine_file *machine);
 
 /* step.c */
 enum step_result { STEP_DONE, STEP_SKIPPED, STEP_DATA_ENDED, STEP_NOT_READ, STEP_FAILED };
@@ -219,7 +221,7 @@ void memory_plan(const struct trainer *t, const struct layout *l, const struct p
                  struct memory_plan *m);
 uint64_t memory_taken(const struct trainer *t); /* the arenas of this run, really */
 void memory_measure_program(struct trainer *t); /* once all is loaded and no arena is there */
-void plan_print(const struct trainer *t, int ranks); /* --plan: on standard output */
+void plan_print(const struct trainer *t, int ranks); /* plan_print.c: --plan, on standard output */
 void plan_log(const struct memory_plan *m, const struct trainer *t);
 
 /* All ranks leave with this rank's error record, or with another's. */

@@ -27,16 +27,23 @@ layout=(--ranks 48 --tensor-parallel 4 --pipeline-parallel 4 --lr 1e-3)
 ok "a plan for a machine" eval 'plan "${layout[@]}" --steps 1000 --machine fugaku.machine --rank-map map >plan'
 like "its nodes" "$(cat plan)" "^machine +Fugaku, 12 nodes × 4 ranks$"
 like "their memory" "$(cat plan)" "memory of a node +[0-9.]+ MB of 34.4 GB: fits$"
-like "what a step takes at peak" "$(cat plan)" "a step at its peak +[0-9.e-]+ s$"
+like "what a step takes at peak" "$(cat plan)" "at the peak alone +[0-9.e-]+ s"
 flops=$(sed -n 's/^flops per token *\([^ ]*\) .*/\1/p' plan)
-seconds=$(sed -n 's/.*a step at its peak *\([^ ]*\) s/\1/p' plan)
+seconds=$(sed -n 's/.*at the peak alone *\([^ ]*\) s/\1/p' plan)
 is "which is its operations by the peak of 12 nodes" \
     "$(awk -v f="$flops" -v s="$seconds" 'BEGIN { r = f * 24 * 64 / (12 * 6.758e12) / s; print (r > 0.99 && r < 1.01) ? "yes" : r }')" yes
 
 # By hand: 24 sequences over 3 ranks of data are 8 micro-batches, each 64 tokens by 64 numbers of 4 bytes: 131,072 bytes.
-like "a stage in the middle hands on two borders: 262,144" "$(cat plan)" "^  pipeline, borders +262 kB, 3.86e-05 s on one link$"
-# Two layers of four sums, and the embedding's or the head's: 9 times 131,072.
-like "four sums a layer: 1,179,648" "$(cat plan)" "^  tensor, sums +1.18 MB, 0.000173 s"
+# The busiest stage, the last, hands back one border of each.
+like "the last stage hands on one border: 131,072" "$(cat plan)" "^  pipeline, borders +131 kB, 8 messages, "
+# Two layers of four sums, and the head's: 9 times 131,072, each sum in 6 messages of a ring of four.
+like "four sums a layer: 1,179,648" "$(cat plan)" "^  tensor, sums +1.18 MB, 432 messages, "
+ok "the same as JSON" eval 'plan "${layout[@]}" --steps 1000 --machine fugaku.machine --json >plan.json'
+is "bytes of the axes" "$(jq -c '[.axes.tensor.bytes, .axes.pipeline.bytes]' plan.json)" '[1179648.0,131072.0]'
+is "the step is the sum of its parts" "$(jq '(.step | del(.hidden) | add) / .step_seconds | . > 0.999999 and . < 1.000001' plan.json)" true
+is "tokens a day" "$(jq '.tokens_per_day * .step_seconds / 86400 | round' plan.json)" 1536
+is "what all ranks do: model and what is done again" \
+    "$(jq '.operations_per_step / ((.flops_per_token + .recomputed_per_token) * 1536) | . > 0.999 and . < 1.001' plan.json)" true
 
 is "the map: a line a rank" "$(wc -l <map)" 48
 is "each node four times" "$(sort map | uniq -c | awk '{print $1}' | sort -u)" 4
@@ -58,7 +65,7 @@ expect_code 2 plan --ranks 32 --tensor-parallel 4 --pipeline-parallel 4 --machin
 err_like "another number of nodes" "32 ranks, 4 a node, need 8 nodes; the network has 12"
 printf 'cores = 4\npeek = 1\n' >bad.machine
 expect_code 3 plan --machine bad.machine
-err_like "an unknown name, with its line" "bad.machine: line 2: 'peek' is none of name, topology, nodes"
+err_like "an unknown name, with its line" "bad.machine: line 2: 'peek' is none of name, topology, tile, nodes"
 printf 'cores = 4\npeak = fast\n' >bad.machine
 expect_code 3 plan --machine bad.machine
 err_like "a value that is no number" "bad.machine: line 2: peak: expected a number above 0, not 'fast'"
