@@ -39,7 +39,7 @@ like "the last stage hands on one border: 131,072" "$(cat plan)" "^  pipeline, b
 # Two layers of four sums, and the head's: 9 times 131,072, each sum in 6 messages of a ring of four.
 like "four sums a layer: 1,179,648" "$(cat plan)" "^  tensor, sums +1.18 MB, 432 messages, "
 ok "the same as JSON" eval 'plan "${layout[@]}" --steps 1000 --machine fugaku.machine --json >plan.json'
-is "bytes of the axes" "$(jq -c '[.axes.tensor.bytes, .axes.pipeline.bytes]' plan.json)" '[1179648.0,131072.0]'
+is "bytes of the axes" "$(jq '.axes.tensor.bytes == 1179648 and .axes.pipeline.bytes == 131072' plan.json)" true
 is "the step is the sum of its parts" "$(jq '(.step | del(.hidden) | add) / .step_seconds | . > 0.999999 and . < 1.000001' plan.json)" true
 is "tokens a day" "$(jq '.tokens_per_day * .step_seconds / 86400 | round' plan.json)" 1536
 is "what all ranks do: model and what is done again" \
