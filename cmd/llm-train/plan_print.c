@@ -7,6 +7,7 @@
 #include "base/die.h"
 #include "base/str.h"
 #include "cmd/llm-train/plan_machine.h"
+#include "cmd/llm-train/ramp.h"
 #include "cmd/llm-train/train.h"
 #include "json/write.h"
 
@@ -21,11 +22,11 @@ precision_of(const struct trainer *t)
 }
 
 static void
-set_length(struct plan *p)
+set_length(struct plan *p, const struct trainer *t)
 {
     p->tokens = (double)options.tokens;
     if (options.steps)
-        p->tokens = (double)options.steps * p->tokens_per_step;
+        p->tokens = ramp_tokens(&t->length.ramp, (double)options.steps);
     if (options.compute > 0)
         p->tokens = options.compute / p->flops_per_token;
 }
@@ -69,7 +70,7 @@ gather(struct plan *p, const struct trainer *t, int ranks)
     p->forward_per_token = f.forward / length;
     p->again_per_token = f.recompute / length;
     p->bubble = t->layout.bubble;
-    set_length(p);
+    set_length(p, t);
     if (!t->machine)
         return;
     set_nodes(p, t);
