@@ -4,6 +4,7 @@
  */
 #include "kernels/kernels.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,43 @@ cell(void *arg, size_t i, int worker)
     return 0;
 }
 
+enum { ELEMENTS = 100, STEPS = 400 };
+
+static int
+denormals(const float *x)
+{
+    int count = 0;
+    for (int i = 0; i < ELEMENTS; i++)
+        count += !is_zero(x[i]) && !isnormal(x[i]);
+    return count;
+}
+
+/*
+ * Moments of an element that gets no gradient any more shrink by beta every step, through the
+ * denormal numbers, on which AdamW would slow down for hundreds of steps. They must become 0.
+ */
+static void
+test_adamw(const struct kernels *k)
+{
+    const struct adamw h = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1,
+                            .correction1 = 1, .correction2 = 1, .grad_scale = 1};
+    float w[ELEMENTS], m[ELEMENTS], v[ELEMENTS], g[ELEMENTS] = {0};
+    int seen = 0, left = 0;
+    for (int i = 0; i < ELEMENTS; i++) {
+        w[i] = 1;
+        m[i] = i % 2 ? 1e-30f : 1e-40f; /* normal; denormal from the start: a checkpoint of others */
+        v[i] = i % 3 ? 1e-34f : 1e-43f;
+    }
+    for (int step = 0; step < STEPS; step++) {
+        k->ops[PRECISION_FP32].adamw(w, m, v, g, NULL, ELEMENTS, &h);
+        seen += denormals(m) + denormals(v);
+    }
+    for (int i = 0; i < ELEMENTS; i++)
+        left += !is_zero(m[i]) + !is_zero(v[i]);
+    ok(seen == 0 && left == 0, "%s: AdamW leaves %d denormal moments in %d steps, %d that are not 0", k->name,
+       seen, STEPS, left);
+}
+
 static void
 test_tables(void)
 {
@@ -61,6 +99,7 @@ test_tables(void)
         for (int i = 0; i < N; i++)
             zero = zero && is_zero(sum[i]);
         ok(zero, "%s: the sum of denormals is 0", k->name);
+        test_adamw(k);
     }
 }
 
