@@ -145,7 +145,6 @@ refuse_unsupported(void)
         bool asked;
         const char *what;
     } later[] = {
-        {options.extend_vocabulary != NULL, "--extend-vocabulary"},
         {options.dpo, "--dpo"},
     };
 
@@ -367,6 +366,20 @@ let_config_yield(void)
         options.pipeline_schedule = NULL;
 }
 
+/* The extended tokenizer is the run's. */
+static void
+check_extension(void)
+{
+    if (!options.extend_vocabulary)
+        return;
+    if (!options.init)
+        die(STATUS_USAGE, "--extend-vocabulary needs --init DIR, the model that it extends");
+    if (options.tokenizer && strcmp(options.tokenizer, options.extend_vocabulary) != 0)
+        die(STATUS_USAGE, "--extend-vocabulary %s and --tokenizer %s: the extended one is the run's", options.extend_vocabulary,
+            options.tokenizer);
+    options.tokenizer = options.extend_vocabulary;
+}
+
 void
 options_check(int operands)
 {
@@ -400,6 +413,7 @@ options_check(int operands)
         return;
     if (options.init && options.model)
         die(STATUS_USAGE, "--model and --init exclude each other: --init brings its own config.json");
+    check_extension();
     if (options.init && opt_given(&llm_train, "init-method"))
         die(STATUS_USAGE, "--init-method is for the new weights of --model; --init brings its own");
     check_branch();

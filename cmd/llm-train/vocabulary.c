@@ -15,21 +15,26 @@
  * vocabulary grows, and a new token's rows begin as the mean of those it replaces.
  */
 
-/* How many tokens the weights of --init know. */
-static uint32_t
-known_tokens(const struct trainer *t)
+/* That of --init; NULL: none is there. */
+static struct tokenizer *
+load_old(void)
 {
-    uint32_t known = (uint32_t)t->config.vocab_size;
     char *path = trainer_init_path();
     struct tokenizer *old = path ? tokenizer_load(path) : NULL;
 
     free(path);
-    if (old && tokenizer_vocabulary(old) < known)
-        known = tokenizer_vocabulary(old); /* the model has more rows than its tokenizer ids */
     if (!old)
-        err_clear(); /* none is there: all rows count */
-    tokenizer_free(old);
-    return known;
+        err_clear();
+    return old;
+}
+
+/* How many tokens the weights of --init know: the model may have more rows than its tokenizer ids. */
+static uint32_t
+known_tokens(const struct trainer *t, const struct tokenizer *old)
+{
+    uint32_t rows = (uint32_t)t->config.vocab_size;
+
+    return old && tokenizer_vocabulary(old) < rows ? tokenizer_vocabulary(old) : rows;
 }
 
 static int
@@ -52,14 +57,25 @@ int
 trainer_grow_vocabulary(struct trainer *t)
 {
     struct new_tokens *n = &t->new_tokens;
+    bool asked = options.extend_vocabulary != NULL;
+    struct tokenizer *old;
+    int result;
 
     if (!options.init || t->from || !options.tokenizer || !t->tokenizer)
         return 0;
-    if (new_tokens_find(n, NULL, t->tokenizer, known_tokens(t)) < 0) {
+    old = load_old();
+    result = new_tokens_find(n, asked ? old : NULL, t->tokenizer, known_tokens(t, old));
+    tokenizer_free(old);
+    if (result < 0 && !asked) {
         new_tokens_release(n); /* not an extension of this model's: check_fit() has the word */
         err_clear();
         return 0;
     }
+    if (result < 0)
+        return -1;
+    if (asked && n->first == n->end)
+        return err_set(STATUS_INPUT, "--extend-vocabulary %s: has no token that the model of --init lacks",
+                       options.extend_vocabulary);
     if ((int64_t)n->end <= t->config.vocab_size)
         return 0; /* there are rows for them already */
     return set_vocabulary(t, n->end);
