@@ -6,10 +6,12 @@
 #include "base/die.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "cmd/llm-train/arrays.h"
 #include "parallel/pipeline.h"
 
 struct rank_figures {
-    double planned_arenas, arenas, planned, measured; /* bytes */
+    struct measured_memory plan, real; /* bytes */
+    struct step_time mean, least;
     double busy, waiting;                             /* seconds */
 };
 
@@ -43,9 +45,9 @@ say_memory(const struct trainer *t, const struct rank_figures *all)
     };
 
     for (int r = 0; r < t->world->size; r++) {
-        f.arenas = larger(f.arenas, all[r].arenas);
-        f.planned = larger(f.planned, all[r].planned);
-        f.measured = larger(f.measured, all[r].measured);
+        f.arenas = larger(f.arenas, all[r].real.total);
+        f.planned = larger(f.planned, all[r].plan.resident);
+        f.measured = larger(f.measured, all[r].real.resident);
     }
     return report_memory(&f);
 }
@@ -54,10 +56,10 @@ static int
 log_memory(const struct rank_figures *all, int ranks)
 {
     log_begin("ranks");
-    log_list("planned_arenas", all, ranks, offsetof(struct rank_figures, planned_arenas));
-    log_list("arenas", all, ranks, offsetof(struct rank_figures, arenas));
-    log_list("planned", all, ranks, offsetof(struct rank_figures, planned));
-    log_list("measured", all, ranks, offsetof(struct rank_figures, measured));
+    log_list("planned_arenas", all, ranks, offsetof(struct rank_figures, plan.total));
+    log_list("arenas", all, ranks, offsetof(struct rank_figures, real.total));
+    log_list("planned", all, ranks, offsetof(struct rank_figures, plan.resident));
+    log_list("measured", all, ranks, offsetof(struct rank_figures, real.resident));
     return log_end();
 }
 
@@ -90,16 +92,61 @@ log_pipeline(const struct trainer *t, const struct rank_figures *all)
     return log_end();
 }
 
+/* What this rank has taken. */
+static struct measured_memory
+memory_now(const struct trainer *t)
+{
+    double all = (double)memory_taken(t), state = (double)arrays_bytes(t);
+    double passes = (double)decoder_bytes(t->decoder) +
+                    (double)pipeline_bytes(t->decoder, &t->layout.table,
+                                           t->layout.coordinate[AXIS_PIPELINE], t->micro_batch);
+
+    return (struct measured_memory){
+        .state = state,
+        .gradients = all - state - passes,
+        .activations = passes,
+        .total = all,
+        .resident = (double)sys_memory_peak() - (double)t->memory_before,
+    };
+}
+
+static double
+computed(const struct rank_figures *f)
+{
+    return f->mean.products + f->mean.attention + f->mean.elementwise + f->mean.update;
+}
+
+/* The step time of the rank that computes longest, and the memory of the one that takes most. */
+static int
+say_measured(const struct trainer *t, const struct rank_figures *all)
+{
+    int slow = 0, large = 0;
+
+    for (int r = 1; r < t->world->size; r++) {
+        slow = computed(&all[r]) > computed(&all[slow]) ? r : slow;
+        large = all[r].real.resident > all[large].real.resident ? r : large;
+    }
+    struct measured_run run = {
+        .rank = slow,
+        .steps = t->measured.steps,
+        .mean = all[slow].mean,
+        .least = all[slow].least,
+        .planned = all[large].plan,
+        .measured = all[large].real,
+    };
+    return measured_report(t, &run);
+}
+
 int
 trainer_report_ranks(const struct trainer *t)
 {
     int ranks = t->world->size, result;
     struct rank_figures *all = mem_zarray((size_t)ranks, sizeof *all);
     struct rank_figures mine = {
-        .planned_arenas = (double)t->predicted_arenas,
-        .arenas = (double)memory_taken(t),
-        .planned = (double)t->predicted_memory,
-        .measured = (double)sys_memory_peak() - (double)t->memory_before,
+        .plan = t->predicted,
+        .real = memory_now(t),
+        .mean = measured_mean(&t->measured),
+        .least = t->measured.least,
     };
 
     pipeline_seconds(t->pipeline, &mine.busy, &mine.waiting);
@@ -108,6 +155,8 @@ trainer_report_ranks(const struct trainer *t)
         result = say_memory(t, all);
         if (result == 0)
             result = log_memory(all, ranks);
+        if (result == 0)
+            result = say_measured(t, all);
         if (result == 0 && t->layout.size[AXIS_PIPELINE] > 1 && mine.busy > 0)
             result = log_pipeline(t, all);
     }

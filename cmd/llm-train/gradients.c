@@ -315,7 +315,11 @@ trainer_make_pipeline(struct trainer *t)
 int
 trainer_accumulate(struct trainer *t, double scale)
 {
-    if (pipeline_run(t->pipeline, scale, options.z_loss) < 0 || reducer_finish(t->reducer) < 0)
+    if (pipeline_run(t->pipeline, scale, options.z_loss) < 0)
         return -1;
-    return t->expert_reducer ? reducer_finish(t->expert_reducer) : 0;
+    measured_mark(t, STEP_PASSES);
+    if (reducer_finish(t->reducer) < 0 || (t->expert_reducer && reducer_finish(t->expert_reducer) < 0))
+        return -1;
+    measured_mark(t, STEP_REDUCTION);
+    return 0;
 }

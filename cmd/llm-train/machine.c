@@ -39,8 +39,7 @@ pick_kernels(struct trainer *t)
     if (level != kernels_level(t->kernels->name))
         t->kernels = kernels_pick(kernels_level_name(level));
     trainer_agree_or_die(t, t->kernels ? 0 : -1);
-    if (options.profile)
-        t->kernels = profile_kernels(t->kernels);
+    t->kernels = profile_kernels(t->kernels);
 }
 
 void

@@ -43,6 +43,7 @@ static const struct number {
     {"overhead", UNIT_REAL, AT(overhead)},
     {"bandwidth", UNIT_RATE, AT(bandwidth)},
     {"stream", UNIT_RATE, AT(stream)},
+    {"update", UNIT_RATE, AT(update)},
     {"scores", UNIT_REAL, AT(scores)},
     {"accumulate", UNIT_REAL, AT(accumulate)},
     {"overlap", UNIT_REAL, AT(overlap)},
@@ -189,6 +190,7 @@ machine_file_complete(struct machine_file *m)
     take_wider(&m->rate[MACHINE_FP8], &m->rate[MACHINE_BF16]);
     m->stream = either(m->stream, m->bandwidth);
     m->bandwidth = either(m->bandwidth, m->stream);
+    m->update = either(m->update, m->stream);
     m->inner = either(m->inner, m->domains > 0 ? m->bandwidth / 2 / (double)m->domains : 0);
     m->links = either(m->links, 1);
 }

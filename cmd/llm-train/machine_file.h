@@ -32,6 +32,7 @@
  *   overhead   seconds that a product takes at least (0): starting it
  *   bandwidth  bytes a second of memory
  *   stream     bytes a second that elementwise work really reaches
+ *   update     bytes a second that the optimizer reaches (by default those of stream)
  *   scores     bytes that a forward pass moves for each attention score, a backward pass half as much
  *              again, of programs that store them, masked ones too (0: as here, where they are not)
  *   accumulate bytes moved for each weight of a product to add a micro-batch's gradient, of programs
@@ -58,7 +59,7 @@ struct machine_file {
         double peak, products, attention; /* operations/s of a node; filled in: 0 only where no peak is known */
     } rate[MACHINE_PRECISIONS], any; /* any: where no precision is named; use rate */
     double half_size, overhead, units, tile[2];
-    double bandwidth, stream; /* bytes/s of a node; 0: unknown, elementwise work takes no time */
+    double bandwidth, stream, update; /* bytes/s of a node; 0: unknown, elementwise work takes no time */
     double scores, accumulate, overlap;
     double link, latency, inner, inner_latency;
     double links, watts;

@@ -7,9 +7,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "base/threads.h"
 #include "cmd/llm-train/machine.h"
 #include "cmd/llm-train/page.h"
 #include "cmd/llm-train/plan_print.h"
+#include "cmd/llm-train/probe.h"
 #include "cmd/llm-train/train.h"
 #include "cmd/llm-train/trainer.h"
 #include "cmd/llm-train/version.h"
@@ -62,11 +64,24 @@ stop_all_ranks(enum status status)
     world->ops->abort(world, (int)status);
 }
 
+/* --plan --machine local: this machine is measured by as many of the ranks as it has CPUs for. */
+static bool
+measures_here(void)
+{
+    return options.plan && probe_is_local(options.machine);
+}
+
+static int
+ranks_here(void)
+{
+    return options.ranks < threads_cpus() ? (int)options.ranks : threads_cpus();
+}
+
 static int
 launch(int argc, char **argv, char **shards, int shard_count)
 {
     struct launch l = {
-        .ranks = (int)options.ranks,
+        .ranks = measures_here() ? ranks_here() : (int)options.ranks,
         .hosts = options.hosts,
         .standard_input = shard_count == 1 && strcmp(shards[0], "-") == 0,
         .argc = argc,
@@ -94,12 +109,17 @@ plan(void)
     static struct trainer t;
     struct machine_file m = {0};
 
-    if (options.machine && machine_file_load(&m, options.machine) < 0)
+    bool loads = options.machine && !probe_is_local(options.machine);
+
+    if (loads && machine_file_load(&m, options.machine) < 0)
         die_err();
-    if (options.compute > 0 && !options.model && !options.init && !options.resume)
+    bool modelless = options.compute > 0 && !options.model && !options.init && !options.resume;
+    if (modelless && probe_is_local(options.machine))
+        die(STATUS_USAGE, "--machine local: is measured by a model: give one");
+    if (modelless)
         plan_compute(&m, options.compute, planned_nodes(&m));
     else
-        trainer_plan(&t, world, (int)options.ranks, options.machine ? &m : NULL);
+        trainer_plan(&t, world, (int)options.ranks, loads ? &m : NULL);
     machine_file_release(&m);
     return STATUS_OK;
 }
@@ -137,7 +157,7 @@ main(int argc, char **argv)
         finish((enum status)curve_print(shards, count));
     if (options.self_check)
         finish((enum status)machine_self_check());
-    if (options.ranks > 1 && !options.plan && !mpi_launched())
+    if (options.ranks > 1 && (!options.plan || measures_here()) && !mpi_launched())
         finish((enum status)launch(argc, argv, shards, count));
     if (mpi_world(&argc, &argv, &world) < 0)
         die_err();
@@ -146,6 +166,6 @@ main(int argc, char **argv)
     die_set_mute(world->rank > 0);
     options_check(count);
     if (options.plan)
-        finish((enum status)plan());
+        finish((enum status)mpi_end(world, plan()));
     finish((enum status)mpi_end(world, train(shards, count)));
 }

@@ -111,6 +111,18 @@ memory_plan(const struct trainer *t, const struct layout *l, const struct params
         m->resident = t->memory_checked;
 }
 
+struct measured_memory
+memory_kinds(const struct memory_plan *m)
+{
+    return (struct measured_memory){
+        .state = (double)(m->weights + m->act_weights + m->moments),
+        .gradients = (double)m->gradients,
+        .activations = (double)(m->activations + m->logits + m->scratch + m->tables),
+        .total = (double)m->total,
+        .resident = (double)m->resident,
+    };
+}
+
 uint64_t
 memory_taken(const struct trainer *t)
 {
@@ -142,6 +154,8 @@ plan_log(const struct memory_plan *m, const struct trainer *t)
     log_int("scratch", (int64_t)(m->scratch + m->tables));
     log_int("program", (int64_t)m->program);
     log_int("mapped", (int64_t)m->mapped);
+    if (t->planned)
+        measured_log_plan(t->planned);
     (void)log_end();
 }
 

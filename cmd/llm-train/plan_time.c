@@ -26,8 +26,8 @@ add_reduction(const struct plan_rank *r, const struct way *w, double elements, s
     double owned = parts ? elements / w->size : elements;
 
     /* Gradient read for the norm; it, weights and moments read, these written; the copy written. */
-    if (r->stream > 0)
-        out->update += owned * (r->wide + 4 * r->wide + 3 * r->wide + (r->act < r->wide ? r->act : 0)) / r->stream;
+    if (r->update > 0)
+        out->update += owned * (r->wide + 4 * r->wide + 3 * r->wide + (r->act < r->wide ? r->act : 0)) / r->update;
     if (w->size == 1)
         return;
     out->gradients += parts ? way_scatter(w, elements * size) : way_all_reduce(w, elements * size);

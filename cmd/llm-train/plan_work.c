@@ -104,6 +104,7 @@ plan_rank_init(struct plan_rank *r, const struct trainer *t, const struct layout
         .linear = rate->products / domains,
         .attention = rate->attention / domains,
         .stream = m->stream / domains,
+        .update = m->update / domains,
         .bandwidth = m->bandwidth / domains,
         .act = (double)ops->act_size,
         .wide = (double)ops->wide_size,

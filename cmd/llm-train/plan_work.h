@@ -20,7 +20,7 @@ struct plan_rank {
     const struct layout *l;
     const struct machine_file *m;
     double products, linear, attention; /* operations/s; linear: of linear layers (in FP8 faster) */
-    double stream, bandwidth;           /* bytes/s */
+    double stream, update, bandwidth;   /* bytes/s */
     double act, wide;                   /* bytes of an element */
     bool fp8;
     double sequences, length, tokens;   /* of a micro-batch; tokens: this rank's part */

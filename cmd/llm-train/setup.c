@@ -17,6 +17,8 @@
 #include "cmd/llm-train/experts.h"
 #include "cmd/llm-train/lora.h"
 #include "cmd/llm-train/machine.h"
+#include "cmd/llm-train/plan_time.h"
+#include "cmd/llm-train/probe.h"
 #include "cmd/llm-train/preset.h"
 #include "cmd/llm-train/tensor_health.h"
 #include "cmd/llm-train/tensors.h"
@@ -282,11 +284,10 @@ start_report(struct trainer *t)
         .flops_per_token = (f.forward + f.backward) / (double)t->seq_length,
         .hardware_flops_per_token = (f.forward + f.backward + f.recompute) / (double)t->seq_length,
         .log_every = options.log_every,
+        .peak = t->report.peak,
     };
     memory_plan(t, &t->layout, &t->params, &plan);
-    t->predicted_memory = plan.resident;
-    t->predicted_arenas = plan.total;
-    t->report.peak = machine_peak(t);
+    t->predicted = memory_kinds(&plan);
     if (machine_log_start(t) < 0 || health_begin(&t->health, t->world, t->layout.coordinate[AXIS_PIPELINE]) < 0)
         die_err();
     if (t->world->rank != 0)
@@ -317,6 +318,20 @@ begin(struct trainer *t, struct comm *world)
         die_err();
 }
 
+/* What a step of this run will take, by a short look at this machine: told beside what it took. */
+static void
+plan_steps(struct trainer *t)
+{
+    static const double most_seconds = 1.5;
+    struct machine_file here;
+
+    t->report.peak = machine_peak(t);
+    trainer_agree_or_die(t, probe_machine(t, most_seconds, &here));
+    t->planned = mem_zalloc(sizeof *t->planned);
+    plan_time_of(t, &t->layout, &here, t->planned);
+    machine_file_release(&here);
+}
+
 void
 trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_count)
 {
@@ -336,6 +351,7 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
                    feed_trained(&t->feed, t->from->manifest.state.position));
     trainer_place_branch(t);
     run_length_resolve(&t->length, t->world->size == 1 || !t->feed.o.pipe ? feed_trainable(&t->feed) : UINT64_MAX);
+    plan_steps(t);
     memory_measure_program(t);
     check_memory(t);
     take_memory(t);
@@ -345,6 +361,18 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
         die_err();
     trainer_publish_weights(t);
     start_report(t);
+}
+
+/* With all ranks; what is planned by it is the first one's business. */
+static void
+measure_machine(struct trainer *t)
+{
+    static const double most_seconds = 15;
+    static struct machine_file here;
+
+    t->report.peak = machine_peak(t);
+    trainer_agree_or_die(t, probe_machine(t, most_seconds, &here));
+    t->machine = &here;
 }
 
 void
@@ -365,7 +393,10 @@ trainer_plan(struct trainer *t, struct comm *world, int ranks, const struct mach
     if (!machine)
         machine_check(t);
     memory_measure_program(t);
-    plan_print(t, ranks);
+    if (probe_is_local(options.machine))
+        measure_machine(t);
+    if (world->rank == 0)
+        plan_print(t, ranks);
     trainer_release(t);
 }
 
@@ -392,6 +423,7 @@ trainer_release(struct trainer *t)
     free(t->state);
     spike_release(&t->spikes);
     health_release(&t->health);
+    free(t->planned);
     free(t->sum_of);
     free(t->sums);
     free(t->mine);

@@ -105,8 +105,10 @@ trainer_step(struct trainer *t, bool *stop)
     struct sequence_loss total;
     struct step_figures f;
     enum step_result verdict;
-    int got = trainer_set_batch(t) < 0 ? -1 : read_data(t, &scored, stop);
+    int got;
 
+    measured_begin(t);
+    got = trainer_set_batch(t) < 0 ? -1 : read_data(t, &scored, stop);
     if (got <= 0)
         return got < 0 ? STEP_NOT_READ : STEP_DATA_ENDED;
     trainer_change_phase(t);
@@ -120,9 +122,11 @@ trainer_step(struct trainer *t, bool *stop)
         return STEP_SKIPPED;
     }
     tensor_health_begin(t);
+    measured_mark(t, STEP_OTHER);
     if (trainer_accumulate(t, 1.0 / (double)scored) < 0 || gradient_norm(t, &flags, &norm) < 0 ||
         losses_add(t->losses, t->mine, &total) < 0)
         return STEP_FAILED;
+    measured_mark(t, STEP_NORM);
     f = (struct step_figures){
         .step = t->step + 1,
         .position = t->feed.position,
@@ -145,6 +149,7 @@ trainer_step(struct trainer *t, bool *stop)
     f.saturated = t->phase->fp8 ? (int64_t)saturated : -1;
     if (update(t, f.lr, optimizer_clip(norm, options.clip)) < 0)
         return STEP_FAILED;
+    measured_mark(t, STEP_UPDATE);
     t->step++;
     t->scored += scored;
     if (tensor_health_collect(t) < 0)
@@ -160,6 +165,7 @@ trainer_step(struct trainer *t, bool *stop)
                                         t->step % (uint64_t)options.log_every == 0) < 0)
         return STEP_FAILED;
     axes_step(t);
+    measured_end(t);
     if (!t->later.started)
         t->later.heap = sys_heap_used();
     t->later.started = true;

@@ -12,6 +12,7 @@
 #include "cmd/llm-train/feed.h"
 #include "cmd/llm-train/health.h"
 #include "cmd/llm-train/layout.h"
+#include "cmd/llm-train/measured.h"
 #include "cmd/llm-train/precision.h"
 #include "cmd/llm-train/report.h"
 #include "cmd/llm-train/schedule.h"
@@ -36,6 +37,7 @@ struct checkpoint;
 struct training_state;
 struct model_source;
 struct machine_file;
+struct plan_time;
 
 /*
  * arrays.c: master weights and, but for frozen tensors, both moments. ZeRO 0: all of the part, flat; else only the runs
@@ -106,8 +108,9 @@ struct trainer {
     struct sequence_loss *mine;    /* [sequences] */
     struct losses *losses;
     double deadline;               /* sys_seconds() of --time-limit, or 0 */
-    uint64_t predicted_memory;     /* bytes of this rank, by the plan */
-    uint64_t predicted_arenas;     /* of these, in arenas */
+    struct measured_memory predicted; /* of this rank, by the plan */
+    struct plan_time *planned;     /* a step by the plan; NULL: only planned, or not yet */
+    struct measured measured;      /* and as they were */
     uint64_t memory_before;        /* resident before anything was taken */
     uint64_t memory_program;       /* of that, what libraries, checks and tokenizer left resident */
     struct {
@@ -221,6 +224,8 @@ void memory_plan(const struct trainer *t, const struct layout *l, const struct p
                  struct memory_plan *m);
 uint64_t memory_taken(const struct trainer *t); /* the arenas of this run, really */
 void memory_measure_program(struct trainer *t); /* once all is loaded and no arena is there */
+/* Of a run's own plan, in the kinds that can be measured. */
+struct measured_memory memory_kinds(const struct memory_plan *m);
 void plan_print(const struct trainer *t, int ranks); /* plan_print.c: --plan, on standard output */
 void plan_log(const struct memory_plan *m, const struct trainer *t);
 

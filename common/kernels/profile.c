@@ -105,15 +105,40 @@ profile_take(struct profile_row rows[PROFILE_ROWS])
     return n;
 }
 
+static enum profile_work
+work_of(enum kind kind)
+{
+    switch (kind) {
+    case K_GEMM:
+    case K_GEMM_NARROW:
+    case K_PACK:
+        return PROFILE_PRODUCTS;
+    case K_ATTENTION_FORWARD:
+    case K_ATTENTION_BACKWARD:
+        return PROFILE_ATTENTION;
+    default:
+        return PROFILE_OTHERS;
+    }
+}
+
+void
+profile_caller_work(double seconds[PROFILE_WORKS])
+{
+    const struct counters *c = counters();
+
+    for (int work = 0; work < PROFILE_WORKS; work++)
+        seconds[work] = 0;
+    for (int kind = 0; kind < KINDS; kind++)
+        seconds[work_of((enum kind)kind)] += c->of[kind].seconds;
+}
+
 double
 profile_caller_seconds(void)
 {
-    const struct counters *c = counters();
-    double seconds = 0;
+    double work[PROFILE_WORKS];
 
-    for (int kind = 0; kind < KINDS; kind++)
-        seconds += c->of[kind].seconds;
-    return seconds;
+    profile_caller_work(work);
+    return work[PROFILE_PRODUCTS] + work[PROFILE_ATTENTION] + work[PROFILE_OTHERS];
 }
 
 /* Pairs of a query and a key it sees. */

@@ -30,6 +30,10 @@ void profile_reset(void);
 /* Seconds within operations since the last reset, of the calling thread alone. */
 double profile_caller_seconds(void);
 
+/* The same by what a step is planned by: matrix products with packing, attention, and all others. */
+enum profile_work { PROFILE_PRODUCTS, PROFILE_ATTENTION, PROFILE_OTHERS, PROFILE_WORKS };
+void profile_caller_work(double seconds[PROFILE_WORKS]);
+
 /* Bytes a second that one thread reads from an array larger than the caches, measured. */
 double profile_read_rate(double seconds);
 
