@@ -172,7 +172,7 @@ warn_of_eps(struct trainer *t)
         return;
     h->told_eps = true;
     warn("step %llu: --eps %g is larger than AdamW's sqrt(v) for most of %d of %d matrices of the layers (%.0f %% of %s): "
-         "they learn less than half as fast as they should, and with a smaller eps would not",
+         "their updates are less than half of what Adam's would be",
          (unsigned long long)t->step, options.eps, above, looked_at, 100 * eps_share_of(h, worst),
          name_group(&h->groups.group[worst], name));
 }
