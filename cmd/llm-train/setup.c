@@ -87,6 +87,15 @@ resolve_shape(struct trainer *t)
         die_err();
 }
 
+/* What a run may not be, a plan of another machine's may: other programs do it. */
+static void
+refuse(const struct trainer *t, const char *why)
+{
+    if (!t->machine)
+        die(STATUS_USAGE, "--precision %s: %s", options.precision, why);
+    warn("--precision %s: planned, but not run by this version: %s", options.precision, why);
+}
+
 /* FP8 rounds whole matrices from their master weights, and tensor by tensor in the order of work. */
 static void
 check_precision_fits(const struct trainer *t)
@@ -95,12 +104,12 @@ check_precision_fits(const struct trainer *t)
     bool fp8 = precision_has_fp8(&t->precisions);
 
     if (fp8 && (l->zero > 0 || l->size[AXIS_TENSOR] > 1 || l->size[AXIS_CONTEXT] > 1 || l->size[AXIS_EXPERT] > 1))
-        die(STATUS_USAGE, "--precision %s: fp8-hybrid goes with data and pipeline parallelism and --zero 0 alone", options.precision);
+        refuse(t, "fp8-hybrid goes with data and pipeline parallelism and --zero 0 alone");
     if (fp8 && options.fp8_recipe == FP8_TENSORWISE && l->schedule == PIPELINE_ZERO_BUBBLE)
         die(STATUS_USAGE, "--fp8-recipe tensorwise does not go with --pipeline-schedule zero-bubble: scales would change between a micro-batch's passes");
     if (l->zero > 0 && precision_mask(&t->precisions) != 1u << PRECISION_FP32 &&
         precision_mask(&t->precisions) & 1u << PRECISION_FP32)
-        die(STATUS_USAGE, "--precision %s: fp32 beside another precision goes with --zero 0 alone", options.precision);
+        refuse(t, "fp32 beside another precision goes with --zero 0 alone");
 }
 
 /* This rank's part of model and data. */
