@@ -103,6 +103,27 @@ add_named(struct run_log *r, const json_t *array, int64_t step, const char *pref
     }
 }
 
+/* A group of tensors: its kind, and the layer it belongs to. */
+static void
+add_groups(struct run_log *r, const json_t *array, int64_t step)
+{
+    char name[LABEL];
+    size_t i;
+    json_t *o;
+
+    json_array_foreach(array, i, o) {
+        const char *kind = text_of(o, "kind");
+        const json_t *layer = json_object_get(o, "layer");
+        if (!kind || strlen(kind) > LABEL / 2)
+            continue;
+        if (json_is_integer(layer))
+            snprintf(name, sizeof name, "%s %lld", kind, (long long)json_integer_value(layer));
+        else
+            snprintf(name, sizeof name, "%s", kind);
+        add_numbers(r, o, step, "health/", name);
+    }
+}
+
 static void
 add_step(struct run_log *r, const json_t *o, int64_t step)
 {
@@ -134,7 +155,8 @@ add_event(struct run_log *r, struct json_lines *l)
         add_numbers(r, o, step, "valid/", "");
         add_named(r, json_object_get(o, "sources"), step, "valid/", "source");
     } else if (strcmp(event, "tensor_health") == 0) {
-        add_named(r, json_object_get(o, "groups"), step, "health/", "name");
+        add_numbers(r, o, step, "health/", "");
+        add_groups(r, json_object_get(o, "groups"), step);
     } else if (strcmp(event, "skip") == 0 || strcmp(event, "rewind") == 0 || strcmp(event, "end") == 0) {
         add_mark(r, step, event, text_of(o, "why"));
     } else if (strcmp(event, "save") == 0) {

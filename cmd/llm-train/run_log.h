@@ -19,7 +19,7 @@ struct points VEC_BODY(struct point);
 
 /*
  * Names: "loss" of a step; "valid/loss", of a source "valid/bits_per_byte/NAME"; of a tensor group
- * "health/update_ratio/layers.3.mlp.up".
+ * "health/update_ratio/qkv 3".
  */
 struct series {
     char *name;

@@ -12,7 +12,7 @@ logged() { jq -c -n "[inputs | select(.event == \"$2\") | [.step, .$3]]" "$1"; }
 llm-tokenize -q -t tok.json --source other:ja -o other.shard "$LLM_SRC/LICENSE"
 llm-tokenize -q -t tok.json --source one:en -o one.shard "$LLM_SRC/README.md"
 llm-shuffle -q --no-shuffle -o valid.shard one.shard other.shard
-ok 'a run' train first --model llama.json --precision fp32 --steps 12 --skip 5-6 --valid valid.shard --valid-every 4
+ok 'a run' train first --model llama.json --precision fp32 --steps 12 --skip 5-6 --valid valid.shard --valid-every 4 --health-every 4
 ok 'another' train second --model llama.json --precision fp32 --steps 6
 ok 'a page of both' llm-train -q --report page.html first.jsonl second.jsonl
 is 'names the runs' "$(data page.html | jq -c 'map(.name)')" '["first","second"]'
@@ -23,6 +23,9 @@ is 'validation' "$(series 0 valid/loss)" "$(logged first.jsonl valid loss)"
 is 'validation by source' "$(series 0 valid/bits_per_byte/other)" \
     "$(jq -c -n '[inputs | select(.event == "valid") | [.step, (.sources[] | select(.source == "other")).bits_per_byte]]' first.jsonl)"
 is 'whose tokens are all' "$(jq 'select(.event == "valid") | .scored_tokens - ([.sources[].scored_tokens] | add)' first.jsonl | sort -u)" 0
+is 'health of a group' "$(series 0 'health/update_ratio/qkv 1')" \
+    "$(jq -c -n '[inputs | select(.event == "tensor_health") | [.step, (.groups[] | select(.kind == "qkv" and .layer == 1)).update_ratio]]' first.jsonl)"
+is 'health of the whole' "$(series 0 health/grad_norm)" "$(logged first.jsonl tensor_health grad_norm)"
 is 'skipped steps are marked' "$(data page.html | jq -c '.[0].marks | map(select(.[1] == "skip")[0])')" '[5,6]'
 is 'nothing is fetched' "$(grep -cE '(src|href)=|@import|fetch\(|https?://[^w]' page.html)" 0
 
