@@ -7,14 +7,17 @@
 #include "base/file.h"
 #include "base/str.h"
 
-/* A name that is neither a file nor a preset: what there is, unless it can only be a file's. */
+/* Can the name only be a file's? */
+static bool
+is_path(const char *name)
+{
+    return strchr(name, '/') || str_ends(name, ".conf") || str_ends(name, ".json");
+}
+
+/* A name that is neither a file nor a preset: what there is. */
 static void
 unknown(const char *option, const char *name, const struct embedded_file *table, size_t count)
 {
-    if (strchr(name, '/') || str_ends(name, ".conf") || str_ends(name, ".json")) {
-        err_set(STATUS_FAILED, "--%s: %s: no such file", option, name);
-        return;
-    }
     const char *nearest = embedded_nearest(table, count, name);
     struct str list = {0};
 
@@ -31,6 +34,10 @@ preset_config(const char *name, size_t *n)
 {
     const struct embedded_file *preset = embedded_find(preset_options, preset_options_count, name);
 
+    if (!preset && is_path(name)) {
+        err_set(STATUS_FAILED, "%s: No such file or directory", name);
+        return NULL;
+    }
     if (!preset) {
         unknown("config", name, preset_options, preset_options_count);
         return NULL;
@@ -44,7 +51,7 @@ preset_model(struct config *c, const char *name)
 {
     const struct embedded_file *model;
 
-    if (file_exists(name) && !file_is_dir(name))
+    if (is_path(name) || (file_exists(name) && !file_is_dir(name)))
         return config_load(c, name);
     model = embedded_find(preset_models, preset_models_count, name);
     if (model)

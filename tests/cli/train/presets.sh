@@ -91,7 +91,7 @@ err_like 'a name that is none: the nearest, and all' 'no such file or preset; di
 expect_code 2 llm-train --model llm-jp-v4-8 --global-batch 8 --plan
 err_like 'a model that is none' 'did you mean llm-jp-v4-8b\?; presets:.* swallow-7b-32k'
 expect_code 1 llm-train --config ./fugaku-13b --plan
-err_like 'a path is no name' '\./fugaku-13b: no such file'
+err_like 'a path is no name' '\./fugaku-13b: No such file'
 mkdir laptop-10m
 ok 'a directory of that name is no file' llm-train --config laptop-10m --plan
 printf 'global-batch = 0\n' >laptop-50m
