@@ -2,13 +2,14 @@
 
 Reads PRESET.conf and the model it names from cmd/llm-train/presets, writes small.conf and small.json, and prints
 what the test must know as shell variables. What changes:
-  width    key/value heads: 8 over the query heads of each, at least 2; heads of 8; hidden, MLP and experts' MLP in
-           proportion; 4 layers; an eighth of the experts (and of those a token uses, at least 2); the vocabulary
+  width    key/value heads: 8 over the query heads of each, at least 1 (2 where the heads could not be halved); heads
+           of 8; hidden, MLP and experts' MLP in proportion; 4 layers; an eighth of the experts (and of those a token uses, at least 2); the vocabulary
            of the test's tokenizer
   length   sequences a 32nd, at least 64; 100 steps instead of all; warm-up, decay and changes of precision keep
            their share of the run; of a trunk of warm-up, stable, decay the first million steps is the run, of
            which the last tenth is a branch's
-  batch    as many micro-batches for a rank as there, at most 8; micro-batches of at most 2
+  batch    micro-batches of one sequence, as many for a rank as there, at most 7, of which Fugaku had no more
+           (pieces interleaved: at most 6)
   ranks    every axis of more than one rank has two, as long as there are four in all: pipeline, tensor, expert, data
   rate     inversely to the width, as maximal-update parametrization has it for Adam (Yang et al. 2022), at most 0.01
 All else (schedule, optimizer, z-loss, deviations, ZeRO, recomputation by stage) stays.
@@ -18,7 +19,8 @@ import os
 import re
 import sys
 
-STEPS, MOST = 100, 8
+STEPS, MOST = 100, 7
+LAYOUT = ("ranks", "pipeline-parallel", "tensor-parallel", "expert-parallel", "pipeline-schedule", "virtual-stages")
 name, vocabulary = sys.argv[1], int(sys.argv[2])
 presets = os.path.join(os.environ["LLM_SRC"], "cmd/llm-train/presets")
 
@@ -37,7 +39,8 @@ def small_model(c):
     gpt = "n_embd" in c
     hidden, heads = c["n_embd" if gpt else "hidden_size"], c["n_head" if gpt else "num_attention_heads"]
     per_kv = heads // c.get("num_key_value_heads", heads)
-    kv = max(2, 8 // per_kv)
+    kv = max(1, 8 // per_kv)
+    kv += kv * per_kv % 2
     width = kv * per_kv * 8 * hidden // (heads * c.get("head_dim", hidden // heads))
     shrink = lambda n: max(8, n * width // hidden // 8 * 8)
     s = dict(c, vocab_size=vocabulary)
@@ -49,7 +52,7 @@ def small_model(c):
     if "head_dim" in c:
         s["head_dim"] = 8
     if "num_experts" in c:
-        s.update(num_experts=c["num_experts"] // 8, num_experts_per_tok=max(2, c["num_experts_per_tok"] // 8),
+        s.update(num_experts=c["num_experts"] // 16, num_experts_per_tok=max(2, c["num_experts_per_tok"] // 16),
                  moe_intermediate_size=shrink(c["moe_intermediate_size"]))
     s["n_positions" if gpt else "max_position_embeddings"] = sequence
     return s, width / hidden
@@ -67,19 +70,21 @@ def small_ranks(o):
 
 
 o = read(os.path.join(presets, name + ".conf"))
-sequence = max(64, int(o["seq-length"]) // 32)
+sequence = max(64, int(o["seq-length"]) // 64)
 there = int(o["seq-length"]) * int(o["global-batch"])
 size, here, ranks = small_ranks(o)
 micro = int(o["micro-batch"])
 deals = here["data"] * here["expert"]
 micros = min(MOST, int(o["global-batch"]) // (micro * size["data"] * size["expert"]))
+if o.get("pipeline-schedule") == "interleaved":
+    micros -= micros % here["pipeline"]
 model, ratio = small_model(json.load(open(os.path.join(presets, o["model"] + ".json"))))
 
 small = dict(o)
 small["model"] = "small.json"
 small["seq-length"] = sequence
-small["micro-batch"] = min(micro, 2)
-small["global-batch"] = micros * min(micro, 2) * deals
+small["micro-batch"] = 1
+small["global-batch"] = micros * deals
 step = sequence * small["global-batch"]
 trunk = o["schedule"] == "wsd"
 steps = 1e6 if trunk else count(o["steps"]) if "steps" in o else count(o["tokens"]) / there
@@ -120,6 +125,7 @@ if trunk:
 with open("small.conf", "w") as f:
     f.writelines("%s = %s\n" % line for line in small.items())
 json.dump(model, open("small.json", "w"), indent=1)
-print("trunk=%s branch_steps=%d sequence=%d ranks=%d axes='%s'" % (
-    "yes" if trunk else "", STEPS // 10, sequence, ranks,
+print("trunk=%s branch_steps=%d sequence=%d layout='%s' axes='%s'" % (
+    "yes" if trunk else "", STEPS // 10, sequence,
+    " ".join("--%s %s" % (key, small[key]) for key in LAYOUT if key in small),
     " ".join("%s%d" % (axis[0].upper() + "P", n) for axis, n in here.items() if n > 1)))

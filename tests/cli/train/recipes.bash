@@ -52,7 +52,7 @@ close() { # A B RELATIVE
 }
 
 recipe() { # PRESET
-    local name=$1 trunk branch_steps sequence axes start=(--tokenizer tok.json) data=train.shard valid=valid.shard
+    local name=$1 trunk branch_steps sequence layout axes start=(--tokenizer tok.json) data=train.shard valid=valid.shard
     local logs=(run.jsonl) from=run loss first switched
     rm -rf run run.jsonl branch branch.jsonl hf base base-hf
     eval "$(python3 "$LLM_SRC/tests/cli/train/recipe_scale.py" "$name" "$vocabulary")"
@@ -66,7 +66,8 @@ recipe() { # PRESET
     ok "$name: trains${axes:+ ($axes)}" llm-train -q --config small.conf "${start[@]}" --threads 1 --save run \
         --log run.jsonl --epochs 99 --valid "$valid" --valid-every 0 "$data"
     if [ -n "$trunk" ]; then
-        ok "$name: decays in a branch" llm-train -q --branch run/step-00000090 --ranks 2 --decay "$branch_steps" --min-lr 0 \
+        # shellcheck disable=SC2086 # several words
+        ok "$name: decays in a branch" llm-train -q --branch run/step-00000090 $layout --decay "$branch_steps" --min-lr 0 \
             --wsd-decay-style 1-sqrt --threads 1 --save branch --log branch.jsonl --valid "$valid" --valid-every 0 "$data"
         logs+=(branch.jsonl) from=branch
     fi
@@ -85,8 +86,9 @@ recipe() { # PRESET
     ok "$name: to Hugging Face" llm-convert --to hf --dtype fp32 -q "$from" hf
     ok "$name: is read by llm-eval" llm-eval -q --precision "$(final_precision)" --seq-length "$sequence" --threads 2 \
         --json scores.json hf "$valid"
+    # A token near a tie goes to another expert when sequences are put together otherwise.
     ok "$name: which scores what training did" close "$(jq -s 'last(.[] | objects).loss' scores.json)" \
-        "$(jq -s 'map(select(.event == "valid"))[-1].loss' "${logs[@]: -1}")" 2e-3
+        "$(jq -s 'map(select(.event == "valid"))[-1].loss' "${logs[@]: -1}")" "$(grep -q num_experts small.json && echo 5e-3 || echo 2e-3)"
     recipe_row "$name" "$axes" "${logs[@]}"
 }
 
