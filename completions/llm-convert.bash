@@ -15,7 +15,7 @@ _llm_convert() {
     --max-shard-size|--eos|--threads|--seed|--memory) return ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--to --from --dtype --max-shard-size --average --extend-vocabulary --verify --force --tokenizer --eos --info --json --help -h --version --quiet -q --verbose -v --threads --seed --config --log --progress --no-progress --on-error --memory --tmpdir" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "--to --from --dtype --max-shard-size --average --extend-vocabulary --verify --force --tokenizer --eos --info --history --json --help -h --version --quiet -q --verbose -v --threads --seed --config --log --progress --no-progress --on-error --memory --tmpdir" -- "$cur")
     else
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     fi

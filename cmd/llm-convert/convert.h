@@ -43,7 +43,7 @@ struct convert_options {
     bool dtype_given;
     uint64_t max_shard_size;
     bool max_shard_size_given;
-    bool verify, force, info, json;
+    bool verify, force, info, json, history;
     const char *tokenizer, *eos;
     bool average;
     const char *extend_vocabulary;

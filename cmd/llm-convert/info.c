@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "checkpoint/merged_source.h"
 #include "cmd/llm-convert/convert.h"
+#include "cmd/llm-convert/history.h"
 #include "json/write.h"
 #include "shard/reader.h"
 #include "tokenizer/tokenizer.h"
@@ -151,8 +152,9 @@ put_state(struct json_writer *w, const struct manifest *m)
     put_options(w, t);
 }
 
+/* after: what stands behind the description for people. */
 static int
-info_checkpoint(struct json_writer *w, const struct model_source *m)
+info_checkpoint(struct json_writer *w, const struct model_source *m, struct str *after)
 {
     const struct manifest *manifest = &m->checkpoint->manifest;
     uint64_t bytes = 0;
@@ -169,11 +171,15 @@ info_checkpoint(struct json_writer *w, const struct model_source *m)
     put_state(w, manifest);
     info_put_model(w, &m->config, &m->params);
     put_tokenizer_of(w, m->path);
+    if (options.history && options.json)
+        history_put(w, &manifest->state, m->path);
+    else if (options.history)
+        history_text(after, &manifest->state, m->path);
     return 0;
 }
 
 static int
-info_directory(struct json_writer *w, const char *path)
+info_directory(struct json_writer *w, const char *path, struct str *after)
 {
     struct model_source m;
     uint64_t bytes = 0;
@@ -194,7 +200,9 @@ info_directory(struct json_writer *w, const char *path)
         return -1;
     const struct model_source *apart = merged_source_base(&m); /* a checkpoint with adapters */
     if (m.checkpoint || apart) {
-        result = info_checkpoint(w, apart ? apart : &m);
+        result = info_checkpoint(w, apart ? apart : &m, after);
+    } else if (options.history) {
+        result = err_set(STATUS_INPUT, "--history: %s is not a checkpoint of llm-train", path);
     } else {
         for (size_t i = 0; i < m.files; i++)
             bytes += m.file[i].file_bytes;
@@ -330,15 +338,20 @@ info_file(struct json_writer *w, const char *path)
 int
 info(const char *path)
 {
-    struct str text = {0};
+    struct str text = {0}, after = {0};
     struct json_writer w = {.out = &text, .indent = 2};
+    if (options.history && !file_is_dir(path))
+        return err_set(STATUS_INPUT, "--history: %s is not a checkpoint of llm-train", path);
     json_begin_object(&w, NULL);
-    int result = file_is_dir(path) ? info_directory(&w, path) : info_file(&w, path);
+    int result = file_is_dir(path) ? info_directory(&w, path, &after) : info_file(&w, path);
     json_end_object(&w);
     if (result == 0 && options.json)
         printf("%s\n", text.data);
     else if (result == 0)
         result = info_print(text.data, text.len);
+    if (result == 0 && after.data)
+        printf("%s", after.data);
     str_release(&text);
+    str_release(&after);
     return result;
 }

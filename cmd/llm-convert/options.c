@@ -76,6 +76,10 @@ static const struct opt table[] = {
      .name = "info",
      .target = O info,
      .help = "say what INPUT is and what is in it"},
+    {.type = OPT_FLAG,
+     .name = "history",
+     .target = O history,
+     .help = "of a checkpoint: how it was trained"},
     {.type = OPT_FLAG, .name = "json", .target = O json, .help = "say it as JSON"},
     OPT_COMMON,
     OPT_END,
@@ -165,6 +169,8 @@ options_check(char **operands, int count, struct route *r)
         die(STATUS_USAGE, "--average: expected two INPUTs or more, and OUTPUT");
     if (options.json && !options.info)
         die(STATUS_USAGE, "--json needs --info");
+    if (options.history && !options.info)
+        die(STATUS_USAGE, "--history needs --info");
     *r = (struct route){.input = operands, .inputs = 1, .output = operands[count - 1]};
     if (options.info)
         return;

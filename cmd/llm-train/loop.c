@@ -102,11 +102,19 @@ timed_step(struct trainer *t, bool *stop)
     return r;
 }
 
+static bool
+is_stop(const struct trainer *t)
+{
+    return options.stop_at > 0 && t->step >= options.stop_at;
+}
+
 int
 trainer_run(struct trainer *t)
 {
-    bool stop = false;
+    bool stop = is_stop(t);
 
+    if (stop && t->step < t->length.steps)
+        return stopped(t);
     while (t->step < t->length.steps) {
         enum step_result r = timed_step(t, &stop);
         if (r == STEP_DATA_ENDED)
@@ -115,6 +123,7 @@ trainer_run(struct trainer *t)
             return not_read(t);
         if (r == STEP_FAILED)
             return -1;
+        stop = stop || is_stop(t);
         if (after_step(t, stop || t->step == t->length.steps) < 0)
             return -1;
         if (stop && t->step < t->length.steps)

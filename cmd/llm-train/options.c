@@ -43,6 +43,7 @@ static const struct opt table[] = {
     OPT(INT, global_batch, .name = "global-batch", .placeholder = "N", .fallback = "0", .min = 0, .max = 1 << 24, .help = "sequences a step"),
     OPT(COUNT, steps, .name = "steps", .placeholder = "N", .fallback = "0", .help = "optimizer steps of the whole run"),
     OPT(COUNT, tokens, .name = "tokens", .placeholder = "N", .fallback = "0", .help = "tokens of the whole run"),
+    OPT(COUNT, stop_at, .name = "stop-at", .placeholder = "N", .fallback = "0", .help = "stop behind step N, to be resumed"),
     OPT(INT, epochs, .name = "epochs", .placeholder = "E", .fallback = "1", .min = 1, .max = 1e6, .help = "times to read the shards"),
     OPT(STRING, ramp_batch, .name = "ramp-batch", .placeholder = "S:I:T", .help = "batch ramp-up"),
     OPT(STRING, skip, .name = "skip", .placeholder = "A-B[,…]", .help = "steps whose data is dropped"),

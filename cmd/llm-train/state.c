@@ -156,11 +156,40 @@ option_text(const char *name)
     return value ? value : mem_strdup("");
 }
 
+/*
+ * What decides bits, too, but is not taken over by a resumed run: told in the record by its name, which
+ * is looked at by people and by llm-convert --history alone. Only where it is, or was, other than usual.
+ */
+static size_t
+record_facts(const struct trainer *t, struct training_state *s, struct named_value *changed)
+{
+    const struct {
+        const char *name;
+        bool is;
+    } facts[] = {
+        {"init", options.init && !t->from},
+        {"extend-vocabulary", options.extend_vocabulary && !t->from},
+        {"sequence-parallel", t->layout.sequence_parallel},
+        {"grad-reduce-in-bf16", options.grad_reduce_in_bf16},
+    };
+    enum { OF_THE_START = 2 };
+    size_t n = 0;
+
+    for (size_t i = t->from ? OF_THE_START : 0; i < sizeof facts / sizeof *facts; i++) {
+        const char *was = training_state_get(s, facts[i].name), *is = facts[i].is ? "yes" : "no";
+        if (strcmp(was ? was : "no", is) == 0)
+            continue;
+        changed[n++] = (struct named_value){mem_strdup(facts[i].name), mem_strdup(is)};
+        training_state_option(s, facts[i].name, is);
+    }
+    return n;
+}
+
 /* Brings the record of options up to date; what changed since the checkpoint goes into its history. */
 static void
-record_options(struct training_state *s, int64_t step)
+record_options(const struct trainer *t, struct training_state *s, int64_t step)
 {
-    struct named_value changed[64];
+    struct named_value changed[96];
     size_t n = 0;
 
     for (const char *const *name = recorded_options; *name; name++) {
@@ -173,6 +202,7 @@ record_options(struct training_state *s, int64_t step)
             free(value);
         }
     }
+    n += record_facts(t, s, changed + n);
     if (n > 0)
         training_state_change(s, step, changed, n);
     for (size_t i = 0; i < n; i++) {
@@ -230,7 +260,7 @@ begin_state(struct trainer *t)
     replace_text(&s->precision, t->phase->name);
     replace_text(&s->kernels, t->kernels->name);
     replace_text(&s->blas, machine_blas(t));
-    record_options(s, s->step);
+    record_options(t, s, s->step);
     record_layout(t, s);
     t->state = s;
 }

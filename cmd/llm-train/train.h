@@ -16,7 +16,7 @@ struct train_options {
     int64_t valid_every;
     uint64_t valid_tokens;
     int64_t seq_length, micro_batch, global_batch;
-    uint64_t steps, tokens;
+    uint64_t steps, tokens, stop_at;
     int64_t epochs;
     double lr, min_lr;
     const char *warmup, *decay;

@@ -1,0 +1,26 @@
+#ifndef CMD_LLM_CONVERT_HISTORY_H
+#define CMD_LLM_CONVERT_HISTORY_H
+
+#include "base/str.h"
+#include "checkpoint/manifest.h"
+#include "json/write.h"
+
+/*
+ * How a checkpoint was trained: options and layout from each step on, skipped steps, switches of
+ * precision, and the command lines of llm-train that come to the same state from the start on.
+ */
+
+/* Puts "history", "skipped", "precisions" and "replay". */
+void history_put(struct json_writer *w, const struct training_state *t, const char *path);
+
+/* The same as lines for people. */
+void history_text(struct str *out, const struct training_state *t, const char *path);
+
+/* replay.c: appends the command lines, each ended by a line feed; `path` is the checkpoint's directory. */
+void replay_commands(struct str *out, const struct training_state *t, const char *path);
+
+/* "tensor 2, data 4, zero 1 (8 ranks)". */
+void history_layout(struct str *out, const struct training_layout *l);
+int64_t history_ranks(const struct training_layout *l);
+
+#endif
