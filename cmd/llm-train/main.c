@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/die.h"
 #include "base/err.h"
@@ -87,8 +88,14 @@ launch(int argc, char **argv, char **shards, int shard_count)
         .argc = argc,
         .argv = argv,
     };
-    int status = launch_ranks(&l);
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    int status;
 
+    /* A preset's ranks are those of a cluster; started here they would bring the host down. */
+    if (!l.hosts && opt_from_config(&llm_train, "ranks") && cpus > 0 && l.ranks > 4 * cpus)
+        die(STATUS_USAGE, "--config asks for %d ranks, this host has %ld CPUs: give --ranks N behind it, and the sizes "
+                          "of a layout that fits, or --hosts", l.ranks, cpus);
+    status = launch_ranks(&l);
     if (status < 0)
         die_err();
     return status;

@@ -6,8 +6,6 @@
 . "$LLM_SRC/tests/cli/train/recipes.bash"
 fixture
 # shellcheck disable=SC2034 # recipe's
-vocabulary=400
-# shellcheck disable=SC2034
 recipe_table=${LLM_TABLE:-$LLM_BIN/tests/recipes.md}
 {
     echo '| preset | ranks | step 1 | 25 | 50 | 75 | 100 | validation |'

@@ -109,6 +109,9 @@ ok 'what stands before it is overridden' test \
     "$(llm-train --config laptop-10m --plan | grep 'tokens per step')"
 is 'what stands behind overrides' "$(llm-train --config laptop-10m --seq-length 64 --plan | sed -n 's/tokens per step *//p')" 2048
 
+expect_code 2 llm-train --config fugaku-13b x.shard
+err_like 'the ranks of a cluster are not started here' '13824 ranks, this host has [0-9]+ CPUs: give --ranks N'
+
 # A run of two ranks, and what is left of the preset in its checkpoint.
 . "$LLM_SRC/tests/cli/train/fixture.bash"
 fixture

@@ -55,7 +55,7 @@ recipe() { # PRESET
     local name=$1 trunk branch_steps sequence layout axes start=(--tokenizer tok.json) data=train.shard valid=valid.shard
     local logs=(run.jsonl) from=run loss first switched
     rm -rf run run.jsonl branch branch.jsonl hf base base-hf
-    eval "$(python3 "$LLM_SRC/tests/cli/train/recipe_scale.py" "$name" "$vocabulary")"
+    eval "$(python3 "$LLM_SRC/tests/cli/train/recipe_scale.py" "$name" 400)"
     case $name in
     swallow-*)
         ok "$name: a model to go on from, in two languages" make_base

@@ -4,8 +4,6 @@
 . "$LLM_SRC/tests/cli/train/fixture.bash"
 . "$LLM_SRC/tests/cli/train/recipes.bash"
 fixture
-# shellcheck disable=SC2034 # recipe's
-vocabulary=400
 for preset in fugaku-13b llm-jp-172b llm-jp-v4-8b llm-jp-v4-291b-a27b; do
     recipe "$preset"
 done
