@@ -74,7 +74,8 @@ read_number(struct machine_file *m, const struct number *n, const char *value)
     }
     good = (n->unit == UNIT_SIZE ? parse_size : parse_count)(value, &count) == 0 && count > 0 &&
            count <= (uint64_t)1 << 62;
-    if (!good || ((n->at == offsetof(struct machine_file, domains) || n->at == offsetof(struct machine_file, nodes)) &&
+    if (!good || ((n->at == offsetof(struct machine_file, domains) ||
+                   n->at == offsetof(struct machine_file, nodes)) &&
                   count > 1 << 24))
         return err_set(STATUS_INPUT, "%s: expected a number above 0, not '%s'", n->name, value);
     if (n->unit != UNIT_RATE) {
@@ -204,7 +205,9 @@ check(const struct machine_file *m, const char *path)
         peak = peak || m->rate[i].peak > 0;
     if (m->cores == 0 || !peak || m->memory == 0)
         return err_set(STATUS_INPUT, "%s: %s is missing", path,
-                       m->cores == 0 ? "cores" : !peak ? "peak" : "memory");
+                       m->cores == 0 ? "cores"
+                       : !peak       ? "peak"
+                                     : "memory");
     for (int i = 0; i < MACHINE_PRECISIONS; i++)
         if (m->rate[i].products > m->rate[i].peak)
             return err_set(STATUS_INPUT, "%s: products are faster than the peak (%.4g, %.4g)", path,
@@ -247,8 +250,10 @@ load_text(struct machine_file *m, const char *path, struct str *text)
 int
 machine_file_load(struct machine_file *m, const char *path)
 {
-    const struct embedded_file *builtin =
-        strchr(path, '/') || file_exists(path) ? NULL : embedded_find(machine_texts, machine_texts_count, path);
+    const struct embedded_file *builtin = strchr(path, '/') || file_exists(path)
+                                              ? NULL
+                                              : embedded_find(machine_texts, machine_texts_count,
+                                                              path);
     struct str text = {0};
     int result;
 
@@ -258,7 +263,8 @@ machine_file_load(struct machine_file *m, const char *path)
     } else if (file_load(path, FILE_LIMIT, &text) < 0) {
         struct err e;
         err_take(&e);
-        return err_set(e.status, "%s; the machines known by name are %s", e.text, machine_file_names());
+        return err_set(e.status, "%s; the machines known by name are %s", e.text,
+                       machine_file_names());
     }
     result = load_text(m, path, &text);
     str_release(&text);
@@ -274,7 +280,8 @@ machine_file_names(void)
     size_t n = 0;
 
     for (size_t i = 0; i < machine_texts_count && n < sizeof names; i++)
-        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? " " : "", machine_texts[i].name);
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? " " : "",
+                              machine_texts[i].name);
     return names;
 }
 

@@ -18,7 +18,9 @@ enum { DAY = 86400, CHINCHILLA = 20 }; /* tokens a parameter: Hoffmann et al., 2
 static enum machine_precision
 precision_of(const struct trainer *t)
 {
-    return t->phase->fp8 ? MACHINE_FP8 : t->precision == PRECISION_FP32 ? MACHINE_FP32 : MACHINE_BF16;
+    return t->phase->fp8                    ? MACHINE_FP8
+           : t->precision == PRECISION_FP32 ? MACHINE_FP32
+                                            : MACHINE_BF16;
 }
 
 static void
@@ -38,7 +40,8 @@ set_nodes(struct plan *p, const struct trainer *t)
     double domains = (double)m->domains, here = fmin(domains, p->ranks);
 
     p->nodes = ceil(p->ranks / domains);
-    p->node_bytes = (double)p->memory.resident * here;
+    /* What a rank maps of others of its node is theirs. */
+    p->node_bytes = (double)(p->memory.total + p->memory.program) * here;
     p->fits = p->node_bytes <= (double)m->memory;
     p->peak = m->rate[precision_of(t)].peak / domains;
 }
@@ -170,21 +173,21 @@ print_model(const struct plan *p, const struct trainer *t)
 {
     const struct batch_ramp *ramp = &t->length.ramp;
 
-
     printf("parameters              %.0f\n", p->parameters);
     if (p->active < p->parameters)
         printf("  of which a token uses %.0f\n", p->active);
     printf("precision               %s\n", options.precision);
-    printf("flops per token         %.6g (forward %.6g, backward %.6g)\n", p->flops_per_token, p->forward_per_token,
-           p->flops_per_token - p->forward_per_token);
+    printf("flops per token         %.6g (forward %.6g, backward %.6g)\n", p->flops_per_token,
+           p->forward_per_token, p->flops_per_token - p->forward_per_token);
     printf("  by 6 N                %.6g\n", 6 * p->active);
     if (p->again_per_token > 0)
         printf("recomputed per token    %.6g\n", p->again_per_token);
     printf("tokens per step         %.0f\n", p->tokens_per_step);
     if (ramp->sizes > 0)
-        printf("  ramp                  from %lld sequences by %lld to %lld, whole behind step %llu\n",
-               (long long)ramp->start, (long long)ramp->increment, (long long)t->global_batch,
-               (unsigned long long)ramp_steps_for(ramp, ramp->tokens));
+        printf(
+            "  ramp                  from %lld sequences by %lld to %lld, whole behind step %llu\n",
+            (long long)ramp->start, (long long)ramp->increment, (long long)t->global_batch,
+            (unsigned long long)ramp_steps_for(ramp, ramp->tokens));
 }
 
 static void
@@ -192,8 +195,8 @@ print_memory(const struct plan *p, const struct trainer *t)
 {
     const struct memory_plan *m = &p->memory;
 
-    printf("memory per rank, %d rank%s, micro-batch %lld, %lld reduce groups\n", p->ranks, p->ranks == 1 ? "" : "s",
-           (long long)t->micro_batch, (long long)t->groups);
+    printf("memory per rank, %d rank%s, micro-batch %lld, %lld reduce groups\n", p->ranks,
+           p->ranks == 1 ? "" : "s", (long long)t->micro_batch, (long long)t->groups);
     line("master weights", m->weights);
     line("bf16 weights", m->act_weights);
     line("moments", m->moments);
@@ -224,8 +227,8 @@ print_axes(const struct plan *p)
     for (int i = 0; i < n; i++)
         if (axes[i].bytes > 0)
             printf("  %-22s %10s, %.0f message%s, %.3g s waited for\n", axes[i].text,
-                   human_bytes(axes[i].bytes, text), axes[i].messages, axes[i].messages > 1 ? "s" : "",
-                   axes[i].seconds);
+                   human_bytes(axes[i].bytes, text), axes[i].messages,
+                   axes[i].messages > 1 ? "s" : "", axes[i].seconds);
     if (p->time.hidden > 0)
         printf("  %-22s %.3g s\n", "beside other work", p->time.hidden);
 }
@@ -239,9 +242,12 @@ print_step(const struct plan *p)
     printf("a step                  %.4g s\n", p->time.total);
     for (int i = 0; i < n; i++)
         if (parts[i].seconds > 0)
-            printf("  %-22s %9.3g s %5.1f %%\n", parts[i].text, parts[i].seconds, 100 * parts[i].seconds / p->time.total);
-    printf("  %-22s %9.3g s\n", "at the peak alone", p->flops_per_token * p->tokens_per_step / (p->ranks * p->peak));
-    printf("a rank                  %.4g TFLOP/s: MFU %.1f %%, HFU %.1f %%\n", p->rate / 1e12, 100 * p->mfu, 100 * p->hfu);
+            printf("  %-22s %9.3g s %5.1f %%\n", parts[i].text, parts[i].seconds,
+                   100 * parts[i].seconds / p->time.total);
+    printf("  %-22s %9.3g s\n", "at the peak alone",
+           p->flops_per_token * p->tokens_per_step / (p->ranks * p->peak));
+    printf("a rank                  %.4g TFLOP/s: MFU %.1f %%, HFU %.1f %%\n", p->rate / 1e12,
+           100 * p->mfu, 100 * p->hfu);
     printf("tokens a day            %.4g\n", p->tokens_per_second * DAY);
 }
 
@@ -251,8 +257,9 @@ print_machine(const struct plan *p, const struct trainer *t)
     const struct machine_file *m = t->machine;
     char a[32], b[32];
 
-    printf("machine                 %s, %.0f node%s × %llu ranks\n", m->name ? m->name : "(no name)", p->nodes,
-           p->nodes > 1 ? "s" : "", (unsigned long long)m->domains);
+    printf("machine                 %s, %.0f node%s × %llu ranks\n",
+           m->name ? m->name : "(no name)", p->nodes, p->nodes > 1 ? "s" : "",
+           (unsigned long long)m->domains);
     printf("  %-22s %10s of %s: %s\n", "memory of a node", human_bytes(p->node_bytes, a),
            human_bytes((double)m->memory, b), p->fits ? "fits" : "does not fit");
     print_axes(p);
@@ -362,7 +369,8 @@ put_machine(struct json_writer *w, const struct plan *p, const struct trainer *t
 }
 
 static void
-put_length(struct json_writer *w, const char *prefix, double tokens, const struct plan *p, const struct trainer *t)
+put_length(struct json_writer *w, const char *prefix, double tokens, const struct plan *p,
+           const struct trainer *t)
 {
     char name[64];
 
@@ -463,5 +471,6 @@ plan_compute(const struct machine_file *m, double operations, double nodes)
     printf("  at its peak           %.4g days\n", n / rate->peak);
     printf("  at half of its peak   %.4g days\n", 2 * n / rate->peak);
     printf("  at its products' rate %.4g days\n", n / rate->products);
-    printf("by Chinchilla's 20 to 1 %.4g parameters, %.4g tokens\n", parameters, CHINCHILLA * parameters);
+    printf("by Chinchilla's 20 to 1 %.4g parameters, %.4g tokens\n", parameters,
+           CHINCHILLA * parameters);
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "cmd/llm-train/plan_work.h"
+#include "cmd/llm-train/tensors.h"
 #include "cmd/llm-train/train.h"
 
 /* ---- behind the passes: reduction and update ---- */
@@ -21,13 +22,16 @@ static void
 add_reduction(const struct plan_rank *r, const struct way *w, double elements, struct tail *out)
 {
     const struct layout *l = r->l;
-    double size = options.grad_reduce_in_bf16 ? 2 : r->wide, times = l->zero == 3 ? 2 * (double)l->micros : 1;
+    double size = options.grad_reduce_in_bf16 ? 2 : r->wide,
+           times = l->zero == 3 ? 2 * (double)l->micros : 1;
     bool parts = l->zero > 0 && w->size > 1;
     double owned = parts ? elements / w->size : elements;
 
     /* Gradient read for the norm; it, weights and moments read, these written; the copy written. */
     if (r->update > 0)
-        out->update += owned * (r->wide + 4 * r->wide + 3 * r->wide + (r->act < r->wide ? r->act : 0)) / r->update;
+        out->update += owned *
+                       (r->wide + 4 * r->wide + 3 * r->wide + (r->act < r->wide ? r->act : 0)) /
+                       r->update;
     if (w->size == 1)
         return;
     out->gradients += parts ? way_scatter(w, elements * size) : way_all_reduce(w, elements * size);
@@ -47,6 +51,8 @@ tail_of(const struct plan_rank *r, const struct params *p, struct tail *out)
 
     for (int i = 0; i < p->count; i++) {
         bool apart = r->l->size[AXIS_EXPERT] > 1 && p->param[i].expert >= 0;
+        if (p->param[i].frozen)
+            continue;
         *(apart ? &experts : &dense) += (double)p->param[i].size;
     }
     *out = (struct tail){0};
@@ -57,14 +63,47 @@ tail_of(const struct plan_rank *r, const struct params *p, struct tail *out)
 
 /* ---- stages ---- */
 
+/* The share of a piece's matrices that are trained: the others have no gradient. */
+static double
+trained_share(const struct params *whole, const struct model_piece *piece)
+{
+    double trained = 0, all = 0;
+
+    for (int i = 0; i < whole->count; i++) {
+        const struct param *p = &whole->param[i];
+        if (p->kind != PARAM_MATRIX || p->layer < piece->begin || p->layer >= piece->end)
+            continue;
+        all += (double)p->size;
+        trained += p->frozen ? 0 : (double)p->size;
+    }
+    return all > 0 ? trained / all : 1;
+}
+
+/* Seconds of every piece's passes of one micro-batch. */
+static void
+plan_pieces(const struct trainer *t, const struct plan_rank *r, struct passes *of)
+{
+    const struct layout *l = r->l;
+
+    for (int i = 0; i < l->stages.stages * l->chunks; i++) {
+        const struct model_piece *piece = &l->stages.piece[i];
+        struct work weight;
+        plan_piece(r, piece, l->recompute[i % l->stages.stages], &of[i]);
+        weight = of[i].weight;
+        of[i].weight = (struct work){0};
+        work_add(&of[i].weight, &weight, trained_share(&t->whole, piece));
+    }
+}
+
 struct stage {
-    struct work work;       /* of one micro-batch, all passes */
-    double busy, backward;  /* seconds: of all micro-batches; of one's last pass */
+    struct work work;      /* of one micro-batch, all passes */
+    double busy, backward; /* seconds: of all micro-batches; of one's last pass */
     struct tail tail;
 };
 
 static void
-stage_of(const struct trainer *t, const struct plan_rank *r, const struct passes *of, int stage, struct stage *out)
+stage_of(const struct trainer *t, const struct plan_rank *r, const struct passes *of, int stage,
+         struct stage *out)
 {
     const struct layout *l = r->l;
     struct model_piece *piece = mem_zarray((size_t)l->chunks, sizeof *piece);
@@ -82,7 +121,7 @@ stage_of(const struct trainer *t, const struct plan_rank *r, const struct passes
     out->busy = work_seconds(&out->work) * l->micros;
     pipeline_stage_pieces(&l->stages, stage, piece);
     part.piece = piece;
-    if (params_init_part(&p, &t->config, &part) == 0) {
+    if (tensors_init_part(t, &p, &part) == 0) {
         tail_of(r, &p, &out->tail);
         params_release(&p);
     }
@@ -120,12 +159,14 @@ borders(const struct layout *l, int stage)
 static double
 border_bytes(const struct plan_rank *r)
 {
-    return r->tokens / (r->l->sequence_parallel ? r->split : 1) * (double)r->c->hidden_size * r->act;
+    return r->tokens / (r->l->sequence_parallel ? r->split : 1) * (double)r->c->hidden_size *
+           r->act;
 }
 
 /* Seconds of the table, with and without the time of messages; the share that is idle. */
 static void
-run_table(const struct plan_rank *r, const struct passes *of, double *seconds, double *without, double *idle)
+run_table(const struct plan_rank *r, const struct passes *of, double *seconds, double *without,
+          double *idle)
 {
     const struct layout *l = r->l;
     int pieces = l->stages.stages * l->chunks;
@@ -192,8 +233,7 @@ plan_time_of(const struct trainer *t, const struct layout *l, const struct machi
 
     *out = (struct plan_time){0};
     plan_rank_init(&r, t, l, m);
-    for (int i = 0; i < pieces; i++)
-        plan_piece(&r, &l->stages.piece[i], l->recompute[i % l->stages.stages], &of[i]);
+    plan_pieces(t, &r, of);
     run_table(&r, of, &seconds, &without, &out->idle);
     for (int i = 0; i < l->stages.stages; i++) {
         struct stage s;
@@ -223,9 +263,10 @@ plan_time(const struct trainer *t, int ranks, const struct machine_file *m, stru
     struct params p;
     int result;
 
-    if (layout_try(&l, &t->config, ranks, t->seq_length, t->groups, t->global_batch, t->micro_batch) < 0)
+    if (layout_try(&l, &t->config, ranks, t->seq_length, t->groups, t->global_batch,
+                   t->micro_batch) < 0)
         return -1;
-    result = params_init_part(&p, &t->config, &l.part);
+    result = tensors_init_part(t, &p, &l.part);
     if (result == 0) {
         plan_time_of(t, &l, m, out);
         params_release(&p);

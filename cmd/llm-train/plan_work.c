@@ -168,17 +168,21 @@ last_wave(const struct machine_file *m, double rows, double columns)
         return 1;
     for (int turned = 0; turned < 2; turned++) {
         double tiles = ceil(rows / m->tile[turned]) * ceil(columns / m->tile[!turned]);
-        best = fmin(best, ceil(tiles / m->units) * m->units * m->tile[0] * m->tile[1] / (rows * columns));
+        best = fmin(best,
+                    ceil(tiles / m->units) * m->units * m->tile[0] * m->tile[1] / (rows * columns));
     }
     return best;
 }
 
 /* A product at a rate, by its least size, or by the bytes it moves (Williams et al., "Roofline", 2009). */
 static void
-product(const struct plan_rank *r, struct work *w, double rate, double m, double n, double k, double bytes)
+product(const struct plan_rank *r, struct work *w, double rate, double m, double n, double k,
+        double bytes)
 {
     double least = fmin(m, fmin(n, k)), operations = 2 * m * n * k;
-    double seconds = rate > 0 ? operations / rate * (1 + r->m->half_size / least) * last_wave(r->m, m, n) : 0;
+    double seconds = rate > 0
+                         ? operations / rate * (1 + r->m->half_size / least) * last_wave(r->m, m, n)
+                         : 0;
 
     if (r->bandwidth > 0)
         seconds = fmax(seconds, bytes / r->bandwidth);
@@ -256,7 +260,8 @@ attention(const struct plan_rank *r, struct passes *p, const struct sizes *s, in
     bool stored = r->m->scores > 0;
     double context = r->context.size;
     double pairs = r->sequences / context *
-                   (stored ? r->length * r->length : decoder_attended(r->c, (int64_t)r->length, layer));
+                   (stored ? r->length * r->length
+                           : decoder_attended(r->c, (int64_t)r->length, layer));
     double operations = 2 * s->query * pairs;
     double scores = pairs * s->query / (double)r->c->head_dim * r->m->scores;
 
@@ -294,7 +299,8 @@ static void
 around(const struct plan_rank *r, struct passes *p, const struct sizes *s, bool again)
 {
     double stream = s->rows * s->hidden * r->act, heads = r->tokens * (s->query + s->kv) * r->act;
-    double turned = r->c->position == POSITION_ROTARY ? 2 * heads : 0, normed = r->c->qk_norm ? 2 * heads : 0;
+    double turned = r->c->position == POSITION_ROTARY ? 2 * heads : 0,
+           normed = r->c->qk_norm ? 2 * heads : 0;
     double forward = (2 * 2 + 2 * 3) * stream + turned + normed;
 
     move(r, &p->forward, forward);
@@ -329,13 +335,18 @@ static void
 experts(const struct plan_rank *r, struct passes *p, bool up_again)
 {
     const struct config *c = r->c;
-    double held = (double)c->num_experts / r->expert.size, pairs = r->tokens * (double)c->num_experts_per_tok;
-    double bytes = 2 * pairs * (double)c->hidden_size * r->act * (r->expert.size - 1) / r->expert.size;
+    double held = (double)c->num_experts / r->expert.size,
+           pairs = r->tokens * (double)c->num_experts_per_tok;
+    double bytes = 2 * pairs * (double)c->hidden_size * r->act * (r->expert.size - 1) /
+                   r->expert.size;
     struct passes one = {0};
 
-    product(r, &p->forward, r->products, r->tokens, (double)c->num_experts, (double)c->hidden_size, 0);
-    product(r, &p->input, r->products, r->tokens, (double)c->hidden_size, (double)c->num_experts, 0);
-    product(r, &p->weight, r->products, (double)c->num_experts, (double)c->hidden_size, r->tokens, 0);
+    product(r, &p->forward, r->products, r->tokens, (double)c->num_experts, (double)c->hidden_size,
+            0);
+    product(r, &p->input, r->products, r->tokens, (double)c->hidden_size, (double)c->num_experts,
+            0);
+    product(r, &p->weight, r->products, (double)c->num_experts, (double)c->hidden_size, r->tokens,
+            0);
     mlp(r, &one, pairs / held, (double)c->moe_intermediate_size / r->split, up_again);
     work_add(&p->forward, &one.forward, held);
     work_add(&p->input, &one.input, held);
@@ -404,9 +415,11 @@ head(const struct plan_rank *r, struct passes *p)
     double vocabulary = (double)r->c->vocab_size / r->split, hidden = (double)r->c->hidden_size;
     double x = r->tokens * hidden, y = r->tokens * vocabulary, w = vocabulary * hidden;
 
-    product(r, &p->input, r->products, r->tokens, vocabulary, hidden, r->act * (x + w) + r->wide * y);
+    product(r, &p->input, r->products, r->tokens, vocabulary, hidden,
+            r->act * (x + w) + r->wide * y);
     product(r, &p->input, r->products, r->tokens, hidden, vocabulary, r->act * (x + w + y));
-    product(r, &p->input, r->products, vocabulary, hidden, r->tokens, r->act * (x + y) + 2 * r->wide * w);
+    product(r, &p->input, r->products, vocabulary, hidden, r->tokens,
+            r->act * (x + y) + 2 * r->wide * w);
     move(r, &p->input, (2 * r->wide + r->act) * y + 8 * x * r->act + r->m->accumulate * w);
     sum_over_tensor(r, &p->input);
 }
