@@ -6,7 +6,7 @@
 . "$LLM_SRC/tests/cli/train/layouts.bash"
 fixture
 make_layout_models
-steps=8
+steps=4
 
 # "same NAME" or "other NAME" for every tensor of two checkpoints, from their files as anyone reads them.
 compare() { # DIR DIR
@@ -70,7 +70,7 @@ difference=$(loss_difference moe.jsonl moe2.jsonl)
 ok "experts: losses differ by $difference (<= 1e-5)" within "$difference" 1e-5
 
 # A run goes on with what was frozen, and thaws by a word.
-ok 'the first half' run_layout half --model gpt2-tied.json --precision fp32 --steps 4 --freeze 'layers.*,final_norm*'
+ok 'the first half' run_layout half --model gpt2-tied.json --precision fp32 --steps 2 --freeze "layers.*,final_norm*"
 ok 'the second half' llm-train -q --resume half --log half.jsonl --valid valid.shard --steps $steps train.shard
 bits_of half >got.bits
 same 'resumed: bits' embeddings.bits got.bits
