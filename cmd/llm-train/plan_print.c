@@ -40,6 +40,9 @@ set_nodes(struct plan *p, const struct trainer *t)
     double domains = (double)m->domains, here = fmin(domains, p->ranks);
 
     p->nodes = ceil(p->ranks / domains);
+    if (m->nodes > 0 && p->nodes > (double)m->nodes)
+        warn("%s has %llu nodes: this plan takes %.0f", m->name ? m->name : "the machine",
+             (unsigned long long)m->nodes, p->nodes);
     /* What a rank maps of others of its node is theirs. */
     p->node_bytes = (double)(p->memory.total + p->memory.program) * here;
     p->fits = p->node_bytes <= (double)m->memory;
@@ -135,6 +138,7 @@ components_of(const struct plan_time *s, struct component out[12])
 struct axis_line {
     const char *name, *text;
     double bytes, messages, seconds; /* seconds: not hidden behind other work */
+    struct plan_way way;
 };
 
 static int
@@ -143,12 +147,12 @@ axes_of(const struct plan_time *s, struct axis_line out[8])
     const struct plan_bytes *b = &s->bytes;
     const struct plan_messages *m = &s->messages;
     const struct axis_line all[] = {
-        {"tensor", "tensor, sums", b->tensor, m->tensor, s->tensor},
-        {"context", "context, keys, values", b->context, m->context, s->context},
-        {"expert", "expert, tokens", b->expert, m->expert, s->expert},
-        {"pipeline", "pipeline, borders", b->pipeline, m->pipeline, s->pipeline},
-        {"gradients", "data, gradients", b->gradients, m->gradients, s->gradients},
-        {"weights", "data, weights", b->weights, m->weights, s->weights},
+        {"tensor", "tensor, sums", b->tensor, m->tensor, s->tensor, s->ways.tensor},
+        {"context", "context, keys, values", b->context, m->context, s->context, s->ways.context},
+        {"expert", "expert, tokens", b->expert, m->expert, s->expert, s->ways.expert},
+        {"pipeline", "pipeline, borders", b->pipeline, m->pipeline, s->pipeline, s->ways.pipeline},
+        {"gradients", "data, gradients", b->gradients, m->gradients, s->gradients, s->ways.data},
+        {"weights", "data, weights", b->weights, m->weights, s->weights, s->ways.data},
     };
     int n = sizeof all / sizeof *all;
 
@@ -215,20 +219,29 @@ print_memory(const struct plan *p, const struct trainer *t)
 }
 
 static void
+print_axis(const struct axis_line *a)
+{
+    char bytes[32], rate[32];
+
+    printf("  %-22s %10s, %.0f message%s, %.3g s waited for", a->text, human_bytes(a->bytes, bytes),
+           a->messages, a->messages > 1 ? "s" : "", a->seconds);
+    if (a->way.rate > 0)
+        printf(" (%s/s, %.2g s each)", human_bytes(a->way.rate, rate), a->way.latency);
+    printf("\n");
+}
+
+static void
 print_axes(const struct plan *p)
 {
     struct axis_line axes[8];
     int n = axes_of(&p->time, axes);
-    char text[32];
 
     if (p->ranks == 1)
         return;
     printf("handed on by a rank in a step\n");
     for (int i = 0; i < n; i++)
         if (axes[i].bytes > 0)
-            printf("  %-22s %10s, %.0f message%s, %.3g s waited for\n", axes[i].text,
-                   human_bytes(axes[i].bytes, text), axes[i].messages,
-                   axes[i].messages > 1 ? "s" : "", axes[i].seconds);
+            print_axis(&axes[i]);
     if (p->time.hidden > 0)
         printf("  %-22s %.3g s\n", "beside other work", p->time.hidden);
 }
@@ -336,6 +349,8 @@ put_axes(struct json_writer *w, const struct plan *p)
         json_begin_object(w, axes[i].name);
         json_put_real(w, "bytes", axes[i].bytes);
         json_put_real(w, "messages", axes[i].messages);
+        json_put_real(w, "bytes_per_second", axes[i].way.rate);
+        json_put_real(w, "latency", axes[i].way.latency);
         json_put_real(w, "seconds", axes[i].seconds);
         json_end_object(w);
     }

@@ -222,6 +222,12 @@ fill(const struct plan_rank *r, const struct stage *s, int stage, struct plan_ti
     };
 }
 
+static struct plan_way
+way_as_planned(const struct way *w)
+{
+    return w->size > 1 ? (struct plan_way){w->rate, w->latency} : (struct plan_way){0};
+}
+
 void
 plan_time_of(const struct trainer *t, const struct layout *l, const struct machine_file *m,
              struct plan_time *out)
@@ -250,6 +256,13 @@ plan_time_of(const struct trainer *t, const struct layout *l, const struct machi
         out->hidden = hidden;
     }
     out->operations *= (double)l->ranks / l->stages.stages;
+    out->ways = (struct plan_ways){
+        .tensor = way_as_planned(&r.tensor),
+        .context = way_as_planned(&r.context),
+        .expert = way_as_planned(&r.expert),
+        .pipeline = way_as_planned(&r.pipeline),
+        .data = way_as_planned(&r.dense),
+    };
     out->bubble = without - busy;
     out->pipeline = seconds - without;
     out->total = seconds + out->gradients + out->weights + out->update;

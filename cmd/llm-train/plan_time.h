@@ -39,6 +39,11 @@ struct plan_time {
     struct plan_messages {  /* and in how many messages: each takes one latency */
         double tensor, context, expert, pipeline, gradients, weights;
     } messages;
+    struct plan_ways {      /* bytes/s of a rank, and seconds of a message, on each axis */
+        struct plan_way {
+            double rate, latency;
+        } tensor, context, expert, pipeline, data;
+    } ways;
 };
 
 /*

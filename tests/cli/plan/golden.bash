@@ -189,7 +189,9 @@ golden_table() {
     {
         d = 100 * ($2 / $3 - 1)
         inside = d <= $5 && d >= -$5
+        had += inside
         verdict = inside ? "within " $5 " %" : $7 == "-" ? "NOT within " $5 " %" : "not had: " $7
         printf "%-62s %10.5g %10.5g %-8s %+6.1f%%  %s (%s)\n", $1, $2, $3, $4, d, verdict, $6
-    }' golden.tsv
+    }
+    END { printf "plans: %d of %d published figures within their bounds\n", had, NR }' golden.tsv
 }
