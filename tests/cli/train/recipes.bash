@@ -59,7 +59,7 @@ recipe() { # PRESET
     case $name in
     swallow-*)
         ok "$name: a model to go on from, in two languages" make_base
-        start=(--init base-hf --tokenizer more.json) data=mix.shard valid=valid-more.shard
+        start=(--init base-hf --extend-vocabulary more.json) data=mix.shard valid=valid-more.shard
         ;;
     esac
     # A trunk stops behind its branch's start; the branch is the last tenth, by 1 - sqrt to 0.
