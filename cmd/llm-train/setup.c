@@ -96,15 +96,20 @@ refuse(const struct trainer *t, const char *why)
     warn("--precision %s: planned, but not run by this version: %s", options.precision, why);
 }
 
-/* FP8 rounds whole matrices from their master weights, and tensor by tensor in the order of work. */
+/*
+ * FP8 rounds matrices from their whole master weights, tensor by tensor in the order of work. Delayed scales
+ * are agreed on by all ranks behind a step, so that tensors may be cut; those of the tensor in hand are not.
+ */
 static void
 check_precision_fits(const struct trainer *t)
 {
     const struct layout *l = &t->layout;
     bool fp8 = precision_has_fp8(&t->precisions);
 
-    if (fp8 && (l->zero > 0 || l->size[AXIS_TENSOR] > 1 || l->size[AXIS_CONTEXT] > 1 || l->size[AXIS_EXPERT] > 1))
-        refuse(t, "fp8-hybrid goes with data and pipeline parallelism and --zero 0 alone");
+    if (fp8 && (l->zero > 0 || l->size[AXIS_CONTEXT] > 1 || l->size[AXIS_EXPERT] > 1))
+        refuse(t, "fp8-hybrid goes with data, tensor and pipeline parallelism and --zero 0 alone");
+    if (fp8 && options.fp8_recipe == FP8_TENSORWISE && l->size[AXIS_TENSOR] > 1)
+        refuse(t, "--fp8-recipe tensorwise does not go with tensor parallelism");
     if (fp8 && options.fp8_recipe == FP8_TENSORWISE && l->schedule == PIPELINE_ZERO_BUBBLE)
         die(STATUS_USAGE, "--fp8-recipe tensorwise does not go with --pipeline-schedule zero-bubble: scales would change between a micro-batch's passes");
     if (l->zero > 0 && precision_mask(&t->precisions) != 1u << PRECISION_FP32 &&

@@ -405,8 +405,8 @@ check_options(const struct config *c, const struct decoder_options *o)
     if (o->fp8 && size_of(o->context) > 1)
         return err_set(STATUS_FAILED, "fp8-hybrid does not work with context-parallel (%d)",
                        size_of(o->context));
-    if (o->fp8 && o->part && o->part->tensor_size > 1)
-        return err_set(STATUS_FAILED, "fp8-hybrid does not work with tensor-parallel (%d)",
+    if (o->fp8 && o->fp8->recipe == FP8_TENSORWISE && o->part && o->part->tensor_size > 1)
+        return err_set(STATUS_FAILED, "tensorwise scales of fp8-hybrid do not work with tensor-parallel (%d)",
                        o->part->tensor_size);
     if ((o->expert ? o->expert->size : 1) != (o->part && o->part->expert_size ? o->part->expert_size : 1))
         return err_set(STATUS_FAILED, "the group of experts is not that of the part");
