@@ -19,6 +19,20 @@ plan "${base[@]}" --ranks 4 --pipeline-parallel 4 --machine a100 --reduce-groups
 is "with a single micro-batch only one stage works: 3/4" "$(number '.bubble >= 0.75 and .bubble < 0.85')" true
 is "the parts of a step add up" "$(number '(.step | del(.hidden) | add) / .step_seconds | . > 0.999999 and . < 1.000001')" true
 
+# By hand: where nothing but products takes time, their operations by the peak; a sum of n ranks goes round a ring
+# twice, (n - 1) messages and (n - 1)/n of its bytes each time (Thakur et al., 2005).
+printf '%s\n' 'cores = 4' 'memory = 64G' 'peak-fp32 = 1T' >flat.machine
+plan "${base[@]}" --machine flat.machine
+is "operations at the peak" "$(number '.step_seconds * 1e12 / .operations_per_step | . > 0.999999 and . < 1.000001')" true
+printf '%s\n' 'domains = 4' 'inner = 1G' 'inner-latency = 0.001' >>flat.machine
+plan "${base[@]}" --ranks 4 --tensor-parallel 4 --machine flat.machine
+is "sums inside a node" "$(number '.step.tensor / (.axes.tensor | .messages * 0.001 + .bytes * 2 * 3 / 4 / 1e9) | . > 0.999999 and . < 1.000001')" true
+printf '%s\n' 'network = 1M' 'latency = 0.01' 'links = 2' 'overlap = 0' >>flat.machine
+plan "${base[@]}" --ranks 16 --tensor-parallel 4 --zero 0 --machine flat.machine
+# Four ranks of a node share two links of 1 MB/s: 0.5 MB/s each.
+is "gradients between nodes" "$(number '.step.gradients / (.axes.gradients | .messages * 0.01 + .bytes * 2 * 3 / 4 / 0.5e6) | . > 0.999999 and . < 1.000001')" true
+is "none of it beside other work" "$(number '.step.hidden == 0')" true
+
 # Days, tokens, energy.
 plan "${base[@]}" --ranks 8 --machine a100 --tokens 1G
 is "days" "$(number '.days / (1e9 / .tokens_per_second / 86400) | . > 0.999999 and . < 1.000001')" true
