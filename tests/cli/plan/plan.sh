@@ -72,9 +72,9 @@ is "the whole machine" "$(number '.nodes == 158976 and .days_at_half_of_peak / .
 
 # Other programs' layouts are planned; a run is refused.
 expect_code 0 llm-train --plan --model small.json --global-batch 8 --ranks 2 \
-    --tensor-parallel 2 --precision fp8-hybrid --machine h100
+    --context-parallel 2 --precision fp8-hybrid --machine h100
 err_like "and said not to be run here" "planned, but not run by this version"
-expect_code 2 llm-train --plan --model small.json --global-batch 8 --ranks 2 --tensor-parallel 2 --precision fp8-hybrid
+expect_code 2 llm-train --plan --model small.json --global-batch 8 --ranks 2 --context-parallel 2 --precision fp8-hybrid
 
 # What is wrong is told.
 expect_code 1 llm-train --plan "${base[@]}" --machine fugak
