@@ -16,6 +16,7 @@ enum { TEMPLATE_LIMIT = 16 << 20 };
 
 struct chat {
     struct chat_template *template;
+    struct chat_template *with_tools; /* "tool_use" beside it, as transformers takes it; NULL */
     struct json_doc variables; /* --chat-variables */
     struct tm date;            /* --chat-date */
 };
@@ -45,6 +46,8 @@ set_token(struct chat *c, const struct tokenizer *t, const char *name, uint32_t 
 
     if (text)
         chat_template_set(c->template, name, text, n);
+    if (text && c->with_tools)
+        chat_template_set(c->with_tools, name, text, n);
 }
 
 /* A template of its own file, with the special tokens of the directory, or else of the tokenizer. */
@@ -74,21 +77,29 @@ load_file(struct chat *c, const struct tokenizer *t, const char *dir)
 }
 
 static int
+load_directory(struct chat *c, const char *dir)
+{
+    int tools;
+
+    c->template = chat_template_load(dir, NULL);
+    if (!c->template)
+        return -1;
+    tools = chat_template_has(dir, "tool_use");
+    if (tools > 0)
+        c->with_tools = chat_template_load(dir, "tool_use");
+    return tools < 0 || (tools && !c->with_tools) ? -1 : 0;
+}
+
+static int
 load_template(struct chat *c, const struct tokenizer *t)
 {
     const struct tokenizer_specials *s = tokenizer_specials(t);
     char *dir = tokenizer_dir();
-    int status = 0;
+    int status = options.chat_template ? load_file(c, t, dir) : load_directory(c, dir);
 
-    if (options.chat_template)
-        status = load_file(c, t, dir);
-    else if (!(c->template = chat_template_load(dir, NULL)))
-        status = -1;
     free(dir);
     if (status)
-        return err_status() == STATUS_INPUT && !options.chat_template
-                   ? err_prefix("--chat")
-                   : status;
+        return status;
     if (options.bos)
         set_token(c, t, "bos_token", s->bos);
     if (options.eos)
@@ -103,7 +114,8 @@ read_date(struct chat *c)
     const char *end;
 
     if (!options.chat_date)
-        return chat_template_asks_date(c->template)
+        return chat_template_asks_date(c->template) ||
+                       (c->with_tools && chat_template_asks_date(c->with_tools))
                    ? err_set(STATUS_USAGE,
                              "the chat template asks for the date: give it as --chat-date YYYY-MM-DD")
                    : 0;
@@ -150,6 +162,7 @@ chat_close(struct chat *c)
     if (!c)
         return;
     chat_template_free(c->template);
+    chat_template_free(c->with_tools);
     json_doc_release(&c->variables);
     free(c);
 }
@@ -157,7 +170,9 @@ chat_close(struct chat *c)
 uint64_t
 chat_hash(const struct chat *c)
 {
-    return chat_template_hash(c->template);
+    uint64_t tools = c->with_tools ? chat_template_hash(c->with_tools) : 0;
+
+    return chat_template_hash(c->template) ^ (tools << 1);
 }
 
 void
@@ -180,10 +195,12 @@ render(const struct chat *c, const json_t *messages, const json_t *variables,
         .added_parts = options.preference,
         .now = options.chat_date ? &c->date : NULL,
     };
+    const struct chat_template *t =
+        c->with_tools && json_object_get(variables, "tools") ? c->with_tools : c->template;
     size_t begin = d->text.len, count = json_array_size(messages) + 8, room;
 
     if (!options.preference && options.loss == CHAT_LOSS_ALL)
-        return chat_template_render(c->template, messages, &o, &d->text);
+        return chat_template_render(t, messages, &o, &d->text);
     do { /* {% generation %} blocks may be more than messages */
         room = count;
         vec_reserve(&d->parts, room);
@@ -191,7 +208,7 @@ render(const struct chat *c, const json_t *messages, const json_t *variables,
         o.parts = d->parts.data + d->parts.len;
         o.parts_count = &count;
         count = room;
-        if (chat_template_render(c->template, messages, &o, &d->text))
+        if (chat_template_render(t, messages, &o, &d->text))
             return -1;
     } while (count > room);
     d->parts.len += count;

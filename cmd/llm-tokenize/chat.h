@@ -32,7 +32,7 @@ struct chat_document {
 struct chat *chat_open(const struct tokenizer *t);
 void chat_close(struct chat *c);
 
-/* XXH3-64 of the template's text, for the provenance. */
+/* A hash of the templates' texts, for the provenance. */
 uint64_t chat_hash(const struct chat *c);
 
 /*

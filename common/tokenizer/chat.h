@@ -26,6 +26,9 @@ struct chat_template *chat_template_new(const char *name, const char *text, size
  * `which`: a name among several, NULL: "default". NULL: none there, or as above.
  */
 struct chat_template *chat_template_load(const char *dir, const char *which);
+
+/* Is there one of that name? 1, 0 or -1. */
+int chat_template_has(const char *dir, const char *which);
 void chat_template_free(struct chat_template *t);
 
 /*

@@ -175,6 +175,20 @@ chat_template_take_tokens(struct chat_template *t, const char *dir)
     return status;
 }
 
+int
+chat_template_has(const char *dir, const char *which)
+{
+    struct json_doc config = {0};
+    struct str text = {0};
+    int found = load_optional(dir, "tokenizer_config.json", &config);
+
+    if (!found)
+        found = find_text(dir, &config, which, &text);
+    str_release(&text);
+    json_doc_release(&config);
+    return found;
+}
+
 struct chat_template *
 chat_template_load(const char *dir, const char *which)
 {

@@ -55,8 +55,24 @@ J
 {"text":"<s>user\nSay</s>\n<s>assistant\nx</s>\n","scored":["x</s>\n"]}
 {"text":"<s>user\nSay</s>\n<s>assistant\n</s>\n","scored":["</s>\n"]}'
 
+cp -r dir named
+rm named/chat_template.jinja
+jq '.chat_template = [{"name": "default", "template": "{% for m in messages %}d{{ m.content }}{% endfor %}"},
+    {"name": "tool_use", "template": "{% for m in messages %}t{{ m.content }}{{ tools[0] }}{% endfor %}"}]' \
+    dir/tokenizer_config.json >named/tokenizer_config.json
+is "tools take the template for them" "$(llm-tokenize -q --chat -t named <<'J' | shown
+{"messages": [{"role": "assistant", "content": "x"}]}
+{"messages": [{"role": "assistant", "content": "y"}], "tools": [7]}
+{"messages": [{"role": "assistant", "content": "z"}], "tools": "[8]"}
+{"messages": [{"role": "assistant", "content": "x"}], "tools": null}
+J
+)" '{"text":"dx","scored":["dx"]}
+{"text":"ty7","scored":["ty7"]}
+{"text":"tz8","scored":["tz8"]}
+{"text":"dx","scored":["dx"]}'
+
 # figures, formats, determinism
-for i in $(seq 800); do sed "s/more/more $i/" turns.jsonl; done >many.jsonl
+awk '{ for (i = 1; i <= 800; i++) { line = $0; sub(/more/, "more " i, line); print line } }' turns.jsonl >many.jsonl
 llm-tokenize --chat -t dir --threads 1 many.jsonl -o one.shard 2>err
 err_like "the final line" 'documents 800, .* tokens [0-9]+, [0-9]+ of them scored'
 llm-tokenize -q --chat -t dir --threads 3 many.jsonl -o three.shard
@@ -113,6 +129,38 @@ echo "{{ strftime_now('%Y') }}{% for m in messages %}{{ m.content }}{% endfor %}
 ok "a template that asks for the date" expect_code 2 llm-tokenize --chat -t dir --chat-template date.jinja turns.jsonl -o g.shard
 err_like "needs it" 'give it as --chat-date YYYY-MM-DD'
 like "and gets it" "$(chat --chat-template date.jinja --chat-date 1999-12-31 <turns.jsonl)" '"text":"1999Hi'
+
+# hostile lines: each is a document or a counted fault
+hostile_lines() { # one JSON line of each kind
+    local deep
+    deep=$(printf '[%.0s' $(seq 500))
+    echo "{\"messages\": $deep"
+    echo '{"messages": [{"role": "user", "content": "a\u0000b"}, {"role": "assistant", "content": "\u0000"}]}'
+    echo '{"messages": [{"role": "us\u0000er", "content": "x"}]}'
+    echo '{"messages": [{"role": "user", "content": "\ud800"}]}'
+    echo '{"messages": [{"role": "user", "content": "x", "content": "y"}]}'
+    echo '{"messages": [{"role": "user", "content": [[[]], {}, null, 1e999]}]}'
+    echo '{"messages": [{"role": "user", "content": null, "tool_calls": 7}]}'
+    echo '{"messages": [null], "tools": "[["}'
+    echo '{"messages": [], "chat_template_kwargs": [], "documents": {}}'
+    echo '{"messages": [{"role": "assistant", "content": "x"}], "chat_template_kwargs": {"messages": 4, "bos_token": [], "": {}}}'
+    echo '{"messages": {"role": "user"}, "conversations": 7, "instruction": {}}'
+    echo '{"prompt": {}, "chosen": [[]], "rejected": [null]}'
+    echo '{"prompt": [], "chosen": [{"role": "assistant", "content": ""}], "rejected": ""}'
+    echo '{"chosen": "", "rejected": "x"}'
+    echo '{"chosen": "\u3042", "rejected": "\u3044"}'
+    printf '{"messages": [{"role": "assistant", "content": "%s"}]}\n' "$(head -c 300000 /dev/zero | tr '\0' 'x')"
+    echo '7'
+    echo '""'
+    printf '{"messages": [{"role": "user", "content": "\0"}]}\n'
+}
+hostile_lines >hostile.jsonl
+for mode in "--chat" "--chat --chat-template marked.jinja" "--chat --loss last --chat-template rewriting.jinja" --preference; do
+    # shellcheck disable=SC2086
+    ok "hostile lines: $mode" expect_code 0 llm-tokenize $mode -t dir hostile.jsonl -o h.shard
+    in=$(sed -n 's/.*in: documents \([0-9]*\),.*/\1/p' err)
+    is "all are counted" "$in" 19
+done
 
 # pairs
 pairs() {
