@@ -6,6 +6,7 @@
 
 #include "base/die.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "cmd/llm-train/precision.h"
 #include "cmd/llm-train/preset.h"
@@ -365,6 +366,8 @@ let_config_yield(void)
         options.sequence_parallel = false;
     if (options.pipeline_parallel == 1 && opt_from_config(&llm_train, "pipeline-schedule"))
         options.pipeline_schedule = NULL;
+    if (opt_from_config(&llm_train, "recompute") && !opt_from_config(&llm_train, "pipeline-parallel"))
+        options.recompute = mem_strndup(options.recompute, strcspn(options.recompute, ","));
 }
 
 /* The extended tokenizer is the run's. */

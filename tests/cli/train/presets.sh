@@ -101,6 +101,7 @@ ok 'a model alone' llm-train --model llm-jp-v4-8b --global-batch 8 --seq-length 
 # What stands behind a preset overrides it, and takes along what belongs to it.
 ok 'a layout of one rank' llm-train --config llm-jp-v3-13b --ranks 1 --tensor-parallel 1 --pipeline-parallel 1 --plan
 ok 'of experts, too' llm-train --config llm-jp-v4-291b-a27b --ranks 8 --pipeline-parallel 1 --plan
+ok 'of other stages' llm-train --config fugaku-13b --ranks 12 --pipeline-parallel 2 --plan
 ok 'another precision' llm-train --config llm-jp-172b --precision bf16 --plan
 ok 'steps instead of tokens' llm-train --config fugaku-13b --steps 10 --plan
 expect_code 2 llm-train --config laptop-10m --steps 10 --tokens 10M --plan

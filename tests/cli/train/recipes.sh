@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Four recipes, made small, from text to an evaluated Hugging Face directory. All of them: tests/long/recipes.sh.
+# timeout: 400
 . "$LLM_SRC/tests/lib.sh"
 . "$LLM_SRC/tests/cli/train/fixture.bash"
 . "$LLM_SRC/tests/cli/train/recipes.bash"
