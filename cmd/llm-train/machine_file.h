@@ -34,7 +34,8 @@
  *   stream     bytes a second that elementwise work really reaches
  *   update     bytes a second that the optimizer reaches (by default those of stream)
  *   scores     bytes that a forward pass moves for each attention score, a backward pass half as much
- *              again, of programs that store them, masked ones too (0: as here, where they are not)
+ *              again, of programs that store them, masked ones too (0: as here, where they are not);
+ *              what these do again selectively is attention (Korthikanti et al., 2022)
  *   accumulate bytes moved for each weight of a product to add a micro-batch's gradient, of programs
  *              that do so behind the product (0: as here, where it is part of it)
  *   overlap    share of a rank's last backward pass beside which gradients can be on their way (1)

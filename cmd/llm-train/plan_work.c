@@ -369,9 +369,10 @@ static void
 layer(const struct plan_rank *r, int i, enum recompute recompute, struct passes *p)
 {
     struct sizes s = sizes_of(r);
-    bool full = recompute == RECOMPUTE_FULL, up_again = recompute != RECOMPUTE_NONE;
+    bool full = recompute == RECOMPUTE_FULL, stored = r->m->scores > 0;
+    bool up_again = full || (recompute == RECOMPUTE_SELECTIVE && !stored);
 
-    attention(r, p, &s, i, full);
+    attention(r, p, &s, i, full || (recompute == RECOMPUTE_SELECTIVE && stored));
     ring(r, p, &s);
     linear(r, p, r->tokens, s.query + 2 * s.kv, s.hidden);
     linear(r, p, r->tokens, s.hidden, s.query);

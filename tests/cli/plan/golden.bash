@@ -100,6 +100,32 @@ megatron() {
     done < <(megatron_rows)
 }
 
+# Korthikanti et al., "Reducing Activation Recomputation in Large Transformer Models", 2022, table 5: the same
+# program a year later, with sequence parallelism, attention alone redone and gradients added by the products.
+# NAME HEADS HIDDEN LAYERS PP GPUS BATCH MICRO CHUNKS SECONDS
+selective_rows() {
+    cat <<'END'
+22B 64 6144 48 1 8 4 4 1 1.10
+175B 96 12288 96 8 64 64 1 3 13.75
+530B 128 20480 105 35 280 280 1 3 37.83
+1T 160 25600 128 64 512 512 1 1 71.49
+END
+}
+
+selective() {
+    local name heads hidden layers pp gpus batch micro chunks seconds schedule
+    machine a100 'scores = 13' 'overlap = 0' >selective.machine
+    while read -r name heads hidden layers pp gpus batch micro chunks seconds; do
+        gpt 51200 "$hidden" "$layers" "$heads" 2048 >gpt.json
+        schedule=()
+        [ "$chunks" = 1 ] || schedule=(--pipeline-schedule interleaved --virtual-stages "$chunks")
+        plan --model gpt.json --ranks "$gpus" --tensor-parallel 8 --sequence-parallel --pipeline-parallel "$pp" \
+            "${schedule[@]}" --micro-batch "$micro" --global-batch "$batch" --recompute selective --zero 0 \
+            --machine selective.machine
+        row "Megatron $name of 2022: a step" "$(key step_seconds)" "$seconds" s 10 'table 5'
+    done < <(selective_rows)
+}
+
 # LLM-jp-3 172B on 512 H100: size and length of pretrain/scripts/v3-172b-exp2-sakura (llm-jp/scripts), speed in
 # "Developing a 172B LLM with Strong Japanese Capabilities Using NVIDIA Megatron-LM" (NVIDIA, 2024), counted by
 # Megatron-LM's formula, in which attention has no mask. Its selective recomputation redoes attention alone,
@@ -177,6 +203,7 @@ frontier() {
 golden() {
     rm -f golden.tsv
     megatron
+    selective
     llm_jp_172b
     fugaku
     gpt4
