@@ -224,6 +224,39 @@ def compare_export(name, family, folder, hf, run, last):
     ok(far <= 1e-3, f"{name}: trained A and B differ by {far:.1e} from PEFT's (<= 1e-3)")
 
 
+# ---- other families: names, rows of heads, experts ----
+
+def families():
+    import transformers as t
+    sizes = dict(vocab_size=_curves.VOCAB, hidden_size=64, intermediate_size=96, num_hidden_layers=2,
+                 num_attention_heads=4, max_position_embeddings=SEQ)
+    return {
+        "gpt_neox": (t.GPTNeoXForCausalLM, t.GPTNeoXConfig(**sizes, bos_token_id=None, eos_token_id=0), "all-linear"),
+        "qwen3": (t.Qwen3ForCausalLM, t.Qwen3Config(**sizes, num_key_value_heads=2, head_dim=24), "all-linear"),
+        "mixtral": (t.MixtralForCausalLM, t.MixtralConfig(
+            **sizes, num_key_value_heads=2, num_local_experts=4, bos_token_id=None), "q_proj,k_proj,v_proj,o_proj"),
+    }
+
+
+def compare_family(name, folder, data, kind, config, targets):
+    torch.manual_seed(3)
+    hf, run, adapter = folder / name, folder / f"{name}-run", folder / f"{name}-adapter"
+    kind(config).save_pretrained(hf)
+    shutil.copy(data.tokenizer, hf / "tokenizer.json")
+    our_curve(hf, run, data, "fp32", targets, 8, steps=3, lr=1e-2)
+    tool("llm-convert", "-q", "--to", "peft", run, adapter)
+    loaded = peft.PeftModel.from_pretrained(kind.from_pretrained(hf), adapter).eval()
+    stored = load_file(adapter / "adapter_model.safetensors")
+    own = {n.replace(".default.weight", ".weight"): p for n, p in loaded.named_parameters() if "lora_" in n}
+    ok(own.keys() == stored.keys() and all(torch.equal(own[n], stored[n]) for n in own),
+       f"{name}: PEFT takes all {len(stored)} tensors")
+    ids = np.random.default_rng(6).integers(0, _curves.VOCAB, 48).tolist()
+    theirs, ours = _common.their_logits(loaded, ids), _common.our_logits(run, ids)
+    far, moved = float(np.abs(ours - theirs).max()), float(np.abs(theirs - _common.our_logits(hf, ids)).max())
+    bound = 2e-5 * float(np.abs(theirs).max())
+    ok(far <= bound < moved / 50, f"{name}: logits differ by {far:.1e} (<= {bound:.1e}); the adapters moved them by {moved:.1e}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as where:
         folder = pathlib.Path(where)
@@ -240,6 +273,8 @@ def main():
             config = json.loads((hf / "config.json").read_text())
             config["lora"] = json.loads((next(run.glob("step-*")) / "config.json").read_text())["lora"]
             compare_step(name, family, with_adapters(model(family, 2), targets, alpha, family), config)
+        for name, (kind, config, targets) in families().items():
+            compare_family(name, folder, data, kind, config, targets)
     compare_bf16()
     done()
 
