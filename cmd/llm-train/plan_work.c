@@ -162,7 +162,7 @@ move(const struct plan_rank *r, struct work *w, double bytes)
 static double
 last_wave(const struct machine_file *m, double rows, double columns)
 {
-    double best = INFINITY;
+    double best = HUGE_VAL;
 
     if (m->units <= 0 || m->tile[0] <= 0)
         return 1;
