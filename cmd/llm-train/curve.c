@@ -148,7 +148,7 @@ int
 curve_print(char **logs, int count)
 {
     struct run_log *runs = mem_zarray((size_t)count + 1, sizeof *runs);
-    struct axes_range a = {INFINITY, -INFINITY, 1};
+    struct axes_range a = {HUGE_VAL, -HUGE_VAL, 1};
 
     for (int i = 0; i < count; i++) {
         if (run_log_read(&runs[i], logs[i]) < 0)
