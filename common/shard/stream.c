@@ -180,7 +180,14 @@ load_piece(struct token_stream *s, size_t number)
     if (shard_index_read(&f->index, number - f->first_block, s->codec, b) != 0)
         return NULL;
     const struct span_table *t = &b->table;
-    return piece_new(number, s->links.data[number].first_token, b->fields.tokens, b->ids,
+    uint64_t first = s->links.data[number].first_token;
+    uint64_t next = number + 1 < s->links.len ? s->links.data[number + 1].first_token : s->tokens;
+    if (next - first != b->fields.tokens) {
+        err_set(STATUS_INPUT, "%s: block %zu: has %u tokens, its tail says %llu", f->index.path,
+                number - f->first_block, b->fields.tokens, (unsigned long long)(next - first));
+        return NULL;
+    }
+    return piece_new(number, first, b->fields.tokens, b->ids,
                      t->loss.len ? t->loss.data : NULL, t->spans.data, t->spans.len,
                      f->source_of);
 }

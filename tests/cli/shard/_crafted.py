@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Shards that lie with all hashes right.
 
-    _crafted.py SHARD head OFFSET WORD   the u32 at OFFSET of HEAD's payload replaced
+    _crafted.py SHARD head OFFSET WORD   the u32 at OFFSET of HEAD's payload replaced, in SHARD.head
+    _crafted.py SHARD tail OFFSET WORD   the same of TAIL
     _crafted.py SHARD SEED COUNT         COUNT shards SHARD.0 …, each with a few bytes of its metadata changed
 
 The shard must have one segment.
@@ -58,11 +59,13 @@ def main():
     path = sys.argv[1]
     with open(path, "rb") as f:
         parts = [(kind, payload, trailer) for _, kind, payload, trailer in frames(f.read())]
-    if sys.argv[2] == "head":
-        kind, payload, trailer = parts[0]
+    if sys.argv[2] in ("head", "tail"):
+        which = 0 if sys.argv[2] == "head" else -1
+        kind, payload, trailer = parts[which]
         at = int(sys.argv[3])
         payload = payload[:at] + struct.pack("<I", int(sys.argv[4], 0)) + payload[at + 4:]
-        write(path + ".head", [(kind, payload, trailer)] + parts[1:])
+        parts[which] = (kind, payload, trailer)
+        write(path + "." + sys.argv[2], parts)
         return
     rng = random.Random(int(sys.argv[2]))
     for i in range(int(sys.argv[3])):

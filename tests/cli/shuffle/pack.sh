@@ -131,8 +131,8 @@ llm-shuffle -q --no-shuffle one two >joined
 dumpshard one two >want.txt
 dumpshard joined >got.txt
 same "packed shards are joined" want.txt got.txt
-cat one two >cat
-dumpshard cat >got.txt
+cat one two >both
+dumpshard both >got.txt
 same "cat joins them, too" want.txt got.txt
 llm-shuffle -q --pack 32 m.shard >three
 ok "other lengths are not joined" expect_code 3 llm-shuffle --no-shuffle -o none one three

@@ -49,6 +49,17 @@ ok 'packed with a mask' masked packed-mask
 is 'the same losses with a mask' "$(losses packed-mask.jsonl)" "$(losses mask.jsonl)"
 ok 'some targets are off' [ "$(jq -rs 'map(.scored_tokens // empty)[0]' packed-mask.jsonl)" -lt 480 ]
 
+# TAIL's tokens stand 28 bytes behind its tag's beginning.
+if command -v xxhsum >/dev/null && command -v zstd >/dev/null; then
+    python3 "$LLM_SRC/tests/cli/shard/_crafted.py" packed-mask.shard tail 28 $((65 * 5000))
+    mv packed-mask.shard.tail lies.shard
+    ok 'a tail that counts more than there is' expect_code 3 timeout 60 \
+        llm-train -q --model llama.json --seq-length 64 --global-batch 8 --lr 1e-3 --precision fp32 lies.shard
+    err_like 'is told' 'lies.shard: block 0: has [0-9]+ tokens, its tail says 325000'
+else
+    skip 'a tail that counts more than there is' 'no xxhsum or zstd here'
+fi
+
 # Of whole documents every id but the first is a target once, the padding never.
 llm-shuffle -q --pack 64 --best-fit -o fit-valid.shard valid.shard
 ok 'best fit, each sequence once' run scored fit-valid.shard --global-batch 1 --reduce-groups 1
