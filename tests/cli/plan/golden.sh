@@ -4,7 +4,7 @@
 . "$LLM_SRC/tests/cli/plan/golden.bash"
 
 golden
-is "rows" "$(wc -l <golden.tsv)" 42
+is "rows" "$(wc -l <golden.tsv)" 43
 while IFS=$'\t' read -r what planned published unit percent source reason; do
     differs=$(awk "BEGIN { printf \"%.2f\", 100 * ($planned / $published - 1) }")
     within=$(awk "BEGIN { print ($differs <= $percent && $differs >= -$percent) ? \"yes\" : \"no\" }")
