@@ -89,6 +89,22 @@ trainer_change_phase(struct trainer *t)
              was->name);
 }
 
+/*
+ * qkv and up cut their outputs among tensor ranks, output and down their inputs: what is not cut
+ * each of them has rounded as a whole. All data ranks round the same weights.
+ */
+uint64_t
+trainer_fp8_saturated(const struct trainer *t, int64_t tensor)
+{
+    enum fp8_role role = (enum fp8_role)(tensor % FP8_ROLES);
+    bool cuts_output = tensor / FP8_ROLES % 2 == 0;
+    bool is_whole = role == (cuts_output ? FP8_INPUT : FP8_GRADIENT);
+    bool elsewhere = (is_whole && t->layout.coordinate[AXIS_TENSOR] > 0) ||
+                     (role == FP8_WEIGHT && t->layout.deal_rank > 0);
+
+    return elsewhere ? 0 : (uint64_t)fp8_step_saturated(decoder_fp8(t->decoder))[tensor];
+}
+
 /* What all ranks saw becomes the history's entry of this step. */
 int
 trainer_end_fp8_step(struct trainer *t, uint64_t *saturated)
@@ -98,7 +114,8 @@ trainer_end_fp8_step(struct trainer *t, uint64_t *saturated)
     *saturated = 0;
     if (!t->phase->fp8)
         return 0;
-    *saturated = (uint64_t)fp8_step_saturated(f);
+    for (int64_t i = 0; i < fp8_tensors(f); i++)
+        *saturated += i % FP8_ROLES == FP8_WEIGHT ? 0 : trainer_fp8_saturated(t, i);
     if (comm_all_reduce(t->world, fp8_step_amax(f), (size_t)fp8_tensors(f), COMM_I32, COMM_MAX) < 0 ||
         comm_all_reduce(t->world, saturated, 1, COMM_U64, COMM_SUM) < 0)
         return -1;

@@ -47,12 +47,11 @@ kind_of(const struct param *p)
     return TENSOR_OTHER;
 }
 
-/* The groups of a layer are the last ones so far. */
-static int
-find_group(const struct tensor_groups *g, int layer, enum tensor_kind kind)
+int
+tensor_groups_find(const struct tensor_groups *g, int layer, enum tensor_kind kind)
 {
-    for (int i = g->count - 1; i >= 0 && g->group[i].layer == layer; i--)
-        if (g->group[i].kind == kind)
+    for (int i = 0; i < g->count; i++)
+        if (g->group[i].layer == layer && g->group[i].kind == kind)
             return i;
     return -1;
 }
@@ -67,7 +66,7 @@ tensor_groups_init(struct tensor_groups *g, const struct params *whole)
     for (int i = 0; i < whole->count; i++) {
         const struct param *p = &whole->param[i];
         enum tensor_kind kind = kind_of(p);
-        int at = find_group(g, p->layer, kind);
+        int at = tensor_groups_find(g, p->layer, kind);
 
         if (at < 0) {
             at = g->count++;

@@ -30,6 +30,7 @@ struct tensor_groups {
 void tensor_groups_init(struct tensor_groups *g, const struct params *whole);
 void tensor_groups_release(struct tensor_groups *g);
 
+int tensor_groups_find(const struct tensor_groups *g, int layer, enum tensor_kind kind); /* index or -1 */
 const char *tensor_kind_name(enum tensor_kind k);
 
 #endif

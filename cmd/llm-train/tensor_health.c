@@ -194,11 +194,19 @@ tensor_health_begin(struct trainer *t)
     decoder_watch_logits(t->decoder, h->due);
 }
 
-/* Of the weights all data ranks round the same ones: one of them counts. */
+/* The group that a tensor of FP8 belongs to: by layer and linear map. */
+static int
+group_of_operand(const struct tensor_groups *groups, int64_t tensor)
+{
+    static const enum tensor_kind linears[FP8_LINEARS] = {TENSOR_QKV, TENSOR_OUTPUT, TENSOR_UP, TENSOR_DOWN};
+    int layer = (int)(tensor / (FP8_LINEARS * FP8_ROLES));
+
+    return tensor_groups_find(groups, layer, linears[tensor / FP8_ROLES % FP8_LINEARS]);
+}
+
 void
 tensor_health_operands(struct trainer *t)
 {
-    static const enum tensor_kind linears[FP8_LINEARS] = {TENSOR_QKV, TENSOR_OUTPUT, TENSOR_UP, TENSOR_DOWN};
     struct tensor_health *h = t->tensor_health;
 
     if (!h || !h->due)
@@ -208,14 +216,11 @@ tensor_health_operands(struct trainer *t)
         h->logits[i] = decoder_largest_logit(t->decoder, (int)i);
     decoder_watch_logits(t->decoder, false);
     h->fp8 = t->phase->fp8;
-    for (int g = 0; h->fp8 && g < h->groups.count; g++)
-        for (int i = 0; i < FP8_LINEARS && h->groups.group[g].layer >= 0; i++) {
-            const int64_t *beyond = fp8_step_beyond(decoder_fp8(t->decoder)) +
-                                    (h->groups.group[g].layer * FP8_LINEARS + i) * FP8_ROLES;
-            for (int role = 0; role < FP8_ROLES && h->groups.group[g].kind == linears[i]; role++)
-                if (role != FP8_WEIGHT || t->layout.deal_rank == 0)
-                    h->counts[g * COUNTS + HEALTH_COUNTS + role] = (uint64_t)beyond[role];
-        }
+    for (int64_t i = 0; h->fp8 && i < fp8_tensors(decoder_fp8(t->decoder)); i++) {
+        int group = group_of_operand(&h->groups, i);
+        if (group >= 0) /* a layer with experts has other maps */
+            h->counts[group * COUNTS + HEALTH_COUNTS + i % FP8_ROLES] += trainer_fp8_saturated(t, i);
+    }
 }
 
 void

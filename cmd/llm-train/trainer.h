@@ -180,6 +180,7 @@ void trainer_begin_phase(struct trainer *t);     /* weights are not published ye
 void trainer_publish_weights(struct trainer *t); /* the decoder's copy, from the master weights */
 void trainer_change_phase(struct trainer *t);    /* before a step: when another one begins. Collective */
 int trainer_end_fp8_step(struct trainer *t, uint64_t *saturated); /* before the update. Collective */
+uint64_t trainer_fp8_saturated(const struct trainer *t, int64_t tensor); /* that no other rank counts, before that */
 void trainer_drop_fp8_step(struct trainer *t);   /* instead, where none is made */
 int trainer_restore_fp8(struct trainer *t);      /* the history in t->from, if there is one. 0 or -1 */
 bool trainer_has_fp8_history(const struct trainer *t);

@@ -15,9 +15,8 @@ struct fp8 {
     float *scale;        /* [tensors] */
     float *history;      /* [options.history][tensors], a ring */
     int32_t *amax;       /* [tensors], bits of FP32 */
-    int64_t *beyond;     /* [tensors]: elements of each that were too large for their scale */
+    int64_t *saturated;  /* [tensors]: elements of each that were too large for their scale */
     int *first_tensor;   /* [params->count]: of a linear map's three, -1: not in FP8 */
-    int64_t saturated;
     struct fp8_seen *seen; /* [workers] */
     int workers;
 };
@@ -60,7 +59,7 @@ fp8_carve(struct arena *a, const struct config *c, const struct params *p,
         .scale = arena_take_array(a, tensors, sizeof *taken.scale),
         .history = arena_take_array(a, tensors * history, sizeof *taken.history),
         .amax = arena_take_array(a, tensors, sizeof *taken.amax),
-        .beyond = arena_take_array(a, tensors, sizeof *taken.beyond),
+        .saturated = arena_take_array(a, tensors, sizeof *taken.saturated),
         .first_tensor = arena_take_array(a, (size_t)p->count, sizeof *taken.first_tensor),
         .seen = arena_take_array(a, (size_t)workers, sizeof *taken.seen),
         .workers = workers,
@@ -92,24 +91,17 @@ fp8_step_amax(struct fp8 *f)
     return f->amax;
 }
 
-int64_t
+const int64_t *
 fp8_step_saturated(const struct fp8 *f)
 {
     return f->saturated;
 }
 
-const int64_t *
-fp8_step_beyond(const struct fp8 *f)
-{
-    return f->beyond;
-}
-
 static void
 begin_step(struct fp8 *f)
 {
-    memset(f->beyond, 0, (size_t)f->tensors * sizeof *f->beyond);
+    memset(f->saturated, 0, (size_t)f->tensors * sizeof *f->saturated);
     memset(f->amax, 0, (size_t)f->tensors * sizeof *f->amax);
-    f->saturated = 0;
 }
 
 void
@@ -309,8 +301,7 @@ fp8_operand(const struct decoder *d, void *buffer, const void *x, int64_t n, int
     struct fp8_seen seen = round_tensor(d, buffer, x, n, tensor, again);
     if (!again && d->recording) {
         note_amax(d->fp8, tensor, seen.amax);
-        d->fp8->saturated += seen.saturated;
-        d->fp8->beyond[tensor] += seen.saturated;
+        d->fp8->saturated[tensor] += seen.saturated;
     }
     return buffer;
 }
@@ -350,6 +341,6 @@ fp8_round_weights(const struct decoder *d, char *act)
 
         struct fp8_seen seen = round_tensor(d, at, at, p->size, tensor, false);
         note_amax(d->fp8, tensor, seen.amax);
-        d->fp8->beyond[tensor] = seen.saturated; /* made twice, it is the same once */
+        d->fp8->saturated[tensor] = seen.saturated; /* made twice, it is the same once */
     }
 }

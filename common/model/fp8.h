@@ -42,14 +42,11 @@ const struct fp8_options *fp8_options(const struct fp8 *f);
  */
 int32_t *fp8_step_amax(struct fp8 *f);
 
-/* Elements of activations and gradients that were too large for their scale in this step. */
-int64_t fp8_step_saturated(const struct fp8 *f);
-
 /*
- * The same of each tensor, [tensors]; weights are those that the step computes with, and are not
- * in fp8_step_saturated. Valid until fp8_end_step.
+ * Elements of each tensor, [tensors], that were too large for their scale in this step; of a weight, in
+ * what the step computes with. Until fp8_end_step.
  */
-const int64_t *fp8_step_beyond(const struct fp8 *f);
+const int64_t *fp8_step_saturated(const struct fp8 *f);
 
 /*
  * Behind a step and before the next decoder_set_weights: the amax go into the history, delayed

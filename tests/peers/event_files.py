@@ -23,7 +23,7 @@ def log(name, event):
 
 def train(*options):
     run("llm-train", "-q", "--tokenizer", "tok.json", "--tensorboard", "board", "--log", "log.jsonl", "--valid",
-        "text.shard", "--valid-every", "4", "--precision", "fp32", *options, "text.shard")
+        "text.shard", "--valid-every", "4", "--health-every", "5", "--precision", "fp32", *options, "text.shard")
 
 
 (pathlib.Path("a.txt")).write_text((SRC / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
@@ -46,6 +46,12 @@ valid = {v["step"]: v for v in log("log.jsonl", "valid")}
 ok([e.step for e in board.Scalars("valid/loss")] == list(valid)
    and all(close(e.value, valid[e.step]["bits_per_byte"]) for e in board.Scalars("valid/bits_per_byte")),
    f"validations at {list(valid)}")
+
+health = {h["step"]: h for h in log("log.jsonl", "tensor_health")}
+for tag in ("weight_norm", "update_ratio", "eps_share", "max_logit"):
+    got = board.Scalars(f"health/{tag}")
+    ok([e.step for e in got] == list(health) == [1, 5] and all(close(e.value, health[e.step][tag]) for e in got),
+       f"health/{tag} at {list(health)}")
 
 # Went on from step 8 to step 12, then the last checkpoint is lost and steps 9 to 12 are made again.
 train("--resume", "run", "--steps", 12, "--keep-last", 9)

@@ -130,9 +130,24 @@ ok 'tiny weights' short tiny --init-std 1e-20 --health-every 1 --ranks 2 --threa
 is 'no denormal is left' "$(health tiny '.denormal_gradients + .denormal_moments' | uniq)" 0
 ok 'they are zero' test "$(health tiny '.zero_share > 0.2' | tail -1)" = true
 
-ok 'FP8' short fp8 --precision fp8-hybrid --fp8-amax-history-len 1 --health-every 1 --zero 0 --ranks 2
+fp8() { # OUT OPTIONS…
+    local out=$1
+    shift
+    short "$out" --precision fp8-hybrid --fp8-amax-history-len 1 --health-every 1 --zero 0 --ranks 2 --reduce-groups 2 "$@"
+}
+ok 'FP8' fp8 fp8
 is 'saturated operands by group' \
     "$(health fp8 '[.groups[] | (.saturated_inputs // 0) + (.saturated_gradients // 0)] | add' | xargs)" \
     "$(jq 'select(.event == "step").fp8_saturated' fp8.jsonl | xargs)"
-ok 'there are some' test "$(health fp8 '.saturated_inputs + .saturated_gradients' | tail -1)" -gt 0
-is 'the sums' "$(health fp8 '([.groups[].saturated_inputs // 0] | add) == .saturated_inputs' | uniq)" true
+for what in inputs weights gradients; do
+    ok "there are $what" test "$(health fp8 ".saturated_$what" | tail -1)" -gt 0
+    is "$what of the groups make those of all" \
+        "$(health fp8 "([.groups[].saturated_$what // 0] | add) == .saturated_$what" | uniq)" true
+done
+# What tensor ranks hold in common counts once: about as many as above, not once and a half times.
+ok 'FP8 among tensor ranks' fp8 fp8-tensor --tensor-parallel 2
+saturated() {
+    health "$1" '.saturated_inputs + .saturated_weights + .saturated_gradients' | awk '{ n += $1 } END { print n }'
+}
+ok "as many saturate ($(saturated fp8-tensor), $(saturated fp8))" \
+    awk -v a="$(saturated fp8-tensor)" -v b="$(saturated fp8)" 'BEGIN { exit !(a > 0.85 * b && a < 1.15 * b) }'
