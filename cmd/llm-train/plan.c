@@ -140,7 +140,7 @@ plan_log(const struct memory_plan *m, const struct trainer *t)
 {
     struct flops f;
 
-    layout_flops(&t->layout, &t->config, t->seq_length, &f);
+    tensors_flops(t, &f);
     log_begin("plan");
     log_int("parameters", t->whole.parameters);
     log_real("flops_per_token", (f.forward + f.backward) / (double)t->seq_length);

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "cmd/llm-train/plan_machine.h"
 #include "cmd/llm-train/ramp.h"
+#include "cmd/llm-train/tensors.h"
 #include "cmd/llm-train/train.h"
 #include "json/write.h"
 
@@ -69,7 +70,7 @@ gather(struct plan *p, const struct trainer *t, int ranks)
     *p = (struct plan){.ranks = ranks, .tokens_per_step = (double)t->global_batch * length};
     if (plan_memory(t, ranks, &p->memory) < 0)
         die_err();
-    layout_flops(&t->layout, &t->config, t->seq_length, &f);
+    tensors_flops(t, &f);
     p->parameters = (double)t->whole.parameters;
     p->active = (double)params_active(&t->whole, &t->config);
     p->flops_per_token = (f.forward + f.backward) / length;

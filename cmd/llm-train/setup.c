@@ -292,7 +292,7 @@ start_report(struct trainer *t)
     struct memory_plan plan;
     struct flops f;
 
-    layout_flops(&t->layout, &t->config, t->seq_length, &f);
+    tensors_flops(t, &f);
     t->report = (struct report){
         .steps = t->length.steps,
         .flops_per_token = (f.forward + f.backward) / (double)t->seq_length,

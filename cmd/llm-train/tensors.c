@@ -175,3 +175,19 @@ tensors_trained(const struct trainer *t)
             n += t->whole.param[i].size;
     return n;
 }
+
+void
+tensors_flops(const struct trainer *t, struct flops *out)
+{
+    const struct config *c = &t->config;
+
+    layout_flops(&t->layout, c, t->seq_length, out);
+    if (c->lora.rank > 0)
+        return; /* counted without them already */
+    for (int i = 0; i < t->whole.count; i++) {
+        const struct param *p = &t->whole.param[i];
+        double share = p->expert < 0 ? 1 : (double)c->num_experts_per_tok / (double)c->num_experts;
+        if (p->frozen && params_in_product(&t->whole, i))
+            out->backward -= 2 * share * (double)p->size * (double)t->seq_length;
+    }
+}

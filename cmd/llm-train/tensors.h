@@ -15,6 +15,9 @@ void tensors_choose(struct trainer *t);
 /* params_init_part, with the marks of t->whole. 0 or -1. */
 int tensors_init_part(const struct trainer *t, struct params *p, const struct model_part *part);
 
+/* FLOPs of a sequence in this run's layout: layout_flops, less the products that frozen tensors spare. */
+void tensors_flops(const struct trainer *t, struct flops *out);
+
 /* Parameters that are trained, of the whole model. */
 int64_t tensors_trained(const struct trainer *t);
 

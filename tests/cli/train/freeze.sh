@@ -78,6 +78,12 @@ llm-train --resume half --steps 10 --freeze none train.shard 2>told
 is 'thawed' $? 0
 like 'a thaw is told' "$(cat told)" '--freeze none \(was layers\.\*,final_norm\*\)'
 
+# The plan: of every frozen matrix one of the backward pass's two products is spared, 2 FLOPs a weight and token.
+flops() {
+    llm-train --plan --model llama.json --seq-length 64 --global-batch 8 --lr 1 --freeze "$1" | sed -n 's/^flops per token *\([0-9]*\).*/\1/p'
+}
+is 'FLOPs' "$(($(flops none) - $(flops 'layers.*')))" $((2 * 2 * (32 * 64 + 32 * 32 + 3 * 32 * 64)))
+
 # Hugging Face's names; what cannot be.
 ok 'names of the family' run_layout names --model llama-gqa.json --precision fp32 --steps $steps \
     --freeze 'model.layers.[0-3].*,lm_head.weight'

@@ -73,6 +73,11 @@ ok 'steps were skipped' [ "$(llm-convert --info --history --json spike | jq '.sk
 ok 'its command lines run' replay spike spike-again
 is 'and reproduce it' "$(state spike-again)" "$(state spike)"
 
+ok 'a rewind' begin rewound --steps 20 --save-every 4 --on-spike rewind --spike-threshold 2 --spike-window 4 --lr 3e-2
+ok 'steps were undone' [ "$(llm-convert --info --history --json rewound | jq '[.skipped[] | select(.why | test("rewind"))] | length')" -gt 0 ]
+ok 'its command lines run' replay rewound rewound-again
+is 'and reproduce it' "$(state rewound-again)" "$(state rewound)"
+
 # From other weights: they are a variable.
 llm-convert -q --to hf run hf
 ok 'from other weights' llm-train -q --init hf --tokenizer tok.json --save tuned --seq-length 64 --global-batch 8 --lr 1e-3 --steps 5 \
