@@ -199,19 +199,19 @@ info_directory(struct json_writer *w, const char *path, struct str *after)
     if (model_source_open(&m, path) < 0)
         return -1;
     const struct model_source *apart = merged_source_base(&m); /* a checkpoint with adapters */
-    if (m.checkpoint || apart) {
+    if (m.checkpoint || (apart && apart->checkpoint)) {
         result = info_checkpoint(w, apart ? apart : &m, after);
     } else if (options.history) {
         result = err_set(STATUS_INPUT, "--history: %s is not a checkpoint of llm-train", path);
     } else {
         for (size_t i = 0; i < m.files; i++)
             bytes += m.file[i].file_bytes;
-        json_put_string(w, "kind", "hf");
+        json_put_string(w, "kind", apart ? "peft" : "hf");
         json_put_string(w, "path", m.path);
         json_put_uint(w, "bytes", bytes);
         json_put_uint(w, "files", m.files);
         json_put_string(w, "dtype", dtype_name(m.dtype));
-        info_put_model(w, &m.config, &m.params);
+        info_put_model(w, apart ? &apart->config : &m.config, apart ? &apart->params : &m.params);
         put_tokenizer_of(w, m.path);
     }
     model_source_close(&m);

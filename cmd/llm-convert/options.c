@@ -129,8 +129,6 @@ check_model_options(const struct route *r)
             options.average  ? "--average"
             : options.verify ? "--verify"
                              : "--extend-vocabulary");
-    if (r->from == KIND_PEFT)
-        die(STATUS_USAGE, "--from peft: is written, not read");
 }
 
 static void

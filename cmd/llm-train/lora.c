@@ -23,16 +23,19 @@ check_options(void)
                 {options.context_parallel, "context-parallel"},
                 {options.expert_parallel, "expert-parallel"}};
 
+    const char *freeze = options.freeze ? options.freeze : "";
+
     for (size_t i = 0; i < sizeof alone / sizeof *alone && options.lora == 0; i++)
         if (alone[i].asked)
             die(STATUS_USAGE, "--%s needs --lora R", alone[i].name);
     for (size_t i = 0; i < sizeof axes / sizeof *axes && options.lora > 0; i++)
         if (axes[i].ranks > 1)
-            die(STATUS_USAGE, "--lora does not go with --%s %lld", axes[i].name, (long long)axes[i].ranks);
+            die(STATUS_USAGE, "--lora does not go with --%s %lld", axes[i].name,
+                (long long)axes[i].ranks);
     if (options.lora > 0 && strstr(options.precision, "fp8"))
         die(STATUS_USAGE, "--lora does not go with --precision %s", options.precision);
-    if (options.lora > 0 && options.freeze && options.freeze[0] && strcmp(options.freeze, "none") != 0)
-        die(STATUS_USAGE, "--lora and --freeze exclude each other: with adapters all else is frozen");
+    if (options.lora > 0 && freeze[0] && strcmp(freeze, "none") != 0)
+        die(STATUS_USAGE, "--lora and --freeze exclude each other: adapters freeze all else");
 }
 
 /* What the options mean for this model. */
@@ -55,15 +58,17 @@ static void
 check_resumed(const struct trainer *t, const struct lora *l)
 {
     const struct lora *was = &t->config.lora;
+    bool same_alpha = !(was->alpha < l->alpha || was->alpha > l->alpha);
 
-    if (was->rank == l->rank && (l->rank == 0 || (!(was->alpha < l->alpha || was->alpha > l->alpha) &&
-                                                  was->targets == l->targets)))
+    if (was->rank == l->rank && (l->rank == 0 || (same_alpha && was->targets == l->targets)))
         return;
     if (was->rank == 0)
         die(STATUS_USAGE, "--lora %lld: %s has no adapters: --init begins with its weights",
             (long long)l->rank, t->from->path);
-    die(STATUS_USAGE, "%s has adapters of its own (rank %lld, alpha %g): "
-        "--lora, --lora-alpha and --lora-targets cannot change", t->from->path, (long long)was->rank, was->alpha);
+    die(STATUS_USAGE,
+        "%s has adapters of its own (rank %lld, alpha %g): --lora, --lora-alpha and --lora-targets "
+        "cannot change",
+        t->from->path, (long long)was->rank, was->alpha);
 }
 
 void

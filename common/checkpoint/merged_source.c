@@ -136,7 +136,8 @@ merged_source_open(struct model_source *m)
                                .trained = s->base.trained,
                                .dtype = s->base.dtype};
     if (config_parse(&m->config, "config.json", from->json, strlen(from->json)) < 0 ||
-        config_set_lora(&m->config, &(struct lora){0}) < 0 || params_init(&m->params, &m->config) < 0)
+        config_set_lora(&m->config, &(struct lora){0}) < 0 ||
+        params_init(&m->params, &m->config) < 0)
         return -1;
     return read_adapters(s);
 }

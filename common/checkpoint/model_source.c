@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "checkpoint/hf_source.h"
 #include "checkpoint/merged_source.h"
+#include "checkpoint/peft_source.h"
 
 /* Which kind of model a path is, and what does not depend on it. */
 
@@ -24,6 +25,8 @@ guess_kind(const char *path)
 {
     if (file_exists(path) && !file_is_dir(path))
         return llama2c_is(path) ? "llama2.c" : "gguf";
+    if (peft_source_is(path))
+        return "peft";
     return !checkpoint_is(path) && has_config(path) ? "hf" : "checkpoint";
 }
 
@@ -51,6 +54,8 @@ open_as(struct model_source *m, const char *path, const char *kind)
         return hf_source_open(m);
     if (strcmp(kind, "llama2.c") == 0)
         return llama2c_source_open(m);
+    if (strcmp(kind, "peft") == 0)
+        return peft_source_open(m) < 0 ? -1 : merged_source_open(m);
     return gguf_source_open(m);
 }
 

@@ -32,7 +32,8 @@ struct source_tensor {
  * A MODEL of the command line: a Hugging Face directory (model.safetensors, or
  * model.safetensors.index.json with its shards; F32, BF16, F16, F64), a checkpoint, or a directory of
  * several checkpoints (the newest complete one), a GGUF file; or a llama2.c file. A checkpoint with
- * adapters is read as the model with them merged into its weights (merged_source.h).
+ * adapters, or a directory of PEFT (peft_source.h), is read as the model with them merged into its
+ * weights (merged_source.h).
  */
 struct model_source {
     char *path;                        /* of the directory or file that is read */
@@ -56,7 +57,7 @@ struct model_source {
 int model_source_open(struct model_source *m, const char *path);
 void model_source_close(struct model_source *m); /* also of {0} */
 
-/* The same for a path said to be of a kind: "hf", "checkpoint", "gguf", "llama2.c"; NULL: as it looks. */
+/* The same for a path said to be of a kind: "hf", "checkpoint", "gguf", "llama2.c", "peft"; NULL: as it looks. */
 int model_source_open_as(struct model_source *m, const char *path, const char *kind);
 
 /* Fill a model_source whose path is set: config, params, reader, state, dtype. 0 or -1. */

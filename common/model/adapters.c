@@ -3,7 +3,7 @@
 /*
  * Low-rank adapters beside a linear map (Hu et al., 2021, "LoRA", section 4.1): with low = s x A^T
  *
- *   y += low B^T        dlow = s dy B        dB += dy^T low        dA += dlow^T x        dx += dlow A
+ *   y += low B^T      dlow = s dy B      dB += dy^T low      dA += dlow^T x      dx += dlow A
  *
  * The targets of one weight of ours (query, key, value) have the rows of A one below the other, so
  * that x and dx are met once, and each its own columns of low. low is cheaper made again in the

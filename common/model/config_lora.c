@@ -131,7 +131,8 @@ config_read_lora(struct config *c, const struct json_doc *doc, const json_t *roo
         json_get_array(doc, lora, "target_modules", JSON_NEED, &list) < 0)
         return -1;
     if (!(c->lora.alpha > 0 && c->lora.alpha < 1e30))
-        return json_fail(doc, lora, "lora_alpha", "expected a number above 0, found %g", c->lora.alpha);
+        return json_fail(doc, lora, "lora_alpha", "expected a number above 0, found %g",
+                         c->lora.alpha);
     for (size_t i = 0; i < json_array_size(list); i++) {
         unsigned targets;
         if (json_at_string(doc, list, i, &name) < 0)

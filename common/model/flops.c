@@ -61,7 +61,8 @@ struct adapter_weights {
 };
 
 static void
-add_adapter(struct adapter_weights *w, const struct config *c, unsigned target, int64_t in, int64_t out)
+add_adapter(struct adapter_weights *w, const struct config *c, unsigned target, int64_t in,
+            int64_t out)
 {
     if (!(c->lora.targets & target))
         return;
@@ -90,8 +91,8 @@ adapters_of(const struct config *c, int64_t layer)
 }
 
 /*
- * Frozen matrices have the gradient of their input alone. Adapters have both, and meet A once more in
- * the backward pass.
+ * Frozen matrices have the gradient of their input alone. Adapters have both, and meet A once more
+ * in the backward pass.
  */
 static void
 add_lora(const struct config *c, int64_t length, struct flops *out)

@@ -84,8 +84,8 @@ making_adapters(struct making *m, bool held, int i)
     if (c->lora.rank == 0)
         return;
     add(m, held, i, p->qkv, "attention.qkv", one ? &fused : qkv, one ? 1 : 3, c->hidden_size);
-    add(m, held, i, p->output, "attention.output", &(struct target_rows){LORA_OUTPUT, c->hidden_size},
-        1, query);
+    add(m, held, i, p->output, "attention.output",
+        &(struct target_rows){LORA_OUTPUT, c->hidden_size}, 1, query);
     if (!config_sparse(c, i))
         add_to_mlp(m, held, i);
 }

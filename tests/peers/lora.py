@@ -219,6 +219,16 @@ def compare_export(name, family, folder, hf, run, last):
         ok(far <= bound, f"{name}: {what}: logits differ by {far:.1e} (<= {bound:.1e}) from PEFT's, "
            f"which the adapters moved by {moved:.1e}")
     ok(moved > 50 * bound, f"{name}: the adapters count")
+    # PEFT's own directory, as it saves them.
+    saved, back = folder / f"{name}-saved", folder / f"{name}-back"
+    again = peft.PeftModel.from_pretrained(kind.from_pretrained(hf), adapter)
+    again.peft_config["default"].base_model_name_or_path = f"../{hf.name}"
+    again.save_pretrained(saved)
+    far = float(np.abs(_common.our_logits(saved, ids) - theirs).max())
+    ok(far <= bound, f"{name}: PEFT's own directory read here: logits differ by {far:.1e} (<= {bound:.1e})")
+    tool("llm-convert", "-q", "--verify", "--from", "peft", "--to", "hf", saved, back)
+    ok((back / "model.safetensors").read_bytes() == (merged / "model.safetensors").read_bytes(),
+       f"{name}: it becomes the same Hugging Face directory as the checkpoint")
     stored = load_file(adapter / "adapter_model.safetensors")
     far = max(float((stored[n.replace(".default.weight", ".weight")] - p).norm() / p.norm()) for n, p in last.items())
     ok(far <= 1e-3, f"{name}: trained A and B differ by {far:.1e} from PEFT's (<= 1e-3)")

@@ -96,6 +96,33 @@ ok 'as PEFT' llm-convert -q --to peft llama adapter
 is 'its tensors' "$(tensors adapter adapter_model | grep -c 'base_model.model.model.layers.[0-7].*_proj.lora_[AB].weight')" 112
 is 'its configuration' "$(jq -c '[.r, .lora_alpha, (.target_modules | length), .fan_in_fan_out]' adapter/adapter_config.json)" '[4,8,7,false]'
 is 'what it is' "$(llm-convert --info --json llama | jq -c '[.kind, .model.lora_r, .model.lora_parameters]')" '["checkpoint",4,16384]'
+# … and back: beside the weights that it began with.
+llm-convert -q base-llama-gqa first
+with() { # JQ-FILTER: the adapters with another configuration
+    rm -rf other
+    cp -r adapter other
+    jq "$1" adapter/adapter_config.json >other/adapter_config.json
+}
+with '.base_model_name_or_path = "../first"'
+ok 'read from PEFT' llm-convert -q --from peft --to hf other back
+same 'the merged weights are the same' back/model.safetensors merged/model.safetensors
+is 'its configuration is of the base' "$(cmp back/config.json first/config.json 2>&1)" ''
+is 'llm-eval reads it' "$(score other)" "$(score merged)"
+is 'what PEFT has' "$(llm-convert --info --json other | jq -c '[.kind, .model.lora_r]')" '["peft",4]'
+refused() { # JQ-FILTER TEXT
+    with ".base_model_name_or_path = \"../first\" | $1"
+    expect_code 3 llm-eval other valid.shard
+    err_like "$1" "$2"
+}
+refused '.use_dora = true' 'adapter_config.json: use_dora: is not supported'
+refused '.rank_pattern = {"q_proj": 8}' 'adapter_config.json: rank_pattern: is not supported'
+refused '.bias = "all"' 'bias: "all" is not supported'
+refused '.r = 8' 'lora_A.weight: expected \[8, 32\]'
+refused '.target_modules = ["q_proj"]' '112 tensors, adapter_config.json wants 16'
+refused '.target_modules = ["lm_head"]' '"lm_head" is no linear module'
+refused '.base_model_name_or_path = "../other"' 'holds adapters, too'
+refused '.base_model_name_or_path = "some/model"' "there is no 'some/model' here"
+
 ok 'more adapters upon the merged weights' run_layout again --init llama --precision fp32 --lora 2 --steps 2
 llm-convert -q --to checkpoint llama plain
 ok 'training of all weights goes on from it' run_layout all --init plain --precision fp32 --steps 2
