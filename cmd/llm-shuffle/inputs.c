@@ -323,13 +323,13 @@ inputs_output_head(const struct inputs *in, bool shuffled, int split)
         str_addf(&text, " (part %d)", split + 1);
     head.provenance = str_take(&text);
     head.seed = shuffled ? (uint64_t)common.seed : 0;
-    head.flags = (head.flags & SHARD_LOSS_MASK) | (shuffled ? SHARD_SHUFFLED : 0) |
+    head.flags = (head.flags & (SHARD_LOSS_MASK | SHARD_PAIRS)) | (shuffled ? SHARD_SHUFFLED : 0) |
                  (in->minhash ? SHARD_MINHASH : 0);
     head.bands = in->minhash ? in->head.bands : 0;
     head.rows = in->minhash ? in->head.rows : 0;
     if (settings.pack && split < 0) {
         head.seq_length = (uint32_t)settings.pack;
-        head.flags = SHARD_LOSS_MASK | (shuffled ? SHARD_SHUFFLED : 0);
+        head.flags = SHARD_LOSS_MASK | (head.flags & SHARD_PAIRS) | (shuffled ? SHARD_SHUFFLED : 0);
         head.bands = head.rows = 0;
     }
     return head;

@@ -87,6 +87,8 @@ check_packing(void)
 static int
 run(struct inputs *in, struct outfile *out)
 {
+    if (settings.best_fit && in->head.flags & SHARD_PAIRS)
+        die(STATUS_USAGE, "--best-fit does not go with pairs: each text is a sequence");
     if (settings.salvage)
         return run_join(in, out);
     if (!settings.no_shuffle)

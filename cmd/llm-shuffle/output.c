@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "pair.h"
 
 enum { PADDING_IDS = 4096 };
 
@@ -35,6 +36,8 @@ output_open(struct output *o, struct outfile *file, const struct inputs *in, boo
     o->writer = shard_writer_open(file, &head, (int)settings.level, settings.threads);
     if (o->writer && o->length)
         make_padding(o, &head);
+    if (o->length && head.flags & SHARD_PAIRS)
+        o->pair = pair_new(o->length, o->width);
     free(head.provenance);
     return o->writer ? 0 : -1;
 }
@@ -73,6 +76,10 @@ end_before(struct output *o)
 int
 output_begin(struct output *o, const struct shard_document *d)
 {
+    if (o->pair) {
+        pair_begin(o->pair, d);
+        return 0;
+    }
     if (end_before(o) != 0)
         return -1;
     o->source = d->source;
@@ -82,6 +89,10 @@ output_begin(struct output *o, const struct shard_document *d)
 int
 output_ids(struct output *o, const uint8_t *packed, const uint8_t *loss, size_t n)
 {
+    if (o->pair) {
+        pair_add(o->pair, packed, loss, n);
+        return 0;
+    }
     while (n > 0 && o->length) {
         if (o->at == o->length && repeat_last(o) != 0)
             return -1;
@@ -97,9 +108,47 @@ output_ids(struct output *o, const uint8_t *packed, const uint8_t *loss, size_t 
     return n ? put_ids(o, packed, loss, n) : 0;
 }
 
+/* One text of a pair as a sequence of its own; the second one's text is counted with the first. */
+static int
+put_text(struct output *o, struct shard_document d, size_t from, size_t n, bool second)
+{
+    const struct pair *p = o->pair;
+
+    d.bytes = second ? 0 : d.bytes;
+    o->source = d.source;
+    if (shard_writer_begin(o->writer, &d) != 0 ||
+        put_ids(o, (const uint8_t *)p->ids.data + from * o->width, (const uint8_t *)p->loss.data + from, n) != 0 ||
+        shard_writer_end(o->writer) != 0)
+        return -1;
+    return output_fill(o);
+}
+
+static int
+put_pair(struct output *o)
+{
+    struct pair *p = o->pair;
+    size_t n = p->loss.len, first = pair_first(p);
+
+    if (p->too_long) {
+        packing.dropped++;
+        return 0;
+    }
+    if (first == 0)
+        return err_set(STATUS_INPUT, "a pair of %zu ids has no two texts, each with a scored end", n);
+    if (first > o->length || n - first > o->length) {
+        packing.dropped++;
+        return 0;
+    }
+    if (put_text(o, p->document, 0, first, false) != 0)
+        return -1;
+    return put_text(o, p->document, first, n - first, true);
+}
+
 int
 output_end(struct output *o)
 {
+    if (o->pair)
+        return put_pair(o);
     /* More of the stream may follow, and would begin with this document's last id. */
     o->end_later = o->length && o->at == o->length && !settings.best_fit;
     return o->end_later ? 0 : shard_writer_end(o->writer);
@@ -136,6 +185,7 @@ release(struct output *o)
 {
     free(o->padding);
     free(o->off);
+    pair_free(o->pair);
     *o = (struct output){0};
 }
 

@@ -12,8 +12,11 @@
  * The shard that is written: documents as they come, or sequences of --pack ids. Then
  * either the documents are one stream, of which sequence k has the ids [kN, kN + N]
  * (an id that two sequences share is stored twice, in the same document); or, with
- * --best-fit, the caller puts whole documents and says where a sequence ends.
+ * --best-fit, the caller puts whole documents and says where a sequence ends. Pairs (SHARD_PAIRS) become
+ * two sequences each, one for each text; a pair with a text that is too long is left out and counted.
  */
+struct pair;
+
 struct output {
     struct shard_writer *writer;
     unsigned width;       /* bytes an id */
@@ -25,6 +28,7 @@ struct output {
     bool end_later;       /* the document's last id may still be repeated */
     uint8_t *padding;     /* [PADDING_IDS] ids */
     uint8_t *off;         /* as much loss mask, off */
+    struct pair *pair;    /* the pair under way; NULL: documents are none */
 };
 
 /* Writes the head. 0 or -1. */

@@ -103,11 +103,14 @@ report_packing(void)
          percent(packing.padding, ids), packing.twice);
     if (packing.cut)
         note("%" PRIu64 " documents longer than a sequence were cut", packing.cut);
+    if (packing.dropped)
+        note("%" PRIu64 " pairs with a text longer than a sequence were left out", packing.dropped);
     log_begin("pack");
     log_int("sequences", (int64_t)packing.sequences);
     log_int("ids", (int64_t)ids);
     log_int("padding", (int64_t)packing.padding);
     log_int("twice", (int64_t)packing.twice);
+    log_int("dropped_pairs", (int64_t)packing.dropped);
     log_end();
 }
 

@@ -156,6 +156,7 @@ struct packing {
     uint64_t padding; /* ids */
     uint64_t twice;   /* ids stored twice */
     uint64_t cut;     /* documents that --best-fit had to cut */
+    uint64_t dropped; /* pairs with a text longer than a sequence */
 };
 extern struct packing packing;
 

@@ -79,9 +79,14 @@ load_file(struct chat *c, const struct tokenizer *t, const char *dir)
 static int
 load_directory(struct chat *c, const char *dir)
 {
-    int tools;
+    /* Pairs of plain texts need none: only those of messages are faulty then. */
+    static const char none[] = "{{ raise_exception('there is no chat template: give --chat-template FILE') }}";
+    int tools, has = chat_template_has(dir, NULL);
 
-    c->template = chat_template_load(dir, NULL);
+    if (has == 0 && options.preference)
+        c->template = chat_template_new("--preference", none, sizeof none - 1);
+    else
+        c->template = chat_template_load(dir, NULL);
     if (!c->template)
         return -1;
     tools = chat_template_has(dir, "tool_use");

@@ -101,7 +101,7 @@ open_shard(struct encoding *e)
 {
     struct shard_head head = {
         .provenance = options_provenance(e->chat ? chat_hash(e->chat) : 0),
-        .flags = options_loss_mask() ? SHARD_LOSS_MASK : 0,
+        .flags = (options_loss_mask() ? SHARD_LOSS_MASK : 0u) | (options.preference ? SHARD_PAIRS : 0u),
     };
 
     encoder_describe(&e->encoder, &head);

@@ -1,5 +1,6 @@
 /* Where a micro-batch's gradients and losses go: the reducers' groups, and the pipeline over them. */
 #include "cmd/llm-train/gradients.h"
+#include "cmd/llm-train/dpo.h"
 
 #include <string.h>
 
@@ -302,6 +303,7 @@ trainer_make_pipeline(struct trainer *t)
         .batch = batch_of,
         .gradients = gradients_of,
         .loss = loss_of,
+        .weigh = options.dpo ? dpo_weigh : NULL,
     };
 
     if (!t->gradient_group)

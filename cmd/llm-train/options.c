@@ -139,22 +139,6 @@ const char *const recorded_options[] = {
     NULL,
 };
 
-/* What CLI.md promises and a later release brings: refused, never ignored. */
-static void
-refuse_unsupported(void)
-{
-    struct {
-        bool asked;
-        const char *what;
-    } later[] = {
-        {options.dpo, "--dpo"},
-    };
-
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-        if (later[i].asked)
-            die(STATUS_USAGE, "%s is not supported in this version", later[i].what);
-}
-
 /* The next "A-B" or "A" of a list; false at its end. A malformed one sets *bad. */
 static bool
 next_range(const char **s, uint64_t *from, uint64_t *to, bool *bad)
@@ -388,7 +372,6 @@ void
 options_check(int operands)
 {
     let_config_yield();
-    refuse_unsupported();
     check_schedule_name();
     check_recompute();
     check_skip(options.skip);

@@ -6,6 +6,7 @@
 #include "base/progress.h"
 #include "base/str.h"
 #include "base/sys.h"
+#include "cmd/llm-train/dpo.h"
 #include "cmd/validate.h"
 #include "json/write.h"
 
@@ -45,6 +46,14 @@ put_figure(struct report *r, const char *name, double value)
     tensorboard_scalar(r->board, name, value);
 }
 
+static void
+put_preference(struct report *r, const struct dpo_figures *p)
+{
+    put_figure(r, "reward_chosen", p->chosen);
+    put_figure(r, "reward_rejected", p->rejected);
+    put_figure(r, "reward_accuracy", p->accuracy);
+}
+
 int
 report_step(struct report *r, const struct step_figures *f)
 {
@@ -74,6 +83,8 @@ report_step(struct report *r, const struct step_figures *f)
         put_figure(r, "aux_loss", f->router_aux_loss);
         put_figure(r, "router_z_loss", f->router_z_loss);
     }
+    if (f->preference)
+        put_preference(r, f->preference);
     put_figure(r, "lr", f->lr);
     put_figure(r, "grad_norm", f->grad_norm);
     if (f->saturated >= 0)

@@ -25,6 +25,7 @@ struct report {
 };
 
 struct validate_result;
+struct dpo_figures;
 
 struct step_figures {
     uint64_t step, position;
@@ -33,6 +34,7 @@ struct step_figures {
     int64_t scored;             /* targets */
     double loss, z_loss;        /* means over the scored targets; z_loss without its coefficient */
     double router_aux_loss, router_z_loss; /* means over micro-batches; aux -1: no experts */
+    const struct dpo_figures *preference; /* NULL: not --dpo */
     double lr, grad_norm;
     int64_t saturated;          /* rounded operands beyond their scale; -1: not in FP8 */
     double seconds;

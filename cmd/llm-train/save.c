@@ -9,7 +9,9 @@
 #include "base/str.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/fp8_file.h"
+#include "checkpoint/dpo_file.h"
 #include "checkpoint/spike_file.h"
+#include "cmd/llm-train/dpo.h"
 #include "checkpoint/writer.h"
 #include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/train.h"
@@ -38,13 +40,13 @@ gather_sources(struct trainer *t)
     return 0;
 }
 
-/* The tokenizer's files, FP8's history, and the spikes' window. *fp8 and *spikes own those files' bytes; the list is freed. */
+/* The tokenizer's files, FP8's history, the spikes' window, --dpo's reference. The strings own those files' bytes; the list is freed. */
 static struct tokenizer_file *
-list_files(const struct trainer *t, struct str *fp8, struct str *spikes, size_t *count)
+list_files(const struct trainer *t, struct str *fp8, struct str *spikes, struct str *reference, size_t *count)
 {
     const struct tokenizer_file *of_tokenizer = NULL;
     size_t n = t->tokenizer ? tokenizer_files(t->tokenizer, &of_tokenizer) : 0;
-    struct tokenizer_file *list = mem_zarray(n + 2, sizeof *list);
+    struct tokenizer_file *list = mem_zarray(n + 3, sizeof *list);
 
     for (size_t i = 0; i < n; i++)
         list[i] = of_tokenizer[i];
@@ -55,6 +57,10 @@ list_files(const struct trainer *t, struct str *fp8, struct str *spikes, size_t 
     if (t->spikes.threshold > 0) {
         spike_make_file(&t->spikes, spikes);
         list[n++] = (struct tokenizer_file){SPIKE_FILE, spikes->data, spikes->len};
+    }
+    if (t->dpo) {
+        dpo_make_file(t->dpo, reference);
+        list[n++] = (struct tokenizer_file){DPO_FILE, reference->data, reference->len};
     }
     *count = n;
     return list;
@@ -140,16 +146,17 @@ begin_save(struct trainer *t)
     };
     struct checkpoint_status before;
     struct tokenizer_file *files;
-    struct str fp8 = {0}, spikes = {0};
+    struct str fp8 = {0}, spikes = {0}, reference = {0};
     int result;
 
     if (set_state(t) < 0)
         return -1;
-    save.files = files = list_files(t, &fp8, &spikes, &save.file_count);
+    save.files = files = list_files(t, &fp8, &spikes, &reference, &save.file_count);
     result = checkpoint_begin(t->writer, &save, &before);
     free(files);
     str_release(&fp8);
     str_release(&spikes);
+    str_release(&reference);
     if (report_saved(t, &before, false) < 0)
         return -1;
     if (result == 0) {

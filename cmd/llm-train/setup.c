@@ -13,6 +13,7 @@
 #include "checkpoint/writer.h"
 #include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/gradients.h"
+#include "cmd/llm-train/dpo.h"
 #include "cmd/llm-train/losses.h"
 #include "cmd/llm-train/experts.h"
 #include "cmd/llm-train/lora.h"
@@ -194,12 +195,13 @@ open_data(struct trainer *t, char **shards, int count)
         result = o.fd < 0 ? -1 : 0;
     }
     trainer_agree_or_die(t, result);
-    o.pipe = pipe || !file_is_regular(shards[0]);
+    o.pipe = pipe || (file_exists(shards[0]) && !file_is_regular(shards[0]));
     if (o.pipe && options.epochs > 1)
         die(STATUS_USAGE, "--epochs %lld: a pipe can be read only once", (long long)options.epochs);
     if (feed_open(&t->feed, t->world, &o) < 0)
         die_err();
     check_fit(t, shards[0]);
+    dpo_check(t);
 }
 
 /* --memory is a promise: the plan must keep it. */
@@ -371,9 +373,12 @@ trainer_setup(struct trainer *t, struct comm *world, char **shards, int shard_co
     take_memory(t);
     trainer_init_weights(t);
     spike_init(&t->spikes, options.spike_window, options.spike_threshold);
+    trainer_agree_or_die(t, dpo_begin(t));
     if (trainer_restore(t) < 0)
         die_err();
     trainer_publish_weights(t);
+    if (dpo_measure_reference(t) < 0)
+        die_err();
     start_report(t);
 }
 
@@ -425,6 +430,7 @@ trainer_release(struct trainer *t)
     tensor_health_free(t->tensor_health);
     block_sums_free(t->block_sums);
     losses_free(t->losses);
+    dpo_free(t->dpo);
     layout_release(&t->layout);
     params_release(&t->whole);
     new_tokens_release(&t->new_tokens);

@@ -16,6 +16,7 @@
 #include "checkpoint/spike_file.h"
 #include "cmd/llm-train/arrays.h"
 #include "cmd/llm-train/machine.h"
+#include "cmd/llm-train/dpo.h"
 #include "cmd/llm-train/on_spike.h"
 #include "cmd/llm-train/schedule.h"
 #include "cmd/llm-train/train.h"
@@ -273,7 +274,7 @@ trainer_read_state(struct trainer *t)
 
     arrays_list_wanted(t, &wanted);
     if (checkpoint_read_wanted(t->from, wanted.data, wanted.len, 0) < 0 || trainer_restore_fp8(t) < 0 ||
-        trainer_restore_spikes(t) < 0)
+        trainer_restore_spikes(t) < 0 || dpo_restore(t) < 0)
         status = (int)err_status();
     vec_release(&wanted);
     return comm_agree(t->world, status);

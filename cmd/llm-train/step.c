@@ -10,6 +10,7 @@
 #include "checkpoint/manifest.h"
 #include "checkpoint/writer.h"
 #include "cmd/llm-train/arrays.h"
+#include "cmd/llm-train/dpo.h"
 #include "cmd/llm-train/gradients.h"
 #include "cmd/llm-train/losses.h"
 #include "cmd/llm-train/on_spike.h"
@@ -103,6 +104,7 @@ trainer_step(struct trainer *t, bool *stop)
     double start = sys_seconds(), cpu = cpu_seconds(), waited = comm_waited(), norm;
     uint64_t scored, saturated, flags = 0, allocations;
     struct sequence_loss total;
+    struct dpo_figures preference;
     struct step_figures f;
     enum step_result verdict;
     int got;
@@ -123,8 +125,9 @@ trainer_step(struct trainer *t, bool *stop)
     }
     tensor_health_begin(t);
     measured_mark(t, STEP_OTHER);
-    if (trainer_accumulate(t, 1.0 / (double)scored) < 0 || gradient_norm(t, &flags, &norm) < 0 ||
-        losses_add(t->losses, t->mine, &total) < 0)
+    if (trainer_accumulate(t, t->dpo ? 2.0 / (double)t->batch : 1.0 / (double)scored) < 0 ||
+        gradient_norm(t, &flags, &norm) < 0 || losses_add(t->losses, t->mine, &total) < 0 ||
+        (t->dpo && dpo_add(t, &preference) < 0))
         return STEP_FAILED;
     measured_mark(t, STEP_NORM);
     f = (struct step_figures){
@@ -133,7 +136,8 @@ trainer_step(struct trainer *t, bool *stop)
         .batch = t->batch,
         .tokens = (uint64_t)(t->batch * t->seq_length),
         .scored = (int64_t)scored,
-        .loss = total.loss / (double)scored,
+        .loss = t->dpo ? preference.loss : total.loss / (double)scored,
+        .preference = t->dpo ? &preference : NULL,
         .z_loss = total.z_loss / (double)scored,
         .router_aux_loss = t->config.num_experts ? total.router_aux_loss / (double)scored : -1,
         .router_z_loss = total.router_z_loss / (double)scored,

@@ -36,6 +36,7 @@ struct checkpoint_writer;
 struct checkpoint;
 struct training_state;
 struct model_source;
+struct dpo;
 struct machine_file;
 struct plan_time;
 
@@ -94,6 +95,7 @@ struct trainer {
     struct gradient_group *gradient_group;    /* [reduce groups of this rank] */
     struct feed feed;
     struct run_length length;
+    struct dpo *dpo;               /* --dpo, or NULL */
     struct spike_watch spikes;     /* on_spike.c */
     int64_t spikes_in_row, rewinds;
     struct report report;

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "checkpoint/dpo_file.h"
 #include "checkpoint/fp8_file.h"
 #include "checkpoint/spike_file.h"
 #include "json/write.h"
@@ -128,7 +129,7 @@ hand_directory(struct handing *h, const char *dir)
 static int
 hand_checkpoint(struct handing *h, const struct checkpoint *c)
 {
-    static const char *const others[] = {"config.json", FP8_FILE, SPIKE_FILE};
+    static const char *const others[] = {"config.json", FP8_FILE, SPIKE_FILE, DPO_FILE};
     int result = 0;
     for (size_t i = 0; i < c->manifest.files && result == 0; i++) {
         const struct manifest_file *f = &c->manifest.file[i];

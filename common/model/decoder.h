@@ -123,6 +123,7 @@ struct batch {
     const uint32_t *inputs; /* [sequences][length] */
     const int32_t *targets; /* [sequences][length], < 0: not scored */
     const int32_t *first;   /* [sequences][length]: where in it the token's piece begins */
+    const double *weight;   /* [sequences]: the gradient of a sequence's loss counts so often; NULL: once */
     bool overwrite; /* training: gradients of weights of products (params_in_product) are written
                        instead of added to: what stood there is not read, nor need it be zero */
 };

@@ -451,8 +451,8 @@ void embedding_backward(const struct decoder *d, const void *dx, const uint32_t 
  * loss.c: head and cross-entropy in chunks. backward: the head's gradient is added and d_h
  * [T][hidden] is the gradient of h. loss and log_z [T] are left in d.
  */
-void loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *targets,
-              int64_t tokens, double scale, double z, bool backward);
+void loss_run(struct decoder *d, const void *h, void *d_h, const struct batch *b, int64_t tokens,
+              double scale, double z, bool backward);
 
 /*
  * layer.c: attention and MLP of layer i, whose state is s. forward: x is the stream before the

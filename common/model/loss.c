@@ -14,21 +14,54 @@ struct loss_job {
     const int32_t *targets; /* of the chunk */
     int64_t begin, rows;    /* the chunk */
     double scale, z;
+    const double *weight;   /* of each sequence of `length` tokens; NULL: 1 */
+    int64_t length;
     bool gradient;
 };
+
+/* Rows [row, row + n) of the chunk, all of one sequence where sequences have weights. */
+static void
+loss_run_rows(const struct loss_job *j, int64_t row, int64_t n)
+{
+    const struct decoder *d = j->d;
+    int64_t vocab = d->vocab, at = j->begin + row;
+    double scale = j->weight ? j->scale * j->weight[at / j->length] : j->scale;
+
+    d->ops->cross_entropy(wide_at(d, d->logits, row * vocab), vocab,
+                          j->gradient ? act_at(d, d->d_logits, row * vocab) : NULL, vocab,
+                          j->targets + row, n, vocab, scale, j->z, d->loss + at, d->log_z + at);
+}
+
+static void
+part_gradient_run(const struct loss_job *j, int64_t row, int64_t n)
+{
+    const struct decoder *d = j->d;
+    int64_t vocab = d->vocab, at = j->begin + row;
+    double scale = j->weight ? j->scale * j->weight[at / j->length] : j->scale;
+
+    d->ops->softmax_gradient(wide_at(d, d->logits, row * vocab), vocab, act_at(d, d->d_logits, row * vocab), vocab,
+                             d->part_targets + row, n, vocab, scale, j->z, d->log_z + at);
+}
+
+/* The rows of a cell, cut where another sequence begins. */
+static void
+each_run(const struct loss_job *j, size_t cell, void (*run)(const struct loss_job *j, int64_t row, int64_t n))
+{
+    int64_t row = (int64_t)cell * LOSS_ROWS, end = row + rows_of_cell(cell, LOSS_ROWS, j->rows);
+
+    while (row < end) {
+        int64_t left = j->weight ? j->length - (j->begin + row) % j->length : end - row;
+        int64_t n = left < end - row ? left : end - row;
+        run(j, row, n);
+        row += n;
+    }
+}
 
 static int
 loss_rows(void *arg, size_t cell, int worker)
 {
-    const struct loss_job *j = arg;
-    const struct decoder *d = j->d;
-    int64_t row = (int64_t)cell * LOSS_ROWS, vocab = d->vocab, at = j->begin + row;
-
     (void)worker;
-    d->ops->cross_entropy(wide_at(d, d->logits, row * vocab), vocab,
-                          j->gradient ? act_at(d, d->d_logits, row * vocab) : NULL, vocab,
-                          j->targets + row, rows_of_cell(cell, LOSS_ROWS, j->rows), vocab, j->scale,
-                          j->z, d->loss + at, d->log_z + at);
+    each_run(arg, cell, loss_run_rows);
     return 0;
 }
 
@@ -36,14 +69,8 @@ loss_rows(void *arg, size_t cell, int worker)
 static int
 part_gradient_rows(void *arg, size_t cell, int worker)
 {
-    const struct loss_job *j = arg;
-    const struct decoder *d = j->d;
-    int64_t row = (int64_t)cell * LOSS_ROWS, n = d->vocab;
-
     (void)worker;
-    d->ops->softmax_gradient(wide_at(d, d->logits, row * n), n, act_at(d, d->d_logits, row * n), n,
-                             d->part_targets + row, rows_of_cell(cell, LOSS_ROWS, j->rows), n,
-                             j->scale, j->z, d->log_z + j->begin + row);
+    each_run(arg, cell, part_gradient_run);
     return 0;
 }
 
@@ -98,14 +125,16 @@ write_head(const struct decoder *d)
 }
 
 void
-loss_run(struct decoder *d, const void *h, void *d_h, const int32_t *targets, int64_t tokens,
+loss_run(struct decoder *d, const void *h, void *d_h, const struct batch *b, int64_t tokens,
          double scale, double z, bool backward)
 {
+    const int32_t *targets = b->targets;
+
     d->head_packed = packing_head(d, tokens, backward);
     for (int64_t begin = 0; begin < tokens; begin += HEAD_CHUNK) {
         int64_t rows = tokens - begin < HEAD_CHUNK ? tokens - begin : HEAD_CHUNK;
         const void *h_chunk = act_at_const(d, h, begin * d->hidden);
-        struct loss_job job = {d, targets + begin, begin, rows, scale, z, backward};
+        struct loss_job job = {d, targets + begin, begin, rows, scale, z, b->weight, b->length, backward};
 
         if (!any_scored(targets + begin, rows)) {
             skip_chunk(d, backward ? d_h : NULL, begin, rows);

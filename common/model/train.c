@@ -291,7 +291,7 @@ backward_head(struct decoder *d, const struct model_piece *p, const struct slot 
     if (need_head(d, p->end) < 0)
         return -1;
     restore_h_final(d, s, t);
-    loss_run(d, d->h_final, d->d_h, b->targets, t->count, scale, z, true);
+    loss_run(d, d->h_final, d->d_h, b, t->count, scale, z, true);
     sum_losses(d, b, out);
     report_routers(d, s, t, b, out);
     sum_rows(d, d_h, d->d_h, t);
@@ -419,7 +419,7 @@ decoder_loss_piece(struct decoder *d, int piece, int slot, const struct batch *b
     if (need_head(d, -1) < 0)
         return -1;
     restore_h_final(d, slot_of(d, piece, slot), &t);
-    loss_run(d, d->h_final, NULL, mine.targets, t.count, 0, 0, false);
+    loss_run(d, d->h_final, NULL, &mine, t.count, 0, 0, false);
     head_done(d);
     sum_losses(d, &mine, out);
     report_routers(d, slot_of(d, piece, slot), &t, &mine, out);

@@ -275,9 +275,22 @@ run_forward(struct pipeline *p, int chunk, int micro, const struct batch *batch)
     return post_until(p, in, micro + 1 + p->depth);
 }
 
+/* Losses first, where the gradient depends on them. */
+static int
+weigh_sequences(struct pipeline *p, const struct pipeline_task *k, int slot, struct sequence_loss *loss,
+                struct batch *batch)
+{
+    if (!loss || !p->o.weigh)
+        return 0;
+    if (decoder_loss_piece(p->o.decoder, k->chunk, slot, batch, loss, NULL) < 0)
+        return -1;
+    batch->weight = p->o.weigh(p->o.arg, k->micro);
+    return batch->weight ? 0 : -1;
+}
+
 /* Of inputs and weights, or of inputs alone. */
 static int
-run_backward(struct pipeline *p, const struct pipeline_task *k, const struct batch *batch)
+run_backward(struct pipeline *p, const struct pipeline_task *k, struct batch *batch)
 {
     struct border *in = border_of(p, k->chunk, PIPELINE_DY_IN);
     struct border *out = border_of(p, k->chunk, PIPELINE_DX_OUT);
@@ -287,7 +300,8 @@ run_backward(struct pipeline *p, const struct pipeline_task *k, const struct bat
     const void *dy;
     void *dx;
 
-    if (take_in(p, in, k->micro, &dy) < 0 || make_room(p, out, k->micro, &dx) < 0)
+    if (take_in(p, in, k->micro, &dy) < 0 || make_room(p, out, k->micro, &dx) < 0 ||
+        weigh_sequences(p, k, slot, loss, batch) < 0)
         return -1;
     if (k->work == PIPELINE_BACKWARD)
         result = decoder_backward_piece(p->o.decoder, k->chunk, slot, batch, &g, p->o.scale, p->o.z,

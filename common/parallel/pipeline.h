@@ -27,6 +27,12 @@ struct pipeline_options {
     struct gradients (*gradients)(void *arg, int micro);
     /* Where its losses go, [micro_batch]; called on the last stage only. */
     struct sequence_loss *(*loss)(void *arg, int micro);
+    /*
+     * NULL, or on the last stage, before a micro-batch's backward pass: how often the gradient of each
+     * sequence's loss counts, [micro_batch] (batch.weight), from their losses, which are in `loss` by then.
+     * NULL: an error, with a record.
+     */
+    const double *(*weigh)(void *arg, int micro);
 };
 
 struct pipeline;

@@ -33,7 +33,11 @@ enum {
 
 #define SHARD_NONE 0xFFFFFFFFu /* no such special id */
 
-enum shard_flags { SHARD_SHUFFLED = 1, SHARD_LOSS_MASK = 2, SHARD_MINHASH = 4 };
+/*
+ * SHARD_PAIRS: a document is a pair of texts, of which the first is preferred: unscored and scored ids of
+ * one, then of the other. Packed: sequences 2k and 2k + 1 are the two of a pair.
+ */
+enum shard_flags { SHARD_SHUFFLED = 1, SHARD_LOSS_MASK = 2, SHARD_MINHASH = 4, SHARD_PAIRS = 8 };
 enum span_flags { SPAN_BEGINS = 1, SPAN_ENDS = 2, SPAN_PADDING = 4 };
 
 /* The fields of HEAD. */

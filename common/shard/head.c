@@ -31,7 +31,7 @@ head_check(const struct shard_head *h)
     if (check_special("bos", h->bos, h->vocabulary) || check_special("eos", h->eos, h->vocabulary) ||
         check_special("pad", h->pad, h->vocabulary) || check_special("unk", h->unk, h->vocabulary))
         return -1;
-    if (h->flags & ~(uint32_t)(SHARD_SHUFFLED | SHARD_LOSS_MASK | SHARD_MINHASH))
+    if (h->flags & ~(uint32_t)(SHARD_SHUFFLED | SHARD_LOSS_MASK | SHARD_MINHASH | SHARD_PAIRS))
         return err_set(STATUS_INPUT, "unknown flags %#x in the head", h->flags);
     uint32_t signature = (uint32_t)h->bands * h->rows;
     if (h->flags & SHARD_MINHASH ? signature == 0 || signature > SHARD_MINHASH_MAX
@@ -183,7 +183,8 @@ shard_head_joins(const struct shard_head *a, const struct shard_head *b)
     if (differs("vocabulary", a->vocabulary, b->vocabulary) || differs("bos", a->bos, b->bos) ||
         differs("eos", a->eos, b->eos) || differs("pad", a->pad, b->pad) ||
         differs("unk", a->unk, b->unk) || differs("seq_length", a->seq_length, b->seq_length) ||
-        differs("loss mask", !!(a->flags & SHARD_LOSS_MASK), !!(b->flags & SHARD_LOSS_MASK)))
+        differs("loss mask", !!(a->flags & SHARD_LOSS_MASK), !!(b->flags & SHARD_LOSS_MASK)) ||
+        differs("pairs", !!(a->flags & SHARD_PAIRS), !!(b->flags & SHARD_PAIRS)))
         return -1;
     if (memcmp(a->fingerprint, b->fingerprint, sizeof a->fingerprint) != 0)
         return err_set(STATUS_INPUT, "cannot be joined: the tokenizer's fingerprint differs");

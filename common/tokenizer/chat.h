@@ -27,7 +27,7 @@ struct chat_template *chat_template_new(const char *name, const char *text, size
  */
 struct chat_template *chat_template_load(const char *dir, const char *which);
 
-/* Is there one of that name? 1, 0 or -1. */
+/* Is there one of that name (NULL: "default")? 1, 0 or -1. */
 int chat_template_has(const char *dir, const char *which);
 void chat_template_free(struct chat_template *t);
 

@@ -183,7 +183,7 @@ chat_template_has(const char *dir, const char *which)
     int found = load_optional(dir, "tokenizer_config.json", &config);
 
     if (!found)
-        found = find_text(dir, &config, which, &text);
+        found = find_text(dir, &config, which ? which : "default", &text);
     str_release(&text);
     json_doc_release(&config);
     return found;
