@@ -89,6 +89,7 @@ for model in llama-gqa moe; do
     ok "$model: one process" layout one-$model $model --ranks 1
     health one-$model . >one-$model.health
 done
+is 'steps take no memory for it' "$(jq 'select(.event == "memory").step_allocations' one-llama-gqa.jsonl)" 0
 is 'two events' "$(wc -l <one-llama-gqa.health)" 2
 is 'groups of a layer with experts' \
     "$(health one-moe '[.groups[] | select(.layer == 7).kind] | join(" ")' | uniq)" 'norm qkv output router experts'
