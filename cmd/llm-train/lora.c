@@ -16,22 +16,11 @@ check_options(void)
         const char *name;
     } alone[] = {{opt_given(&llm_train, "lora-alpha"), "lora-alpha"},
                  {opt_given(&llm_train, "lora-targets"), "lora-targets"}};
-    const struct {
-        int64_t ranks;
-        const char *name;
-    } axes[] = {{options.tensor_parallel, "tensor-parallel"},
-                {options.context_parallel, "context-parallel"},
-                {options.expert_parallel, "expert-parallel"}};
-
     const char *freeze = options.freeze ? options.freeze : "";
 
     for (size_t i = 0; i < sizeof alone / sizeof *alone && options.lora == 0; i++)
         if (alone[i].asked)
             die(STATUS_USAGE, "--%s needs --lora R", alone[i].name);
-    for (size_t i = 0; i < sizeof axes / sizeof *axes && options.lora > 0; i++)
-        if (axes[i].ranks > 1)
-            die(STATUS_USAGE, "--lora does not go with --%s %lld", axes[i].name,
-                (long long)axes[i].ranks);
     if (options.lora > 0 && strstr(options.precision, "fp8"))
         die(STATUS_USAGE, "--lora does not go with --precision %s", options.precision);
     if (options.lora > 0 && freeze[0] && strcmp(freeze, "none") != 0)

@@ -399,9 +399,8 @@ check_options(const struct config *c, const struct decoder_options *o)
     if (config_mixed_windows(c) && (size_of(o->context) > 1 || o->context_size > 1))
         return err_set(STATUS_INPUT, "context-parallel is not supported for models of which only "
                                      "some layers have a sliding window");
-    if (c->lora.rank > 0 && (o->fp8 || (o->part && o->part->tensor_size > 1)))
-        return err_set(STATUS_FAILED, "adapters do not work with %s",
-                       o->fp8 ? "fp8-hybrid" : "tensor-parallel");
+    if (c->lora.rank > 0 && o->fp8)
+        return err_set(STATUS_FAILED, "adapters do not work with fp8-hybrid");
     if (o->fp8 && size_of(o->context) > 1)
         return err_set(STATUS_FAILED, "fp8-hybrid does not work with context-parallel (%d)",
                        size_of(o->context));

@@ -135,6 +135,53 @@ making_columns(struct making *m, bool held, int layer, const char *name, int64_t
     return end(m, t);
 }
 
+/* What run r of the rows has of a range, counted in the whole tensor. */
+static struct row_range
+overlap(const struct row_run *r, const struct row_range *range)
+{
+    int64_t begin = r->whole > range->first ? r->whole : range->first;
+    int64_t end = r->whole + r->count, range_end = range->first + range->rows;
+
+    end = end < range_end ? end : range_end;
+    return (struct row_range){begin, end > begin ? end - begin : 0};
+}
+
+int64_t
+rows_within(const struct param *w, const struct row_range *range, int64_t *local)
+{
+    int64_t n = 0;
+
+    for (int i = 0; i < w->whole.runs; i++) {
+        const struct row_run *r = &w->whole.run[i];
+        struct row_range here = overlap(r, range);
+        if (here.rows > 0 && n == 0)
+            *local = r->local + here.first - r->whole;
+        n += here.rows;
+    }
+    return n;
+}
+
+int
+making_rows_of(struct making *m, bool held, int layer, const char *name, int weight,
+               const struct row_range *range, int ranges, int64_t columns)
+{
+    struct param *t;
+    int64_t rows = 0;
+
+    for (int k = 0; k < ranges; k++)
+        rows += range[k].rows;
+    t = begin(m, held, PARAM_MATRIX, layer, name, rows, columns);
+    rows = 0;
+    for (int k = 0; t && k < ranges; rows += range[k++].rows)
+        for (int i = 0; i < m->p->param[weight].whole.runs; i++) {
+            const struct row_run *r = &m->p->param[weight].whole.run[i];
+            struct row_range here = overlap(r, &range[k]);
+            if (here.rows > 0)
+                add_run(t, rows + here.first - range[k].first, here.rows, r->counted);
+        }
+    return end(m, t);
+}
+
 /* Query, key and value rows of this rank's heads; a head of keys may be held by several ranks. */
 static int
 add_qkv(struct making *m, bool held, enum param_kind kind, int layer, const char *name,
@@ -399,7 +446,7 @@ deviation_of(const struct config *c, const struct param *t, const struct params_
     bool scaled = how->method == INIT_DEPTH_SCALED || (how->method == INIT_MODEL && c->family == FAMILY_GPT2);
 
     if (t->adapter) /* torch.nn.Linear's: He et al., 2015, with a slope of sqrt(5) */
-        return 1 / sqrt((double)t->columns);
+        return 1 / sqrt((double)t->whole.columns);
     /* Radford et al., 2019, section 2.3: 1/sqrt(N) for N residual layers, two a block. */
     if (t->residual_output && scaled)
         return deviation / sqrt(2.0 * (double)c->num_hidden_layers);

@@ -27,6 +27,18 @@ int making_rows(struct making *m, bool held, enum param_kind kind, int layer, co
 int making_columns(struct making *m, bool held, int layer, const char *name, int64_t rows,
                    int64_t columns);
 
+/*
+ * Rows of a weight of the part, of its whole tensor: [first, first + rows). making_rows_of: a tensor
+ * of such rows one below the other, cut as the weight's are. rows_within: those that the part has, as
+ * rows of the weight here; returns how many.
+ */
+struct row_range {
+    int64_t first, rows;
+};
+int making_rows_of(struct making *m, bool held, int layer, const char *name, int weight,
+                   const struct row_range *range, int ranges, int64_t columns);
+int64_t rows_within(const struct param *weight, const struct row_range *range, int64_t *local);
+
 /* params_lora.c: layer i's adapters, behind its other tensors; how many there may be a layer. */
 enum { MOST_ADAPTERS = 8 };
 void making_adapters(struct making *m, bool held, int i);

@@ -11,47 +11,67 @@ struct target_rows {
 };
 
 /* The name of the map's weight without ".weight", with `end` behind it. */
-static const char *
+static void
 name_of(char *out, size_t size, const char *map, const char *end)
 {
     snprintf(out, size, "%s.%s", map, end);
-    return out;
 }
 
-static void
-set_parts(struct adapters *l, const struct config *c, const struct target_rows *t, int n)
+/* The targets' rows of the whole weight; returns how many targets there are. */
+static int
+ranges_of(const struct config *c, const struct target_rows *t, int n, struct row_range *out)
 {
-    int64_t row = 0, at = 0;
+    int ranges = 0;
 
-    for (int i = 0; i < n; row += t[i++].rows) {
-        if (!(c->lora.targets & t[i].target))
-            continue;
-        l->part[l->parts].row = row;
-        l->part[l->parts].rows = t[i].rows;
-        l->part[l->parts++].at = at;
-        at += t[i].rows;
-    }
+    for (int64_t i = 0, row = 0; i < n; row += t[i++].rows)
+        if (c->lora.targets & t[i].target)
+            out[ranges++] = (struct row_range){row, t[i].rows};
+    return ranges;
 }
 
-/* The adapters of one linear map [rows][columns], whose weight is tensor `weight` of the part. */
+/* Where the part's rows of the targets are, in the weight and in B. */
+static void
+set_parts(struct adapters *l, const struct param *weight, const struct row_range *range, int ranges)
+{
+    int64_t at = 0;
+
+    for (int k = 0; k < ranges; k++) {
+        l->part[k].rows = rows_within(weight, &range[k], &l->part[k].row);
+        l->part[k].at = at;
+        at += l->part[k].rows;
+    }
+    l->parts = ranges;
+}
+
+/*
+ * The adapters of one linear map, whose weight is tensor `weight` of the part. Where tensor ranks
+ * have rows of it, each has those rows of B, and all have A; where they have columns, the columns of
+ * A, and all have B: what all have gets a part of its gradient on each (tensor.c).
+ */
 static void
 add(struct making *m, bool held, int i, int weight, const char *map, const struct target_rows *t,
-    int n, int64_t columns)
+    int n, int64_t columns, bool cut_columns)
 {
+    struct row_range range[ADAPTER_PARTS];
     struct adapters l = {0};
-    char name[48];
-    int64_t rank = m->c->lora.rank, rows = 0;
+    char a[48], b[48];
+    int64_t rank = m->c->lora.rank;
+    int ranges = ranges_of(m->c, t, n, range);
 
-    set_parts(&l, m->c, t, n);
-    if (l.parts == 0)
+    if (ranges == 0)
         return;
-    rows = l.part[l.parts - 1].at + l.part[l.parts - 1].rows;
-    l.a = making_same(m, held, PARAM_MATRIX, i, name_of(name, sizeof name, map, "lora_a"),
-                      l.parts * rank, columns);
-    l.b = making_same(m, held, PARAM_MATRIX, i, name_of(name, sizeof name, map, "lora_b"), rows,
-                      rank);
+    name_of(a, sizeof a, map, "lora_a");
+    name_of(b, sizeof b, map, "lora_b");
+    if (cut_columns) {
+        l.a = making_columns(m, held, i, a, rank, columns);
+        l.b = making_same(m, held, PARAM_MATRIX, i, b, range[0].rows, rank);
+    } else {
+        l.a = making_same(m, held, PARAM_MATRIX, i, a, ranges * rank, columns);
+        l.b = making_rows_of(m, held, i, b, weight, range, ranges, rank);
+    }
     if (!held)
         return;
+    set_parts(&l, &m->p->param[weight], range, ranges);
     m->p->param[l.a].adapter = 'a';
     m->p->param[l.b].adapter = 'b';
     m->p->param[weight].adapters = l;
@@ -67,8 +87,9 @@ add_to_mlp(struct making *m, bool held, int i)
     bool gated = c->mlp == MLP_SWIGLU;
 
     add(m, held, i, p->up, gated ? "mlp.gate_up" : "mlp.up", gated ? gate_up : gate_up + 1,
-        gated ? 2 : 1, hidden);
-    add(m, held, i, p->down, "mlp.down", &(struct target_rows){LORA_DOWN, hidden}, 1, inner);
+        gated ? 2 : 1, hidden, false);
+    add(m, held, i, p->down, "mlp.down", &(struct target_rows){LORA_DOWN, hidden}, 1, inner,
+        true);
 }
 
 void
@@ -83,9 +104,10 @@ making_adapters(struct making *m, bool held, int i)
 
     if (c->lora.rank == 0)
         return;
-    add(m, held, i, p->qkv, "attention.qkv", one ? &fused : qkv, one ? 1 : 3, c->hidden_size);
+    add(m, held, i, p->qkv, "attention.qkv", one ? &fused : qkv, one ? 1 : 3, c->hidden_size,
+        false);
     add(m, held, i, p->output, "attention.output",
-        &(struct target_rows){LORA_OUTPUT, c->hidden_size}, 1, query);
+        &(struct target_rows){LORA_OUTPUT, c->hidden_size}, 1, query, true);
     if (!config_sparse(c, i))
         add_to_mlp(m, held, i);
 }

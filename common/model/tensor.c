@@ -250,6 +250,29 @@ sum_gradient(struct decoder *d, struct comm *c, int param, int64_t begin, int64_
     note(d, comm_sum(c, gradient, (size_t)n, type_of(d->ops->wide_size)));
 }
 
+/* Does every tensor rank have all of it, and of its gradient what comes of its own part of the weight? */
+static bool
+is_whole_adapter(const struct param *t)
+{
+    return t->adapter && t->rows == t->whole.rows && t->columns == t->whole.columns;
+}
+
+/* Rows of B of keys and values, elements [*begin, size); false: it is another tensor. */
+static bool
+is_keys_adapter(const struct decoder *d, int i, int64_t *begin)
+{
+    const struct param *t = &d->params->param[i];
+    const struct adapters *l =
+        t->layer < 0 ? NULL : &d->params->param[d->params->layer[t->layer].qkv].adapters;
+
+    if (t->adapter != 'b' || l->b != i)
+        return false;
+    *begin = t->size;
+    for (int k = l->parts - 1; k >= 0 && l->part[k].row >= d->query; k--)
+        *begin = l->part[k].at * t->columns;
+    return *begin < t->size;
+}
+
 /* Keys' and values' rows stand behind the queries'. */
 void
 tensor_sum_gradients(struct decoder *d, int begin, int end)
@@ -260,12 +283,16 @@ tensor_sum_gradients(struct decoder *d, int begin, int end)
     if (alone(d))
         return;
     for (int i = begin; i < end && i < p->count; i++) {
-        int64_t size = p->param[i].size, queries = size / d->qkv * d->query;
+        int64_t size = p->param[i].size, queries = size / d->qkv * d->query, keys;
 
         if (!has_gradient(d, i))
             continue;
         if (is_head_norm(p, i) || (is_norm(p, i) && in_runs(d)))
             sum_gradient(d, d->options.tensor, i, 0, size);
+        else if (is_whole_adapter(&p->param[i]))
+            sum_gradient(d, d->options.tensor, i, 0, size);
+        else if (shared_keys && is_keys_adapter(d, i, &keys))
+            sum_gradient(d, d->same_keys, i, keys, size - keys);
         else if (is_qkv(p, i) && shared_keys)
             sum_gradient(d, d->same_keys, i, queries, size - queries);
     }

@@ -71,6 +71,24 @@ adapters llama base-llama-gqa --precision fp32 --lora 4 --lora-alpha 8 -- '2 thr
 adapters bf16 base-llama-gqa --precision bf16 --lora 3 --lora-targets q_proj,v_proj,down_proj -- 'DP2 PP2'
 adapters gpt2 base-gpt2-tied --precision fp32 --lora 4 --lora-targets c_attn,c_proj -- DP2 ${LLM_LONG:+'PP4 interleaved'}
 
+# ---- layouts that agree within bounds ----
+bounded() { # NAME OPTIONS…
+    local name=$1 difference
+    shift
+    ok "$name" run_layout bounded --precision fp32 --steps $steps "$@"
+    difference=$(loss_difference "${against:-llama}.jsonl" bounded.jsonl)
+    ok "$name: losses differ by $difference (<= 1e-7)" within "$difference" 1e-7
+    rm -rf bounded bounded.jsonl
+}
+# Of 4 tensor ranks two have one head of keys; all have A, and rows or columns of the rest.
+for layout in TP4 CP2 ${LLM_LONG:+TP2 'TP2 SP' 'TP2 PP2 DP2'}; do
+    # shellcheck disable=SC2046
+    bounded "$layout" --init base-llama-gqa --lora 4 --lora-alpha 8 $(layout_options "$layout")
+done
+attention=(--model moe.json --lora 4 --lora-targets 'q_proj,k_proj,v_proj,o_proj')
+ok 'attention of a model with experts' run_layout moe --precision fp32 --steps $steps "${attention[@]}"
+against=moe bounded 'EP2' "${attention[@]}" --ranks 2 --expert-parallel 2
+
 # ---- resumed ----
 ok 'half of it' run_layout half --init base-llama-gqa --precision fp32 --lora 4 --lora-alpha 8 --steps 3
 ok 'goes on' llm-train -q --resume half --log half.jsonl --valid valid.shard --steps $steps train.shard
@@ -145,8 +163,6 @@ bad() { # TEXT OPTIONS…
     expect_code 2 run_layout bad --init base-llama-gqa --steps 1 "$@"
     err_like "$*" "$text"
 }
-bad '--lora does not go with --tensor-parallel 2' --lora 4 --ranks 2 --tensor-parallel 2
-bad '--lora does not go with --context-parallel 2' --lora 4 --ranks 2 --context-parallel 2
 bad '--lora-targets needs --lora' --lora-targets q_proj
 bad '--lora-alpha needs --lora' --lora-alpha 3
 bad "'c_attn' is no linear module of a llama model \(all-linear, q_proj, k_proj" --lora 4 --lora-targets q_proj,c_attn
@@ -154,4 +170,3 @@ bad '--lora and --freeze exclude each other' --lora 4 --freeze 'layers.0.*'
 bad '--lora does not go with --precision fp8-hybrid' --lora 4 --precision fp8-hybrid
 expect_code 2 run_layout bad --model moe.json --lora 4 --steps 1
 err_like 'experts' 'adapters of experts are not supported'
-ok 'attention of a model with experts' run_layout moe --model moe.json --lora 4 --lora-targets q_proj,o_proj --steps 2
