@@ -17,8 +17,8 @@ struct trainer;
  *   update               the gradient's norm, AdamW, and weights made ready for the next step
  *   tensor, context, expert
  *                        waits for the other ranks of these axes
- *   pipeline             waits for neighbouring stages: the messages and the bubble of a plan, which
- *                        cannot be told apart
+ *   pipeline             waits for other stages, behind the passes, too: the messages and the bubble of a
+ *                        plan, which cannot be told apart
  *   gradients            their reduction, as far as the passes did not hide it
  *   weights              waits for weights that other ranks update
  *   other                data, the agreement on a step, its line in the log; a plan has none of it

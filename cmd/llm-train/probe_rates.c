@@ -18,7 +18,7 @@ struct update {
 static size_t
 blocks_of(const struct trainer *t)
 {
-    enum { MOST = 256 };
+    enum { MOST = 1024 };
     int64_t n = t->params.elements / NORM_BLOCK / t->world->size;
 
     return n < 1 ? 1 : n < MOST ? (size_t)n : MOST;
