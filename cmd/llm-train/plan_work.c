@@ -364,6 +364,53 @@ experts(const struct plan_rank *r, struct passes *p, bool up_again)
     p->input.messages.expert += 2 * (r->expert.size - 1);
 }
 
+/* One weight's adapters of so many columns together (model/adapters.c), forward. */
+static void
+adapter_forward(const struct plan_rank *r, struct work *w, double columns, double out, double in)
+{
+    linear_forward(r, w, r->tokens, columns, in);
+    product(r, w, r->linear, r->tokens, out, columns,
+            r->act * (r->tokens * (columns + 2 * out) + out * columns));
+}
+
+/* All of its backward products are in `input`: those of frozen weights are what `weight` is for. */
+static void
+adapter(const struct plan_rank *r, struct passes *p, int targets, double out, double in, bool again)
+{
+    double columns = targets * (double)r->c->lora.rank, tokens = r->tokens;
+
+    if (targets == 0)
+        return;
+    adapter_forward(r, &p->forward, columns, out, in);
+    if (again)
+        adapter_forward(r, &p->input, columns, out, in);
+    linear_forward(r, &p->input, tokens, columns, in);
+    linear_forward(r, &p->input, tokens, columns, out);
+    product(r, &p->input, r->linear, out, columns, tokens, r->act * tokens * (out + columns));
+    product(r, &p->input, r->linear, columns, in, tokens, r->act * tokens * (columns + in));
+    product(r, &p->input, r->linear, tokens, in, columns,
+            r->act * (tokens * (columns + 2 * in) + columns * in));
+}
+
+static void
+adapters(const struct plan_rank *r, struct passes *p, const struct sizes *s, int i,
+         enum recompute recompute)
+{
+    unsigned t = r->c->lora.targets;
+    bool full = recompute == RECOMPUTE_FULL;
+    double inner = (double)r->c->intermediate_size / r->split;
+    int q = (t & LORA_QUERY) != 0, k = (t & LORA_KEY) != 0, v = (t & LORA_VALUE) != 0;
+    int gate = (t & LORA_GATE) != 0, up = (t & LORA_UP) != 0;
+
+    adapter(r, p, q + k + v, q * s->query + (k + v) * s->kv, s->hidden, full);
+    adapter(r, p, (t & LORA_QKV) != 0, s->query + 2 * s->kv, s->hidden, full);
+    adapter(r, p, (t & LORA_OUTPUT) != 0, s->hidden, s->query, full);
+    if (config_sparse(r->c, i))
+        return;
+    adapter(r, p, gate + up, (gate + up) * inner, s->hidden, recompute != RECOMPUTE_NONE);
+    adapter(r, p, (t & LORA_DOWN) != 0, s->hidden, inner, false);
+}
+
 /* Layer i; what the backward pass does again is in `input`. */
 static void
 layer(const struct plan_rank *r, int i, enum recompute recompute, struct passes *p)
@@ -387,6 +434,7 @@ layer(const struct plan_rank *r, int i, enum recompute recompute, struct passes 
     } else {
         mlp(r, p, r->tokens, (double)r->c->intermediate_size / r->split, up_again);
     }
+    adapters(r, p, &s, i, recompute);
     around(r, p, &s, full);
     /* Attention's and the MLP's output, the gradients of their inputs (Shoeybi et al., 2019). */
     for (int k = 0; k < 2; k++) {
@@ -419,9 +467,12 @@ head(const struct plan_rank *r, struct passes *p)
     product(r, &p->input, r->products, r->tokens, vocabulary, hidden,
             r->act * (x + w) + r->wide * y);
     product(r, &p->input, r->products, r->tokens, hidden, vocabulary, r->act * (x + w + y));
-    product(r, &p->input, r->products, vocabulary, hidden, r->tokens,
-            r->act * (x + y) + 2 * r->wide * w);
-    move(r, &p->input, (2 * r->wide + r->act) * y + 8 * x * r->act + r->m->accumulate * w);
+    move(r, &p->input, (2 * r->wide + r->act) * y + 8 * x * r->act);
+    if (r->c->lora.rank == 0) { /* else it is frozen */
+        product(r, &p->input, r->products, vocabulary, hidden, r->tokens,
+                r->act * (x + y) + 2 * r->wide * w);
+        move(r, &p->input, r->m->accumulate * w);
+    }
     sum_over_tensor(r, &p->input);
 }
 
