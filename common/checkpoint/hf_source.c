@@ -222,6 +222,9 @@ hf_source_open(struct model_source *m)
     char *config = file_join(m->path, "config.json");
     int result = config_load(&m->config, config);
     free(config);
+    if (result == 0 && m->config.lora.rank > 0)
+        result = err_set(STATUS_INPUT, "%s/config.json: lora: only a checkpoint has adapters in its "
+                         "weights; a directory of PEFT has adapter_config.json", m->path);
     if (result < 0 || params_init(&m->params, &m->config) < 0 || open_files(m) < 0)
         return -1;
     return check_tensors(m);

@@ -168,5 +168,16 @@ bad '--lora-alpha needs --lora' --lora-alpha 3
 bad "'c_attn' is no linear module of a llama model \(all-linear, q_proj, k_proj" --lora 4 --lora-targets q_proj,c_attn
 bad '--lora and --freeze exclude each other' --lora 4 --freeze 'layers.0.*'
 bad '--lora does not go with --precision fp8-hybrid' --lora 4 --precision fp8-hybrid
+jq '.lora = {"r": 4, "lora_alpha": 4, "target_modules": ["q_proj"]}' first/config.json >lora.json
+expect_code 3 run_layout bad --model lora.json --steps 1
+err_like 'adapters of a new model' 'lora.json: lora: what a new model'
+cp lora.json first/config.json
+expect_code 3 llm-eval first valid.shard
+err_like 'adapters in a Hugging Face directory' 'lora: only a checkpoint has adapters'
+for bad in '.r = 0' '.target_modules = []' '.target_modules = ["lm_head"]' '.lora_alpha = -1' '.target_modules = "q_proj"'; do
+    jq ".lora |= ($bad)" lora.json >bad.json
+    expect_code 3 run_layout bad --model bad.json --steps 1
+    err_like "$bad" 'bad.json: lora'
+done
 expect_code 2 run_layout bad --model moe.json --lora 4 --steps 1
 err_like 'experts' 'adapters of experts are not supported'
