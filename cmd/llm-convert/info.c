@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "checkpoint/merged_source.h"
+#include "checkpoint/peft_source.h"
 #include "cmd/llm-convert/convert.h"
 #include "cmd/llm-convert/history.h"
 #include "json/write.h"
@@ -178,6 +179,25 @@ info_checkpoint(struct json_writer *w, const struct model_source *m, struct str 
     return 0;
 }
 
+/* Adapters, and the model that they belong to. */
+static int
+info_peft(struct json_writer *w, const struct model_source *m)
+{
+    struct safetensors s;
+    char *path = file_join(m->path, "adapter_model.safetensors");
+    int result = safetensors_open(&s, path);
+    free(path);
+    if (result < 0)
+        return -1;
+    json_put_string(w, "kind", "peft");
+    json_put_string(w, "path", m->path);
+    json_put_uint(w, "bytes", s.file_bytes);
+    json_put_uint(w, "tensors", s.count);
+    info_put_model(w, &m->config, &m->params);
+    safetensors_close(&s);
+    return 0;
+}
+
 static int
 info_directory(struct json_writer *w, const char *path, struct str *after)
 {
@@ -186,7 +206,7 @@ info_directory(struct json_writer *w, const char *path, struct str *after)
     int result = 0;
     char *config = file_join(path, "config.json"), *json = file_join(path, "tokenizer.json"),
          *model = file_join(path, "tokenizer.model");
-    bool only_tokenizer = !checkpoint_is(path) && !file_exists(config) &&
+    bool only_tokenizer = !checkpoint_is(path) && !peft_source_is(path) && !file_exists(config) &&
                           (file_exists(json) || file_exists(model));
     free(config);
     free(json);
@@ -203,15 +223,17 @@ info_directory(struct json_writer *w, const char *path, struct str *after)
         result = info_checkpoint(w, apart ? apart : &m, after);
     } else if (options.history) {
         result = err_set(STATUS_INPUT, "--history: %s is not a checkpoint of llm-train", path);
+    } else if (apart) {
+        result = info_peft(w, apart);
     } else {
         for (size_t i = 0; i < m.files; i++)
             bytes += m.file[i].file_bytes;
-        json_put_string(w, "kind", apart ? "peft" : "hf");
+        json_put_string(w, "kind", "hf");
         json_put_string(w, "path", m.path);
         json_put_uint(w, "bytes", bytes);
         json_put_uint(w, "files", m.files);
         json_put_string(w, "dtype", dtype_name(m.dtype));
-        info_put_model(w, apart ? &apart->config : &m.config, apart ? &apart->params : &m.params);
+        info_put_model(w, &m.config, &m.params);
         put_tokenizer_of(w, m.path);
     }
     model_source_close(&m);

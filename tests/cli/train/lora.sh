@@ -126,7 +126,8 @@ ok 'read from PEFT' llm-convert -q --from peft --to hf other back
 same 'the merged weights are the same' back/model.safetensors merged/model.safetensors
 is 'its configuration is of the base' "$(cmp back/config.json first/config.json 2>&1)" ''
 is 'llm-eval reads it' "$(score other)" "$(score merged)"
-is 'what PEFT has' "$(llm-convert --info --json other | jq -c '[.kind, .model.lora_r]')" '["peft",4]'
+cp tok.json other/tokenizer.json
+is 'what PEFT has' "$(llm-convert --info --json other | jq -c '[.kind, .tensors, .model.lora_r]')" '["peft",112,4]'
 refused() { # JQ-FILTER TEXT
     with ".base_model_name_or_path = \"../first\" | $1"
     expect_code 3 llm-eval other valid.shard
