@@ -68,7 +68,8 @@ lora_choose(struct trainer *t)
     check_options();
     l = wanted(&t->config);
     if (options.model && !t->from && t->config.lora.rank > 0)
-        die(STATUS_INPUT, "%s: lora: what a new model's adapters are is said by --lora", options.model);
+        die(STATUS_INPUT, "%s: lora: what a new model's adapters are is said by --lora",
+            options.model);
     if (t->from)
         check_resumed(t, &l);
     else if ((l.rank > 0 || t->config.lora.rank > 0) && config_set_lora(&t->config, &l) < 0)

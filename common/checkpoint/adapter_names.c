@@ -11,8 +11,8 @@ weight_of(const struct params *p, int adapter)
 {
     int i = adapter;
 
-    while (i > 0 && (p->param[i].adapters.parts == 0 || (p->param[i].adapters.a != adapter &&
-                                                         p->param[i].adapters.b != adapter)))
+    while (i > 0 && (p->param[i].adapters.parts == 0 ||
+                     (p->param[i].adapters.a != adapter && p->param[i].adapters.b != adapter)))
         i--;
     return &p->param[i];
 }

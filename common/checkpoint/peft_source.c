@@ -49,10 +49,21 @@ static int
 refuse_others(const struct json_doc *doc, const json_t *root)
 {
     static const char *const keys[] = {
-        "use_dora",         "use_rslora",          "use_qalora",         "use_bdlora",
-        "lora_bias",        "rank_pattern",        "alpha_pattern",      "modules_to_save",
-        "exclude_modules",  "layers_to_transform", "layer_replication",  "target_parameters",
-        "arrow_config",     "alora_invocation_tokens", "trainable_token_indices",
+        "use_dora",
+        "use_rslora",
+        "use_qalora",
+        "use_bdlora",
+        "lora_bias",
+        "rank_pattern",
+        "alpha_pattern",
+        "modules_to_save",
+        "exclude_modules",
+        "layers_to_transform",
+        "layer_replication",
+        "target_parameters",
+        "arrow_config",
+        "alora_invocation_tokens",
+        "trainable_token_indices",
     };
     const char *type = "", *bias = "none";
 

@@ -13,13 +13,15 @@ struct module {
 };
 
 static const struct module llama[] = {
-    {"q_proj", LORA_QUERY}, {"k_proj", LORA_KEY}, {"v_proj", LORA_VALUE},  {"o_proj", LORA_OUTPUT},
-    {"gate_proj", LORA_GATE}, {"up_proj", LORA_UP}, {"down_proj", LORA_DOWN}, {NULL, 0},
+    {"q_proj", LORA_QUERY},   {"k_proj", LORA_KEY},
+    {"v_proj", LORA_VALUE},   {"o_proj", LORA_OUTPUT},
+    {"gate_proj", LORA_GATE}, {"up_proj", LORA_UP},
+    {"down_proj", LORA_DOWN}, {NULL, 0},
 };
 
 /* One name for two modules, as PEFT takes the ends of names; the long names are one each. */
 static const struct module gpt2[] = {
-    {"c_attn", LORA_QKV},           {"c_fc", LORA_UP},         {"c_proj", LORA_OUTPUT | LORA_DOWN},
+    {"c_attn", LORA_QKV},         {"c_fc", LORA_UP},         {"c_proj", LORA_OUTPUT | LORA_DOWN},
     {"attn.c_proj", LORA_OUTPUT}, {"mlp.c_proj", LORA_DOWN}, {NULL, 0},
 };
 

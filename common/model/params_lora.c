@@ -88,8 +88,7 @@ add_to_mlp(struct making *m, bool held, int i)
 
     add(m, held, i, p->up, gated ? "mlp.gate_up" : "mlp.up", gated ? gate_up : gate_up + 1,
         gated ? 2 : 1, hidden, false);
-    add(m, held, i, p->down, "mlp.down", &(struct target_rows){LORA_DOWN, hidden}, 1, inner,
-        true);
+    add(m, held, i, p->down, "mlp.down", &(struct target_rows){LORA_DOWN, hidden}, 1, inner, true);
 }
 
 void

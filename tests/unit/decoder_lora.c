@@ -47,7 +47,8 @@ fill_direction(double *direction, const struct param *p, int k)
 {
     memset(direction, 0, (size_t)p->size * sizeof *direction);
     for (int64_t i = 0; i < p->size && k < 3; i++)
-        direction[i] = rng_normal(rng_key((uint64_t)k, p->name), (uint64_t)i) / sqrt((double)p->size);
+        direction[i] = rng_normal(rng_key((uint64_t)k, p->name), (uint64_t)i) /
+                       sqrt((double)p->size);
     if (k >= 3)
         direction[rng_u64(rng_key((uint64_t)k, p->name), 0) % (uint64_t)p->size] = 1;
 }
@@ -91,7 +92,8 @@ gradients_of(const struct small_model *m, const struct small_batch *b, enum reco
 static void
 test_gradients(const char *name, struct small_model *m, const struct small_batch *b)
 {
-    struct decoder *d = small_decoder(m, table_named("ref"), PRECISION_FP64, NULL, RECOMPUTE_NONE, true);
+    struct decoder *d = small_decoder(m, table_named("ref"), PRECISION_FP64, NULL, RECOMPUTE_NONE,
+                                      true);
     double *grads = gradients_of(m, b, RECOMPUTE_NONE), worst = 0, least = 1e30, frozen = 0;
     int64_t n = m->params.grad_elements;
 
@@ -108,12 +110,14 @@ test_gradients(const char *name, struct small_model *m, const struct small_batch
             frozen = fmax(frozen, size);
         }
     }
-    ok(worst < 3e-8 && worst > 0, "%s: adapters' gradients are finite differences (worst %.1e)", name, worst);
+    ok(worst < 3e-8 && worst > 0, "%s: adapters' gradients are finite differences (worst %.1e)",
+       name, worst);
     ok(least > 1e-4 && least < 1e30, "%s: none is zero (%.1e)", name, least);
     ok(frozen == 0, "%s: the model's own tensors have no gradient", name);
     for (enum recompute r = RECOMPUTE_SELECTIVE; r <= RECOMPUTE_FULL; r++) {
         double *other = gradients_of(m, b, r);
-        ok(memcmp(grads, other, (size_t)n * sizeof *grads) == 0, "%s: the same with recomputation %d", name, (int)r);
+        ok(memcmp(grads, other, (size_t)n * sizeof *grads) == 0,
+           "%s: the same with recomputation %d", name, (int)r);
         free(other);
     }
     free(grads);
@@ -149,14 +153,17 @@ test_merged(const char *name, const struct small_model *m, const struct small_ba
             for (int64_t row = 0; row < l->part[k].rows; row++)
                 for (int64_t j = 0; j < to->columns; j++)
                     for (int64_t r = 0; r < rank; r++)
-                        w[(l->part[k].row + row) * to->columns + j] +=
-                            scale * B[row * rank + r] * A[r * to->columns + j];
+                        w[(l->part[k].row + row) * to->columns + j] += scale * B[row * rank + r] *
+                                                                       A[r * to->columns + j];
         }
     }
-    struct decoder *with = small_decoder(m, table_named("ref"), PRECISION_FP64, NULL, RECOMPUTE_NONE, true);
-    struct decoder *without = small_decoder(&plain, table_named("ref"), PRECISION_FP64, NULL, RECOMPUTE_NONE, false);
+    struct decoder *with = small_decoder(m, table_named("ref"), PRECISION_FP64, NULL,
+                                         RECOMPUTE_NONE, true);
+    struct decoder *without = small_decoder(&plain, table_named("ref"), PRECISION_FP64, NULL,
+                                            RECOMPUTE_NONE, false);
     double x = loss_of(with, b), y = loss_of(without, b);
-    ok(fabs(x - y) < 1e-11 * fabs(x), "%s: the loss is that of merged weights (%.12f, %.12f)", name, x, y);
+    ok(fabs(x - y) < 1e-11 * fabs(x), "%s: the loss is that of merged weights (%.12f, %.12f)", name,
+       x, y);
     decoder_free(with);
     decoder_free(without);
     free(plain.weights);
@@ -172,8 +179,8 @@ test_model(const char *name, const char *json, const char *targets, int64_t rank
     struct config c;
     struct lora l = {.rank = rank, .alpha = 1.25 * (double)rank};
 
-    if (config_parse(&c, "config.json", json, strlen(json)) < 0 || lora_targets(&c, targets, &l.targets) < 0 ||
-        config_set_lora(&c, &l) < 0) {
+    if (config_parse(&c, "config.json", json, strlen(json)) < 0 ||
+        lora_targets(&c, targets, &l.targets) < 0 || config_set_lora(&c, &l) < 0) {
         diag("%s", err_text());
         abort();
     }
