@@ -15,7 +15,7 @@
 /* Which of the recorded names decide nothing about the state, or are told in another way. */
 static const char *const left_out[] = {
     "skip",        "save-every",   "keep-last", "keep-every", "valid-every",
-    "valid-tokens", "log-every", "init",      "extend-vocabulary",
+    "valid-tokens", "log-every", "health-every", "init", "extend-vocabulary",
 };
 
 /* llm-train's defaults, as a checkpoint records them: need not be given (and some must not, without what they go with). */
