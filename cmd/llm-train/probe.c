@@ -120,6 +120,8 @@ shrink(const struct trainer *t, struct probe_piece *w, struct config *c, double 
             w->sequences = (w->sequences + 1) / 2;
         else if (w->length >= 2 * LEAST)
             w->length /= 2;
+        else if (w->ends && c->vocab_size > 8192)
+            c->vocab_size /= 2;
         else
             return;
     }
