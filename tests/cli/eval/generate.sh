@@ -70,7 +70,7 @@ is 'and ends before the listed one' "$(jq -c .ids several.json)" "$(jq -c .ids e
 # Several texts at once give what each gives alone, whatever the batch, threads and order; some share
 # their beginning, one of them twice.
 {
-    shared=$(printf 'the name of a file %.0s' 1 2 3 4 5)
+    shared=$(printf 'the name of a file %.0s' 1 2 3 4) # all fit with what is written
     echo "$shared"
     echo "${shared}and another"
     echo "${shared}or none"
