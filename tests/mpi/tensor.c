@@ -572,7 +572,7 @@ test_refusals(void)
 {
     struct small_model m;
     struct part p;
-    struct fp8_options fp8 = {0};
+    struct fp8_options fp8 = {.recipe = FP8_TENSORWISE};
     struct decoder_options o = {.kernels = table_of(PRECISION_BF16),
                                 .precision = PRECISION_BF16,
                                 .micro_batch = 1,
@@ -592,7 +592,7 @@ test_refusals(void)
     o.seq_length = 60;
     o.fp8 = &fp8;
     ok_all(world, !decoder_new(&m.config, &p.params, &o) && strstr(err_text(), "fp8"),
-           "fp8-hybrid: %s", err_text());
+           "tensorwise fp8-hybrid: %s", err_text());
     o.fp8 = NULL;
     struct decoder *d = decoder_new(&m.config, &p.params, &o);
     decoder_set_weights(d, p.act, p.wide);

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Runs of the presets made small (recipe_scale.py): text to tokens, 100 steps on the recipe's own schedule, batch
+# Runs of the presets made small (_recipe_scale.py): text to tokens, 100 steps on the recipe's own schedule, batch
 # ratio and axes, Hugging Face, evaluation. Needs fixture.bash and its fixture.
 
 # Words of hiragana in sentences without blanks: a second language, for the runs that go on in one.
@@ -55,7 +55,7 @@ recipe() { # PRESET
     local name=$1 trunk branch_steps sequence layout axes start=(--tokenizer tok.json) data=train.shard valid=valid.shard
     local logs=(run.jsonl) from=run loss first switched
     rm -rf run run.jsonl branch branch.jsonl hf base base-hf
-    eval "$(python3 "$LLM_SRC/tests/cli/train/recipe_scale.py" "$name" 400)"
+    eval "$(python3 "$LLM_SRC/tests/cli/train/_recipe_scale.py" "$name" 400)"
     case $name in
     swallow-*)
         ok "$name: a model to go on from, in two languages" make_base

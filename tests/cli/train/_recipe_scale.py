@@ -1,4 +1,4 @@
-"""recipe_scale.py PRESET VOCABULARY: a preset's model and options made small enough for a test, by rule.
+"""_recipe_scale.py PRESET VOCABULARY: a preset's model and options made small enough for a test, by rule.
 
 Reads PRESET.conf and the model it names from cmd/llm-train/presets, writes small.conf and small.json, and prints
 what the test must know as shell variables. What changes:
