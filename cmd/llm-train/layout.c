@@ -172,15 +172,21 @@ layout_sequences(const struct layout *l, int rank, int64_t global_batch, int64_t
     *count = (run.end - run.begin) * each;
 }
 
+static void
+deal_sequences(struct layout *l, int64_t global_batch, int64_t micro_batch)
+{
+    l->run = tree_share(l->groups, l->deal_size, l->deal_rank);
+    layout_sequences(l, l->rank, global_batch, &l->first, &l->sequences);
+    l->micros = (int)(l->sequences / micro_batch);
+}
+
 /* This rank's sequences, and the table of what is done with them; the one that is there may fit. */
 static int
 deal(struct layout *l, int64_t global_batch, int64_t micro_batch)
 {
     int stages = l->size[AXIS_PIPELINE];
 
-    l->run = tree_share(l->groups, l->deal_size, l->deal_rank);
-    layout_sequences(l, l->rank, global_batch, &l->first, &l->sequences);
-    l->micros = (int)(l->sequences / micro_batch);
+    deal_sequences(l, global_batch, micro_batch);
     if (l->table.micros != l->micros || !l->table.task) {
         pipeline_table_release(&l->table);
         if (pipeline_table_make(l->schedule, stages, l->chunks, l->micros, &l->table) < 0 ||
@@ -202,11 +208,24 @@ layout_deal(struct layout *l, int64_t global_batch, int64_t micro_batch)
 }
 
 int
+layout_outline(struct layout *l, const struct config *c, int ranks, int64_t seq_length, int64_t groups,
+               int64_t global_batch, int64_t micro_batch)
+{
+    if (make(l, c, ranks, 0, seq_length, groups) == 0 && check_batch(l, global_batch, micro_batch) == 0) {
+        deal_sequences(l, global_batch, micro_batch);
+        return 0;
+    }
+    layout_release(l);
+    return -1;
+}
+
+int
 layout_try(struct layout *l, const struct config *c, int ranks, int64_t seq_length, int64_t groups,
            int64_t global_batch, int64_t micro_batch)
 {
-    if (make(l, c, ranks, 0, seq_length, groups) == 0 && check_batch(l, global_batch, micro_batch) == 0 &&
-        deal(l, global_batch, micro_batch) == 0)
+    if (layout_outline(l, c, ranks, seq_length, groups, global_batch, micro_batch) < 0)
+        return -1;
+    if (deal(l, global_batch, micro_batch) == 0)
         return 0;
     layout_release(l);
     return -1;

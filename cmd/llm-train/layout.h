@@ -66,6 +66,13 @@ void layout_deal(struct layout *l, int64_t global_batch, int64_t micro_batch);
 int layout_try(struct layout *l, const struct config *c, int ranks, int64_t seq_length, int64_t groups,
                int64_t global_batch, int64_t micro_batch);
 
+/*
+ * The same without the table and what hangs on it: bubble and slots stay 0, and a schedule that wants
+ * other numbers of micro-batches is not refused. Cheap however many there are.
+ */
+int layout_outline(struct layout *l, const struct config *c, int ranks, int64_t seq_length, int64_t groups,
+                   int64_t global_batch, int64_t micro_batch);
+
 /* A layout that was made and dealt, not connected, as another rank has it. Cheap. 0 or -1. */
 int layout_move(struct layout *l, int rank, int64_t global_batch, int64_t micro_batch);
 

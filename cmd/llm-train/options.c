@@ -89,7 +89,7 @@ static const struct opt table[] = {
     GROUP("Parallelism"),
     OPT(INT, reduce_groups, .name = "reduce-groups", .placeholder = "G", .fallback = "0", .min = 0, .max = 1 << 20, .help = "leaves of the sum (0: data-parallel)"),
     OPT(INT, tensor_parallel, .name = "tensor-parallel", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "tensor-parallel ranks"),
-    {.type = OPT_FLAG, .name = "sequence-parallel", .target = &options.sequence_parallel, .help = "with tensor parallelism"},
+    {.type = OPT_FLAG, .flags = OPT_NEGATABLE, .name = "sequence-parallel", .target = &options.sequence_parallel, .help = "with tensor parallelism"},
     OPT(INT, pipeline_parallel, .name = "pipeline-parallel", .placeholder = "N", .fallback = "1", .min = 1, .max = 1 << 20, .help = "pipeline stages"),
     OPT(STRING, pipeline_schedule, .name = "pipeline-schedule", .placeholder = "NAME", .help = "schedule of the stages"),
     OPT(INT, virtual_stages, .name = "virtual-stages", .placeholder = "N", .fallback = "2", .min = 2, .max = 1 << 10, .help = "pieces a stage, interleaved"),
@@ -104,7 +104,7 @@ static const struct opt table[] = {
     OPT(STRING, tensorboard, .name = "tensorboard", .placeholder = "DIR", .help = "event files for TensorBoard"),
     OPT(STRING, time_limit, .name = "time-limit", .placeholder = "T", .help = "stop with a checkpoint after T"),
     OPT(REAL, timeout, .name = "timeout", .placeholder = "S", .fallback = "1800", .min = 0, .max = 1e9, .help = "give up a wait between ranks"),
-    {.type = OPT_FLAG, .name = "plan", .target = &options.plan, .help = "print memory, FLOPs and time, do not run"},
+    OPT(CHOICE, plan, .flags = OPT_OPTIONAL, .name = "plan", .placeholder = "[best]", .choices = "no|yes|best", .help = "print memory, FLOPs and time, do not run; best: of layouts"),
     OPT(STRING, machine, .name = "machine", .placeholder = "FILE|NAME", .help = "machine to plan for"),
     OPT(REAL, compute, .name = "compute", .placeholder = "F", .fallback = "0", .min = 0, .max = 1e40, .help = "operations of the planned run"),
     OPT(STRING, rank_map, .name = "rank-map", .placeholder = "FILE", .help = "write where each rank is to run"),
@@ -272,7 +272,7 @@ check_schedule_name(void)
         known = strcmp(name, pipeline_schedule_name((enum pipeline_schedule)i)) == 0;
     if (!known)
         die(STATUS_USAGE, "--pipeline-schedule %s: expected gpipe, 1f1b, interleaved or zero-bubble", name);
-    if (name && options.pipeline_parallel == 1)
+    if (name && options.pipeline_parallel == 1 && options.plan != PLAN_BEST)
         die(STATUS_USAGE, "--pipeline-schedule %s needs --pipeline-parallel above 1", name);
     if (opt_given(&llm_train, "virtual-stages") && !opt_from_config(&llm_train, "virtual-stages") && (!name || strcmp(name, "interleaved") != 0))
         die(STATUS_USAGE, "--virtual-stages is for --pipeline-schedule interleaved");
@@ -381,6 +381,10 @@ options_check(int operands)
         die(STATUS_USAGE, "--on-error skip: corrupt data always stops a training run");
     if (options.machine && !options.plan)
         die(STATUS_USAGE, "--machine needs --plan");
+    if (options.plan == PLAN_BEST && !options.machine)
+        die(STATUS_USAGE, "--plan best needs --machine: NAME, FILE or local");
+    if (options.plan == PLAN_BEST && options.rank_map)
+        die(STATUS_USAGE, "--plan best has no one layout to write a --rank-map for: plan the one that is chosen");
     if (options.json && !options.plan)
         die(STATUS_USAGE, "--json needs --plan");
     if (options.compute > 0 && !options.plan)
@@ -404,7 +408,7 @@ options_check(int operands)
     if (options.init && opt_given(&llm_train, "init-method"))
         die(STATUS_USAGE, "--init-method is for the new weights of --model; --init brings its own");
     check_branch();
-    if (options.plan && options.compute > 0 && options.machine && !options.model && !options.init && !options.resume)
+    if (options.plan == PLAN_YES && options.compute > 0 && options.machine && !options.model && !options.init && !options.resume)
         return; /* of a machine alone */
     if (!options.init && !options.model && !options.resume && !options.branch)
         die(STATUS_USAGE, "nothing to train: expected --model config.json, --init DIR or --resume DIR");

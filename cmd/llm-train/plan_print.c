@@ -24,6 +24,12 @@ precision_of(const struct trainer *t)
                                             : MACHINE_BF16;
 }
 
+double
+plan_peak(const struct trainer *t)
+{
+    return t->machine->rate[precision_of(t)].peak / (double)t->machine->domains;
+}
+
 static void
 set_length(struct plan *p, const struct trainer *t)
 {
@@ -47,7 +53,7 @@ set_nodes(struct plan *p, const struct trainer *t)
     /* What a rank maps of others of its node is theirs. */
     p->node_bytes = (double)(p->memory.total + p->memory.program) * here;
     p->fits = p->node_bytes <= (double)m->memory;
-    p->peak = m->rate[precision_of(t)].peak / domains;
+    p->peak = plan_peak(t);
 }
 
 static void
@@ -107,16 +113,10 @@ megawatt_hours(const struct plan *p, const struct trainer *t, double tokens)
     return days_of(p, tokens) * 24 * p->nodes * t->machine->watts / 1e6;
 }
 
-/* The components of a step, in the order of plan_time.h. */
-struct component {
-    const char *name, *text;
-    double seconds;
-};
-
-static int
-components_of(const struct plan_time *s, struct component out[12])
+int
+plan_components(const struct plan_time *s, struct plan_component out[PLAN_COMPONENTS])
 {
-    const struct component all[] = {
+    const struct plan_component all[] = {
         {"products", "products", s->products},
         {"attention", "attention", s->attention},
         {"elementwise", "elementwise work", s->elementwise},
@@ -250,8 +250,8 @@ print_axes(const struct plan *p)
 static void
 print_step(const struct plan *p)
 {
-    struct component parts[12];
-    int n = components_of(&p->time, parts);
+    struct plan_component parts[PLAN_COMPONENTS];
+    int n = plan_components(&p->time, parts);
 
     printf("a step                  %.4g s\n", p->time.total);
     for (int i = 0; i < n; i++)
@@ -361,8 +361,8 @@ put_axes(struct json_writer *w, const struct plan *p)
 static void
 put_machine(struct json_writer *w, const struct plan *p, const struct trainer *t)
 {
-    struct component parts[12];
-    int n = components_of(&p->time, parts);
+    struct plan_component parts[PLAN_COMPONENTS];
+    int n = plan_components(&p->time, parts);
 
     json_put_string(w, "machine", t->machine->name ? t->machine->name : "");
     json_put_int(w, "nodes", (int64_t)p->nodes);

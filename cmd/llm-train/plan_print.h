@@ -19,6 +19,17 @@ struct plan {
     double mfu, hfu, tokens_per_second;
 };
 
+/* Operations a second of a rank at most, in t's precision. t has a machine. */
+double plan_peak(const struct trainer *t);
+
+/* The components of a step, in the order of plan_time.h; how many. */
+struct plan_component {
+    const char *name, *text;
+    double seconds;
+};
+enum { PLAN_COMPONENTS = 11 };
+int plan_components(const struct plan_time *s, struct plan_component out[PLAN_COMPONENTS]);
+
 /* --plan --compute F --machine, without a model. On standard output. */
 void plan_compute(const struct machine_file *m, double operations, double nodes);
 

@@ -269,6 +269,34 @@ plan_time_of(const struct trainer *t, const struct layout *l, const struct machi
     free(of);
 }
 
+/*
+ * A stage begins when the pieces before its first one have passed a micro-batch on, and works it all
+ * off. What it does last is a micro-batch's first piece, which stages before it still wait for, unless
+ * weights' gradients are left for the end (zero-bubble).
+ */
+double
+plan_time_least(const struct trainer *t, const struct layout *l, const struct machine_file *m)
+{
+    int stages = l->stages.stages;
+    struct passes *of = mem_zarray((size_t)(stages * l->chunks), sizeof *of);
+    struct plan_rank r;
+    double before = 0, least = 0;
+
+    plan_rank_init(&r, t, l, m);
+    plan_pieces(t, &r, of);
+    for (int s = 0; s < stages; s++) {
+        double busy = 0;
+        for (int i = s; i < stages * l->chunks; i += stages)
+            busy += work_seconds(&of[i].forward) + work_seconds(&of[i].input) + work_seconds(&of[i].weight);
+        least = fmax(least, before + busy * l->micros);
+        before += work_seconds(&of[s].forward);
+        if (l->schedule != PIPELINE_ZERO_BUBBLE)
+            before += work_seconds(&of[s].input) + work_seconds(&of[s].weight);
+    }
+    free(of);
+    return least;
+}
+
 int
 plan_time(const struct trainer *t, int ranks, const struct machine_file *m, struct plan_time *out)
 {

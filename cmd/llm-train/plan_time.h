@@ -59,6 +59,12 @@ void plan_time_of(const struct trainer *t, const struct layout *l, const struct 
                   struct plan_time *out);
 
 /*
+ * Seconds that a step takes at least, by a layout that need only be an outline (layout_outline): no
+ * table is run, and reduction and update are free.
+ */
+double plan_time_least(const struct trainer *t, const struct layout *l, const struct machine_file *m);
+
+/*
  * Bytes of the rank that needs most (the largest total), for the same layout. Looks at the ranks that
  * differ: of every stage those at the ends of each axis; at all when they are few. 0 or -1 as above.
  */

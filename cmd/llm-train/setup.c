@@ -18,6 +18,7 @@
 #include "cmd/llm-train/experts.h"
 #include "cmd/llm-train/lora.h"
 #include "cmd/llm-train/machine.h"
+#include "cmd/llm-train/plan_best.h"
 #include "cmd/llm-train/plan_time.h"
 #include "cmd/llm-train/probe.h"
 #include "cmd/llm-train/preset.h"
@@ -88,34 +89,38 @@ resolve_shape(struct trainer *t)
         die_err();
 }
 
-/* What a run may not be, a plan of another machine's may: other programs do it. */
-static void
-refuse(const struct trainer *t, const char *why)
-{
-    if (!t->machine)
-        die(STATUS_USAGE, "--precision %s: %s", options.precision, why);
-    warn("--precision %s: planned, but not run by this version: %s", options.precision, why);
-}
-
 /*
  * FP8 rounds matrices from their whole master weights, tensor by tensor in the order of work. Delayed scales
  * are agreed on by all ranks behind a step, so that tensors may be cut; those of the tensor in hand are not.
  */
+const char *
+trainer_misfit(const struct trainer *t, const struct layout *l)
+{
+    bool fp8 = precision_has_fp8(&t->precisions), wise = fp8 && options.fp8_recipe == FP8_TENSORWISE;
+
+    if (fp8 && (l->zero > 0 || l->size[AXIS_CONTEXT] > 1 || l->size[AXIS_EXPERT] > 1))
+        return "fp8-hybrid goes with data, tensor and pipeline parallelism and --zero 0 alone";
+    if (wise && l->size[AXIS_TENSOR] > 1)
+        return "--fp8-recipe tensorwise does not go with tensor parallelism";
+    if (wise && l->schedule == PIPELINE_ZERO_BUBBLE)
+        return "--fp8-recipe tensorwise does not go with --pipeline-schedule zero-bubble: scales would change between "
+               "a micro-batch's passes";
+    if (l->zero > 0 && precision_mask(&t->precisions) != 1u << PRECISION_FP32 &&
+        precision_mask(&t->precisions) & 1u << PRECISION_FP32)
+        return "fp32 beside another precision goes with --zero 0 alone";
+    return NULL;
+}
+
+/* What a run may not be, a plan of another machine's may: other programs do it. */
 static void
 check_precision_fits(const struct trainer *t)
 {
-    const struct layout *l = &t->layout;
-    bool fp8 = precision_has_fp8(&t->precisions);
+    const char *why = trainer_misfit(t, &t->layout);
 
-    if (fp8 && (l->zero > 0 || l->size[AXIS_CONTEXT] > 1 || l->size[AXIS_EXPERT] > 1))
-        refuse(t, "fp8-hybrid goes with data, tensor and pipeline parallelism and --zero 0 alone");
-    if (fp8 && options.fp8_recipe == FP8_TENSORWISE && l->size[AXIS_TENSOR] > 1)
-        refuse(t, "--fp8-recipe tensorwise does not go with tensor parallelism");
-    if (fp8 && options.fp8_recipe == FP8_TENSORWISE && l->schedule == PIPELINE_ZERO_BUBBLE)
-        die(STATUS_USAGE, "--fp8-recipe tensorwise does not go with --pipeline-schedule zero-bubble: scales would change between a micro-batch's passes");
-    if (l->zero > 0 && precision_mask(&t->precisions) != 1u << PRECISION_FP32 &&
-        precision_mask(&t->precisions) & 1u << PRECISION_FP32)
-        refuse(t, "fp32 beside another precision goes with --zero 0 alone");
+    if (why && !t->machine)
+        die(STATUS_USAGE, "--precision %s: %s", options.precision, why);
+    if (why)
+        warn("--precision %s: planned, but not run by this version: %s", options.precision, why);
 }
 
 /* This rank's part of model and data. */
@@ -397,6 +402,8 @@ measure_machine(struct trainer *t)
 void
 trainer_plan(struct trainer *t, struct comm *world, int ranks, const struct machine_file *machine)
 {
+    static struct plan_search search;
+
     begin(t, world);
     t->machine = machine;
     trainer_find_checkpoint(t);
@@ -408,13 +415,17 @@ trainer_plan(struct trainer *t, struct comm *world, int ranks, const struct mach
         machine_setup(t);
     if (options.tokenizer)
         load_tokenizer(t);
+    if (options.plan == PLAN_BEST)
+        plan_best_begin(&search, t, ranks);
     set_layout(t, ranks, 0);
     if (!machine)
         machine_check(t);
     memory_measure_program(t);
     if (probe_is_local(options.machine))
         measure_machine(t);
-    if (world->rank == 0)
+    if (world->rank == 0 && options.plan == PLAN_BEST)
+        plan_best(&search);
+    else if (world->rank == 0)
         plan_print(t, ranks);
     trainer_release(t);
 }

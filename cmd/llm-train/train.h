@@ -6,6 +6,8 @@
 
 #include "base/opt.h"
 
+enum plan_kind { PLAN_NO, PLAN_YES, PLAN_BEST };
+
 /* What the command line says (options.c). Lengths that may be in tokens stay text until resolved. */
 struct train_options {
     int64_t ranks;
@@ -48,7 +50,8 @@ struct train_options {
     int64_t log_every;
     const char *tensorboard, *time_limit;
     double timeout;
-    bool plan, profile, self_check;
+    int plan; /* enum plan_kind */
+    bool profile, self_check;
     const char *machine, *rank_map;
     double compute; /* --plan: operations of the run; 0: not given */
 };

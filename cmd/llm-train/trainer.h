@@ -138,6 +138,9 @@ void trainer_release(struct trainer *t); /* also of one that was only planned */
 /* Prints the plan of this run on `ranks` ranks, without shards; machine may be NULL. */
 void trainer_plan(struct trainer *t, struct comm *world, int ranks, const struct machine_file *machine);
 
+/* Why this version does not run the precisions by such a layout; NULL: it does. */
+const char *trainer_misfit(const struct trainer *t, const struct layout *l);
+
 /* step.c */
 enum step_result { STEP_DONE, STEP_SKIPPED, STEP_DATA_ENDED, STEP_NOT_READ, STEP_FAILED };
 

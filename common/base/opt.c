@@ -130,17 +130,27 @@ set_real(const struct opt *o, const char *value)
     return 0;
 }
 
+/* Which of the choices it is; -1: none. */
 static int
-set_choice(const struct opt *o, const char *value)
+choice_of(const struct opt *o, const char *value)
 {
     const char *choice;
     size_t length;
 
-    for (int n = 0; (choice = opt_choice(o->choices, n, &length)); n++) {
-        if (strlen(value) == length && memcmp(choice, value, length) == 0) {
-            *(int *)o->target = n;
-            return 0;
-        }
+    for (int n = 0; (choice = opt_choice(o->choices, n, &length)); n++)
+        if (strlen(value) == length && memcmp(choice, value, length) == 0)
+            return n;
+    return -1;
+}
+
+static int
+set_choice(const struct opt *o, const char *value)
+{
+    int n = choice_of(o, value);
+
+    if (n >= 0) {
+        *(int *)o->target = n;
+        return 0;
     }
     return err_set(STATUS_USAGE, "--%s: expected one of %s, not '%s'", o->name, o->choices, value);
 }
@@ -472,6 +482,8 @@ struct cursor {
 static const char *
 next_argument(struct cursor *c, const struct opt *o)
 {
+    if (o->flags & OPT_OPTIONAL && (c->next == c->end || choice_of(o, *c->next) < 0))
+        return "yes";
     if (c->next == c->end)
         die(STATUS_USAGE, "--%s: needs %s", o->name, o->placeholder ? o->placeholder : "a value");
     return *c->next++;

@@ -30,7 +30,9 @@ enum opt_type {
 enum {
     OPT_NEGATABLE = 1,
     OPT_HIDDEN = 2,
-    OPT_YESNO = 4 /* OPT_FLAG that takes yes|no (also --no-NAME not offered) */
+    OPT_YESNO = 4, /* OPT_FLAG that takes yes|no (also --no-NAME not offered) */
+    OPT_OPTIONAL = 8 /* OPT_CHOICE of no|yes|… that may stand alone, as a flag: then it is yes; the next
+                        word belongs to it only where it is one of the choices */
 };
 
 struct opt_list {

@@ -25,6 +25,8 @@ pad_to(struct str *out, size_t from, size_t column)
 static const char *
 argument_name(const struct opt *o)
 {
+    if (o->flags & OPT_OPTIONAL)
+        return o->placeholder;
     if (o->type == OPT_CHOICE && strlen(o->choices) + strlen(o->name) <= TEXT_COLUMN - 11)
         return o->choices;
     if (o->flags & OPT_YESNO && !o->placeholder)
@@ -52,7 +54,7 @@ description(const struct opt *o)
     struct str text = {0};
 
     str_adds(&text, o->help ? o->help : "");
-    if (o->type == OPT_CHOICE && o->choices != argument_name(o))
+    if (o->type == OPT_CHOICE && !(o->flags & OPT_OPTIONAL) && o->choices != argument_name(o))
         str_addf(&text, ": %s", o->choices);
     if (o->fallback && (o->type != OPT_FLAG || (o->flags & OPT_YESNO)))
         str_addf(&text, " [%s]", o->fallback);
@@ -152,6 +154,8 @@ type_name(const struct opt *o)
         return "negatable";
     if (o->type == OPT_FLAG && o->flags & OPT_YESNO)
         return "yesno";
+    if (o->flags & OPT_OPTIONAL)
+        return "optional";
     return names[o->type];
 }
 

@@ -14,7 +14,7 @@ static struct {
     int64_t length;
     uint64_t tokens, size;
     double rate;
-    int schedule;
+    int schedule, plan;
     struct opt_list include;
     bool mask, flag, rate_given;
 } o;
@@ -31,6 +31,8 @@ static const struct opt options[] = {
      .fallback = "1e-4", .help = "rate", .given = &o.rate_given},
     {.type = OPT_CHOICE, .name = "schedule", .placeholder = "NAME", .target = &o.schedule,
      .choices = "cosine|linear|wsd", .fallback = "linear", .help = "the schedule"},
+    {.type = OPT_CHOICE, .flags = OPT_OPTIONAL, .name = "plan", .placeholder = "[best]", .target = &o.plan,
+     .choices = "no|yes|best", .help = "plan"},
     {.type = OPT_LIST, .name = "include", .placeholder = "GLOB", .target = &o.include,
      .help = "paths"},
     {.type = OPT_FLAG, .flags = OPT_YESNO, .name = "document-mask", .target = &o.mask,
@@ -94,6 +96,22 @@ test_forms(void)
     parse("t --progress --no-progress --memory 1K");
     ok(!common.progress && common.progress_given && common.memory == 1024, "--no-NAME");
     ok(opt_given(&tool, "memory") && !opt_given(&tool, "threads"), "opt_given");
+}
+
+static void
+test_optional(void)
+{
+    is_int(parse("t a"), 1, "an option whose argument may be left out");
+    is_int(o.plan, 0, "is off when it is not there");
+    ok(parse("t --plan a") == 1 && o.plan == 1 && !strcmp(operands[0], "a"), "alone it is yes, and the next word stays");
+    ok(parse("t --plan") == 0 && o.plan == 1, "also at the end");
+    ok(parse("t --plan --flag") == 0 && o.plan == 1 && o.flag, "and before another option");
+    ok(parse("t --plan best b") == 1 && o.plan == 2, "it takes a word that is one of its choices");
+    ok(parse("t --plan=best") == 0 && o.plan == 2, "also behind =");
+    ok(parse("t --plan -- best") == 1 && o.plan == 1, "but not behind --");
+    char *text = opt_get(&tool, "plan");
+    is_str(text, "yes", "as text");
+    free(text);
 }
 
 static void
@@ -161,6 +179,7 @@ test_refusals(void)
     refused("t --tokens many", "--tokens: expected a count (as 1.5M), not 'many'");
     refused("t --lr 2", "--lr: expected a number from 0 to 1, not '2'");
     refused("t --schedule cosin", "--schedule: expected one of cosine|linear|wsd, not 'cosin'");
+    refused("t --plan=worst", "--plan: expected one of no|yes|best, not 'worst'");
     refused("t --document-mask on", "--document-mask: expected yes or no, not 'on'");
 }
 
@@ -212,6 +231,7 @@ test_help(void)
     ok(strstr(text, "  -o, --output FILE         where it goes\n") != NULL, "a line an option");
     ok(strstr(text, "--schedule NAME       the schedule: cosine|linear|wsd [linear]\n") != NULL,
        "choices and default are shown");
+    ok(strstr(text, "      --plan [best]         plan\n") != NULL, "and that an argument may be left out");
     ok(strstr(text, "dump-options") == NULL, "hidden options are not");
     for (char *line, *rest = text; (line = strsep(&rest, "\n"));)
         narrow &= strlen(line) <= 82; /* bytes; "…" has three */
@@ -244,6 +264,7 @@ int
 main(void)
 {
     test_forms();
+    test_optional();
     test_text();
     test_refusals();
     test_config();
