@@ -79,6 +79,7 @@ complete -c llm-train -l plan -a 'no yes best' -d 'print memory, FLOPs and time,
 complete -c llm-train -l machine -r -F -d 'machine to plan for'
 complete -c llm-train -l compute -x -d 'operations of the planned run'
 complete -c llm-train -l rank-map -r -F -d 'write where each rank is to run'
+complete -c llm-train -l topology -x -d 'torus 4x6x4 or tree 16: the job\'s nodes'
 complete -c llm-train -l json -d 'the plan as JSON'
 complete -c llm-train -l report -r -F -d 'write a page of the logs LOG…, do not run'
 complete -c llm-train -l curve -d 'draw the loss of the logs LOG…, do not run'

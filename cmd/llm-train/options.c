@@ -108,6 +108,7 @@ static const struct opt table[] = {
     OPT(STRING, machine, .name = "machine", .placeholder = "FILE|NAME", .help = "machine to plan for"),
     OPT(REAL, compute, .name = "compute", .placeholder = "F", .fallback = "0", .min = 0, .max = 1e40, .help = "operations of the planned run"),
     OPT(STRING, rank_map, .name = "rank-map", .placeholder = "FILE", .help = "write where each rank is to run"),
+    OPT(STRING, topology, .name = "topology", .placeholder = "SHAPE", .help = "torus 4x6x4 or tree 16: the job's nodes"),
     {.type = OPT_FLAG, .name = "json", .target = &options.json, .help = "the plan as JSON"},
     OPT(STRING, report, .name = "report", .placeholder = "FILE", .help = "write a page of the logs LOG…, do not run"),
     {.type = OPT_FLAG, .name = "curve", .target = &options.curve, .help = "draw the loss of the logs LOG…, do not run"},
@@ -383,6 +384,8 @@ options_check(int operands)
         die(STATUS_USAGE, "--machine needs --plan");
     if (options.plan == PLAN_BEST && !options.machine)
         die(STATUS_USAGE, "--plan best needs --machine: NAME, FILE or local");
+    if (options.topology && (!options.plan || !options.machine))
+        die(STATUS_USAGE, "--topology needs --plan and --machine");
     if (options.plan == PLAN_BEST && options.rank_map)
         die(STATUS_USAGE, "--plan best has no one layout to write a --rank-map for: plan the one that is chosen");
     if (options.json && !options.plan)

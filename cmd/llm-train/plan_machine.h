@@ -1,12 +1,15 @@
 #ifndef LLM_TRAIN_PLAN_MACHINE_H
 #define LLM_TRAIN_PLAN_MACHINE_H
 
-#include "cmd/llm-train/trainer.h"
+#include "cmd/llm-train/plan_time.h"
 
 /*
- * Links between neighbours with and without a rank map on t->machine's network, where it has one, and
- * the map itself into the file of --rank-map. On standard output; dies on errors.
+ * The map of t's ranks on t->machine's network or --topology's, where there is one: links between
+ * neighbours, and bytes × links of a step by axis, in rank order and by the map; and the map itself
+ * into the file of --rank-map. A rank's bytes are spread over all ways between neighbours. On standard
+ * output; with --json as member `map` of w instead. Dies on errors.
  */
-void plan_machine_map(const struct trainer *t);
+struct json_writer;
+void plan_machine_map(const struct trainer *t, const struct plan_time *time, struct json_writer *w);
 
 #endif

@@ -312,7 +312,7 @@ print_plan(const struct plan *p, const struct trainer *t)
         print_machine(p, t);
     print_length(p, t);
     if (t->machine)
-        plan_machine_map(t);
+        plan_machine_map(t, &p->time, NULL);
 }
 
 /* ---- for programs ---- */
@@ -431,11 +431,11 @@ print_json(const struct plan *p, const struct trainer *t)
     put_length(&w, "chinchilla_", CHINCHILLA * p->active, p, t);
     if (p->tokens > 0)
         json_put_real(&w, "chinchilla_ratio", p->tokens / (CHINCHILLA * p->active));
+    if (t->machine)
+        plan_machine_map(t, &p->time, &w);
     json_end_object(&w);
     puts(s.data);
     str_release(&s);
-    if (t->machine && options.rank_map)
-        plan_machine_map(t);
 }
 
 void

@@ -52,7 +52,7 @@ struct train_options {
     double timeout;
     int plan; /* enum plan_kind */
     bool profile, self_check;
-    const char *machine, *rank_map;
+    const char *machine, *rank_map, *topology;
     double compute; /* --plan: operations of the run; 0: not given */
 };
 extern struct train_options options;

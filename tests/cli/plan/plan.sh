@@ -91,3 +91,20 @@ expect_code 3 llm-train --plan "${base[@]}" --machine bad.machine
 machine a100 'products-bf16 = 99999T' >bad.machine
 expect_code 3 llm-train --plan "${base[@]}" --machine bad.machine
 err_like "faster than the peak" "products are faster than the peak"
+
+# The job's shape on the command line: bytes × links of each axis, in rank order and by the map.
+printf '%s\n' 'cores = 4' 'memory = 64G' 'peak-fp32 = 1T' 'network = 1G' >node.machine
+shape=("${base[@]}" --ranks 64 --tensor-parallel 4 --pipeline-parallel 4 --machine node.machine)
+plan "${shape[@]}" --zero 0 --topology 'torus 8x8'
+is "tensor sums go round their ring twice" \
+    "$(number '.map.tensor.byte_links / (.axes.tensor.bytes * 2 * 3 / 4 * .map.tensor.links) | . > 0.999999 and . < 1.000001')" true
+is "by the map tensor groups are rings of four nodes" "$(number '.map.tensor.links')" 64
+is "and fewer bytes cross links" "$(number '[.map[] | .byte_links] | add')" \
+    "$(number '[[.map[] | .byte_links], [.map[] | .byte_links_in_rank_order]] | map(add) | min')"
+like "as people read it" "$(llm-train -q --plan "${shape[@]}" --topology 'torus 4x4x4' | tail -n 1)" "all +[0-9.]+ .B +[0-9.]+ .B +[0-9.]+"
+is "none without a shape" "$(plan "${shape[@]}" && number 'has("map")')" false
+expect_code 2 llm-train --plan "${shape[@]}" --topology 'torus 8x9'
+err_like "another number of nodes" "the network has 72"
+expect_code 2 llm-train --plan "${shape[@]}" --topology ring
+err_like "a shape" "topology: 'ring': expected 'torus"
+expect_code 2 llm-train "${base[@]}" --topology 'torus 8x8' x.shard
