@@ -110,7 +110,7 @@ recorded_fault(struct conversion *v, enum drop why)
 int
 conversion_deliver(struct conversion *v, const char *text, size_t n)
 {
-    struct document d = {.bytes = n, .chat = v->c->chat ? &v->chat : NULL};
+    struct document d = {.bytes = n};
 
     if (!n)
         return conversion_drop(v, DROP_EMPTY);
@@ -119,6 +119,7 @@ conversion_deliver(struct conversion *v, const char *text, size_t n)
         return conversion_drop(v, DROP_SAMPLE);
     if (options.lang && !language_listed(language_guess(text, n), options.lang))
         return conversion_drop(v, DROP_LANGUAGE);
+    v->job->chat = v->c->chat ? &v->chat : NULL;
     int r = v->c->deliver(v->c->arg, v->worker, v->job, &d, text, n);
     if (r > 0)
         return recorded_fault(v, DROP_TEMPLATE);

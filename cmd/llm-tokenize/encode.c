@@ -39,12 +39,11 @@ encode_document(void *arg, int worker, struct job *j, struct document *d, const 
     struct encoding *e = arg;
 
     d->first = j->ids.len;
-    if (d->chat) {
-        int r = encoder_add_chat(&e->encoder, worker, d->chat, &j->ids, &j->loss);
+    if (j->chat) {
+        int r = encoder_add_chat(&e->encoder, worker, j->chat, &j->ids, &j->loss);
         if (r)
             return r;
         account_scored(&j->account, j->loss.data + d->first, j->ids.len - d->first);
-        d->chat = NULL;
     } else if (encoder_add(&e->encoder, worker, text, n, &j->ids)) {
         return -1;
     }

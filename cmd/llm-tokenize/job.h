@@ -30,7 +30,6 @@ struct chat_document;
 struct document {
     size_t first, tokens; /* in job.ids */
     uint64_t bytes, hash; /* of its UTF-8 text */
-    const struct chat_document *chat; /* --chat: what it is made of, while it is delivered */
 };
 
 struct job {
@@ -39,6 +38,7 @@ struct job {
 
     VEC(struct document) documents;
     struct ids ids;
+    const struct chat_document *chat; /* --chat: of the document that is delivered; else NULL */
     struct str loss; /* --chat: 0 or 1 for each of ids */
     struct account account;
     VEC(char *) faults; /* messages, in order; those beyond the first few are only counted */
