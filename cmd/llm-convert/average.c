@@ -44,19 +44,11 @@ average_read(void *state, int param, int64_t offset, int64_t n, float *out)
     return result;
 }
 
-static struct tokenizer *
-average_tokenizer(void *state)
+static const struct model_source *
+average_base(void *state)
 {
     const struct average *a = state;
-    return model_source_tokenizer(&a->model[0]);
-}
-
-static int
-average_files(void *state, int (*take)(void *arg, const char *name, const char *data, size_t n),
-              void *arg)
-{
-    const struct average *a = state;
-    return model_source_files(&a->model[0], take, arg);
+    return &a->model[0];
 }
 
 static void
@@ -69,15 +61,8 @@ average_close(void *state)
     free(a);
 }
 
-static const struct model_reader average_reader = {"average", average_read, average_tokenizer,
-                                                   average_files, average_close};
-
-const struct model_source *
-average_first(const struct model_source *m)
-{
-    const struct average *a = m->state;
-    return m->reader == &average_reader ? &a->model[0] : NULL;
-}
+static const struct model_reader average_reader = {
+    .kind = "average", .read = average_read, .base = average_base, .close = average_close};
 
 /* 1: known, into out; 0: a model without one. */
 static int

@@ -79,8 +79,6 @@ int models_convert(const struct route *r);
  */
 int average_open(struct model_source *m, const struct route *r);
 int extended_open(struct model_source *m, const char *tokenizer);
-const struct model_source *average_first(const struct model_source *m); /* NULL: is none */
-const struct model_source *extended_base(const struct model_source *m); /* NULL: is none */
 
 /* The model whose files and types such a one has: itself, if it is none of them. */
 const struct model_source *source_base(const struct model_source *m);

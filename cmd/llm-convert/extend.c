@@ -107,15 +107,19 @@ extended_close(void *state)
     free(e);
 }
 
-static const struct model_reader extended_reader = {"extended", extended_read, extended_tokenizer,
-                                                    extended_files, extended_close};
-
-const struct model_source *
-extended_base(const struct model_source *m)
+static const struct model_source *
+extended_base(void *state)
 {
-    const struct extended *e = m->state;
-    return m->reader == &extended_reader ? &e->base : NULL;
+    const struct extended *e = state;
+    return &e->base;
 }
+
+static const struct model_reader extended_reader = {.kind = "extended",
+                                                    .read = extended_read,
+                                                    .base = extended_base,
+                                                    .tokenizer = extended_tokenizer,
+                                                    .files = extended_files,
+                                                    .close = extended_close};
 
 /* ---- opening ---- */
 

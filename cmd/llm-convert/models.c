@@ -59,14 +59,8 @@ verify_model(const struct model_source *m, const struct route *r)
 const struct model_source *
 source_base(const struct model_source *m)
 {
-    while (m->reader) {
-        const struct model_source *inner = average_first(m);
-        if (!inner)
-            inner = extended_base(m);
-        if (!inner)
-            break;
-        m = inner;
-    }
+    while (model_source_base(m) && !merged_source_base(m))
+        m = model_source_base(m);
     return m;
 }
 

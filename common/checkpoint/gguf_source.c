@@ -231,8 +231,11 @@ plain_type(const struct gguf *g)
 int
 gguf_source_open(struct model_source *m)
 {
-    static const struct model_reader reader = {"gguf", read_param, make_tokenizer, make_files,
-                                               close_model};
+    static const struct model_reader reader = {.kind = "gguf",
+                                               .read = read_param,
+                                               .tokenizer = make_tokenizer,
+                                               .files = make_files,
+                                               .close = close_model};
     struct gguf_model *g = mem_zalloc(sizeof *g);
     struct str json = {0};
     m->reader = &reader;

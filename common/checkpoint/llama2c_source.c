@@ -448,8 +448,11 @@ close_model(void *state)
 int
 llama2c_source_open(struct model_source *m)
 {
-    static const struct model_reader reader = {"llama2.c", read_param, make_tokenizer, make_files,
-                                               close_model};
+    static const struct model_reader reader = {.kind = "llama2.c",
+                                               .read = read_param,
+                                               .tokenizer = make_tokenizer,
+                                               .files = make_files,
+                                               .close = close_model};
     struct llama2c_model *model = mem_zalloc(sizeof *model);
     struct str json = {0};
     model->file = (struct llama2c){.path = mem_strdup(m->path), .fd = -1};

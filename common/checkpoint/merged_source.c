@@ -64,19 +64,11 @@ merged_read(void *state, int param, int64_t offset, int64_t n, float *out)
     return 0;
 }
 
-static struct tokenizer *
-merged_tokenizer(void *state)
+static const struct model_source *
+merged_base(void *state)
 {
     const struct merged *s = state;
-    return model_source_tokenizer(&s->base);
-}
-
-static int
-merged_files(void *state, int (*take)(void *arg, const char *name, const char *data, size_t n),
-             void *arg)
-{
-    const struct merged *s = state;
-    return model_source_files(&s->base, take, arg);
+    return &s->base;
 }
 
 static void
@@ -92,14 +84,13 @@ merged_close(void *state)
     free(s);
 }
 
-static const struct model_reader merged_reader = {"merged", merged_read, merged_tokenizer,
-                                                  merged_files, merged_close};
+static const struct model_reader merged_reader = {
+    .kind = "merged", .read = merged_read, .base = merged_base, .close = merged_close};
 
 const struct model_source *
 merged_source_base(const struct model_source *m)
 {
-    const struct merged *s = m->state;
-    return m->reader == &merged_reader ? &s->base : NULL;
+    return m->reader == &merged_reader ? model_source_base(m) : NULL;
 }
 
 /* Both tables have the same tensors in the same order but for the adapters. */

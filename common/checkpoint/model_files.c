@@ -35,9 +35,17 @@ static const char *const side_files[] = {"tokenizer.json",
                                          "LICENSE*",
                                          "NOTICE*"};
 
+const struct model_source *
+model_source_base(const struct model_source *m)
+{
+    return m->reader && m->reader->base ? m->reader->base(m->state) : NULL;
+}
+
 struct tokenizer *
 model_source_tokenizer(const struct model_source *m)
 {
+    while (m->reader && !m->reader->tokenizer)
+        m = m->reader->base(m->state);
     return m->reader ? m->reader->tokenizer(m->state) : tokenizer_load(m->path);
 }
 
@@ -209,7 +217,9 @@ model_source_files(const struct model_source *m, take_file *take, void *arg)
     bool directory = !m->reader && !m->checkpoint;
     int result = directory       ? hand_directory(&h, m->path)
                  : m->checkpoint ? hand_checkpoint(&h, m->checkpoint)
-                                 : m->reader->files(m->state, hand, &h);
+                 : m->reader->files
+                     ? m->reader->files(m->state, hand, &h)
+                     : model_source_files(m->reader->base(m->state), hand, &h);
     if (directory || result < 0)
         return result;
     if (h.tokenizer && !h.tokenizer_config && make_tokenizer_config(&h, m) < 0)

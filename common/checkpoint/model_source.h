@@ -16,6 +16,9 @@ struct model_reader {
     const char *kind; /* "gguf", "llama2.c" */
     /* As model_source_read, from any thread. */
     int (*read)(void *state, int param, int64_t offset, int64_t n, float *out);
+    /* A model made of another: that one. NULL: it is made of none, and has the next two. */
+    const struct model_source *(*base)(void *state);
+    /* NULL: the base's. */
     struct tokenizer *(*tokenizer)(void *state); /* NULL with a record: none */
     int (*files)(void *state, int (*take)(void *arg, const char *name, const char *data, size_t n),
                  void *arg); /* as model_source_files */
@@ -69,6 +72,9 @@ bool llama2c_is(const char *path);
 
 /* Hugging Face: the tensor of that name, or NULL (no error record). */
 const struct source_tensor *model_source_stored(const struct model_source *m, const char *name);
+
+/* What it is made of; NULL: of no other model. */
+const struct model_source *model_source_base(const struct model_source *m);
 
 /* Its tokenizer; NULL with a record: it has none that can be read. */
 struct tokenizer *model_source_tokenizer(const struct model_source *m);

@@ -233,19 +233,11 @@ peft_read(void *state, int param, int64_t offset, int64_t n, float *out)
     return 0;
 }
 
-static struct tokenizer *
-peft_tokenizer(void *state)
+static const struct model_source *
+peft_base(void *state)
 {
     const struct peft *s = state;
-    return model_source_tokenizer(&s->base);
-}
-
-static int
-peft_files(void *state, int (*take)(void *arg, const char *name, const char *data, size_t n),
-           void *arg)
-{
-    const struct peft *s = state;
-    return model_source_files(&s->base, take, arg);
+    return &s->base;
 }
 
 static void
@@ -265,8 +257,8 @@ peft_close(void *state)
     free(s);
 }
 
-static const struct model_reader peft_reader = {"peft", peft_read, peft_tokenizer, peft_files,
-                                                peft_close};
+static const struct model_reader peft_reader = {
+    .kind = "peft", .read = peft_read, .base = peft_base, .close = peft_close};
 
 /* Tables of its own: the source may be moved. */
 static int
