@@ -53,21 +53,6 @@ next_precision(const char **at, char name[32], long long *step)
 /* ---- JSON ---- */
 
 static void
-put_layout(struct json_writer *w, const struct training_layout *l)
-{
-    json_begin_object(w, "layout");
-    json_put_int(w, "ranks", history_ranks(l));
-    json_put_int(w, "tensor", l->tensor);
-    json_put_int(w, "context", l->context);
-    json_put_int(w, "expert", l->expert);
-    json_put_int(w, "data", l->data);
-    json_put_int(w, "pipeline", l->pipeline);
-    json_put_int(w, "zero", l->zero);
-    json_put_string(w, "schedule", l->schedule ? l->schedule : "");
-    json_end_object(w);
-}
-
-static void
 put_changes(struct json_writer *w, const struct training_state *t)
 {
     json_begin_array(w, "history");
@@ -76,26 +61,13 @@ put_changes(struct json_writer *w, const struct training_state *t)
 
         json_begin_object(w, NULL);
         json_put_int(w, "step", c->step);
-        if (c->layout)
-            put_layout(w, c->layout);
-        json_begin_object(w, "options");
-        for (size_t k = 0; k < c->count; k++)
-            json_put_string(w, c->options[k].name, c->options[k].value);
-        json_end_object(w);
-        json_end_object(w);
-    }
-    json_end_array(w);
-}
-
-static void
-put_skipped(struct json_writer *w, const struct training_state *t)
-{
-    json_begin_array(w, "skipped");
-    for (size_t i = 0; i < t->skipped_count; i++) {
-        json_begin_object(w, NULL);
-        json_put_int(w, "first", t->skipped[i].first);
-        json_put_int(w, "last", t->skipped[i].last);
-        json_put_string(w, "why", t->skipped[i].why);
+        if (c->layout) {
+            json_begin_object(w, "layout");
+            json_put_int(w, "ranks", history_ranks(c->layout));
+            training_layout_put(w, c->layout);
+            json_end_object(w);
+        }
+        training_options_put(w, c->options, c->count);
         json_end_object(w);
     }
     json_end_array(w);
@@ -126,7 +98,7 @@ history_put(struct json_writer *w, const struct training_state *t, const char *p
     struct str commands = {0};
 
     put_changes(w, t);
-    put_skipped(w, t);
+    training_skipped_put(w, t);
     put_precisions(w, t);
     replay_commands(&commands, t, path);
     json_begin_array(w, "replay");

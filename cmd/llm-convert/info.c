@@ -120,15 +120,6 @@ put_tokenizer_of(struct json_writer *w, const char *directory)
 /* ---- kinds ---- */
 
 static void
-put_options(struct json_writer *w, const struct training_state *t)
-{
-    json_begin_object(w, "options");
-    for (size_t i = 0; i < t->option_count; i++)
-        json_put_string(w, t->options[i].name, t->options[i].value);
-    json_end_object(w);
-}
-
-static void
 put_state(struct json_writer *w, const struct manifest *m)
 {
     const struct training_state *t = &m->state;
@@ -150,7 +141,7 @@ put_state(struct json_writer *w, const struct manifest *m)
     json_put_string(w, "precision", t->precision);
     json_put_string(w, "kernels", t->kernels);
     json_put_string(w, "blas", t->blas);
-    put_options(w, t);
+    training_options_put(w, t->options, t->option_count);
 }
 
 /* after: what stands behind the description for people. */

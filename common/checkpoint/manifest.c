@@ -45,19 +45,18 @@ put_fingerprint(struct json_writer *w, const uint8_t fingerprint[16])
     str_release(&hex);
 }
 
-static void
-put_options(struct json_writer *w, const char *key, const struct named_value *v, size_t n)
+void
+training_options_put(struct json_writer *w, const struct named_value *v, size_t n)
 {
-    json_begin_object(w, key);
+    json_begin_object(w, "options");
     for (size_t i = 0; i < n; i++)
         json_put_string(w, v[i].name, v[i].value);
     json_end_object(w);
 }
 
-static void
-put_layout(struct json_writer *w, const struct training_layout *l)
+void
+training_layout_put(struct json_writer *w, const struct training_layout *l)
 {
-    json_begin_object(w, "layout");
     json_put_int(w, "tensor", l->tensor);
     json_put_int(w, "context", l->context);
     json_put_int(w, "expert", l->expert);
@@ -65,22 +64,11 @@ put_layout(struct json_writer *w, const struct training_layout *l)
     json_put_int(w, "pipeline", l->pipeline);
     json_put_int(w, "zero", l->zero);
     json_put_string(w, "schedule", l->schedule ? l->schedule : "");
-    json_end_object(w);
 }
 
-static void
-put_history(struct json_writer *w, const struct training_state *t)
+void
+training_skipped_put(struct json_writer *w, const struct training_state *t)
 {
-    json_begin_array(w, "history");
-    for (size_t i = 0; i < t->history_count; i++) {
-        json_begin_object(w, NULL);
-        json_put_int(w, "step", t->history[i].step);
-        if (t->history[i].layout)
-            put_layout(w, t->history[i].layout);
-        put_options(w, "options", t->history[i].options, t->history[i].count);
-        json_end_object(w);
-    }
-    json_end_array(w);
     json_begin_array(w, "skipped");
     for (size_t i = 0; i < t->skipped_count; i++) {
         json_begin_object(w, NULL);
@@ -90,6 +78,25 @@ put_history(struct json_writer *w, const struct training_state *t)
         json_end_object(w);
     }
     json_end_array(w);
+}
+
+static void
+put_history(struct json_writer *w, const struct training_state *t)
+{
+    json_begin_array(w, "history");
+    for (size_t i = 0; i < t->history_count; i++) {
+        json_begin_object(w, NULL);
+        json_put_int(w, "step", t->history[i].step);
+        if (t->history[i].layout) {
+            json_begin_object(w, "layout");
+            training_layout_put(w, t->history[i].layout);
+            json_end_object(w);
+        }
+        training_options_put(w, t->history[i].options, t->history[i].count);
+        json_end_object(w);
+    }
+    json_end_array(w);
+    training_skipped_put(w, t);
 }
 
 static void
@@ -122,7 +129,7 @@ put_state(struct json_writer *w, const struct training_state *t)
     json_put_string(w, "blas", t->blas ? t->blas : "");
     json_end_object(w);
 
-    put_options(w, "options", t->options, t->option_count);
+    training_options_put(w, t->options, t->option_count);
     put_history(w, t);
 }
 

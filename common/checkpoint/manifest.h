@@ -67,6 +67,13 @@ struct training_state {
 };
 
 void training_state_release(struct training_state *t);
+
+/* Members of an object: what a manifest says of them, for whoever shows it. */
+struct json_writer;
+void training_layout_put(struct json_writer *w, const struct training_layout *l); /* "tensor" … "schedule" */
+void training_options_put(struct json_writer *w, const struct named_value *v, size_t n); /* "options" */
+void training_skipped_put(struct json_writer *w, const struct training_state *t);        /* "skipped" */
+
 void training_state_copy(struct training_state *to, const struct training_state *from);
 
 /* Sets (adds) an option in force; adds tokens to a source; notes a change of options at `step`. */
