@@ -37,7 +37,6 @@ struct bins {
     VEC(struct use) uses;
     uint32_t *uses_of;    /* [capacity + 1] by length: what is left */
     uint64_t *taken;      /* [capacity + 1] pieces of uses_of[length] */
-    uint64_t used;
 };
 
 struct bins *
@@ -123,7 +122,7 @@ add_group(struct bins *b, uint64_t bins, uint32_t before, uint32_t room, uint32_
 
 /*
  * `pieces` pieces of this length into bins of one filling and room, of which there are
- * enough. A bin that still has room for another one is then the best fit for it.
+ * enough. A bin that still has room for another one is then the best fit for it. Returns the bins.
  */
 static uint64_t
 fill_alike(struct bins *b, uint64_t pieces, uint32_t before, uint32_t room, uint32_t length)
@@ -145,7 +144,7 @@ place_length(struct bins *b, uint32_t length)
     while (left > 0) {
         uint32_t room = least_room(b, length);
         if (room > b->capacity) {
-            b->used += fill_alike(b, left, NOTHING, b->capacity, length);
+            fill_alike(b, left, NOTHING, b->capacity, length);
             return;
         }
         struct group *g = &b->groups.data[b->with_room[room]];
@@ -186,12 +185,6 @@ bins_fill(struct bins *b)
     for (uint32_t length = b->capacity; length > 0; length--)
         place_length(b, length);
     list_uses(b);
-}
-
-uint64_t
-bins_used(const struct bins *b)
-{
-    return b->used;
 }
 
 uint64_t

@@ -25,9 +25,6 @@ void bins_count(struct bins *b, uint32_t length, uint64_t pieces);
 /* Packs what was counted. */
 void bins_fill(struct bins *b);
 
-/* How many bins it took. */
-uint64_t bins_used(const struct bins *b);
-
 /*
  * The bin, from 0, of the next piece of this length, of which not more than counted
  * may be asked for. Pieces of length 0 need no room and go into bin 0.
