@@ -3,7 +3,7 @@
  * loss, tensor by tensor: along random directions, in which any wrong element
  * shows, and along single elements.
  */
-#include "tests/unit/small_model.h"
+#include "tests/unit/small_gradient.h"
 
 /* A window of one token: attention copies the values. */
 static const char small_narrow[] =
@@ -26,43 +26,6 @@ loss_of(struct decoder *d, const struct small_batch *b)
                         SMALL_ROUTER_AUX * out[s].router_aux_loss +
                         SMALL_ROUTER_Z * out[s].router_z_loss);
     return sum;
-}
-
-/* The derivative of the loss along `direction` from tensor p's place, by a fourth-order formula. */
-static double
-difference(struct small_model *m, struct decoder *d, const struct small_batch *b,
-           const struct param *p, const double *direction)
-{
-    static const double weight[] = {1.0 / 12, -8.0 / 12, 8.0 / 12, -1.0 / 12};
-    static const int step[] = {-2, -1, 1, 2};
-    /* So small that no token changes its experts. */
-    const double h = m->config.num_experts > 0 ? 3e-4 : 1e-3;
-    double *w = m->weights + p->offset, sum = 0;
-    double *saved = mem_dup(w, (size_t)p->size * sizeof *w);
-
-    for (int k = 0; k < 4; k++) {
-        for (int64_t i = 0; i < p->size; i++)
-            w[i] = saved[i] + h * step[k] * direction[i];
-        decoder_set_weights(d, m->weights, m->weights);
-        sum += weight[k] * loss_of(d, b);
-    }
-    memcpy(w, saved, (size_t)p->size * sizeof *w);
-    free(saved);
-    return sum / h;
-}
-
-/* Direction k: first random signs (over sqrt(size)), then single elements. */
-static void
-fill_direction(double *direction, const struct param *p, int k)
-{
-    memset(direction, 0, (size_t)p->size * sizeof *direction);
-    if (k < 3) {
-        for (int64_t i = 0; i < p->size; i++)
-            direction[i] =
-                rng_normal(rng_key((uint64_t)k, p->name), (uint64_t)i) / sqrt((double)p->size);
-    } else {
-        direction[rng_u64(rng_key((uint64_t)k, p->name), 0) % (uint64_t)p->size] = 1;
-    }
 }
 
 /* Adds the tied embedding's two gradients into one, as the trainer does. */
@@ -109,6 +72,8 @@ test_model(const char *name, const char *json)
 
     small_model_init(&m, json);
     small_batch_init(&b, &m.config);
+    /* So small that no token changes its experts. */
+    const double h = m.config.num_experts > 0 ? 3e-4 : 1e-3;
     struct decoder *d = small_decoder(&m, ref, PRECISION_FP64, NULL, RECOMPUTE_NONE, true);
     double *grads = mem_zarray((size_t)m.params.grad_elements, sizeof *grads);
     struct sequence_loss out[SMALL_SEQUENCES];
@@ -123,12 +88,12 @@ test_model(const char *name, const char *json)
         for (int k = 0; k < 8; k++) {
             double along = 0, norm = 0, found;
 
-            fill_direction(direction, p, k);
+            small_direction(direction, p, k);
             for (int64_t j = 0; j < p->size; j++) {
                 along += grads[p->offset + j] * direction[j];
                 norm += grads[p->offset + j] * grads[p->offset + j] * direction[j] * direction[j];
             }
-            found = difference(&m, d, &b, p, direction);
+            found = small_difference(&m, d, &b, p, direction, h, loss_of);
             double error = fabs(found - along) / (sqrt(norm) + 1e-3);
             if (error > worst) {
                 worst = error;

@@ -3,7 +3,7 @@
  * below, against central finite differences; the loss with adapters against that of the model with
  * W + s B A merged, which needs no code of theirs.
  */
-#include "tests/unit/small_model.h"
+#include "tests/unit/small_gradient.h"
 
 static double
 loss_of(struct decoder *d, const struct small_batch *b)
@@ -19,40 +19,6 @@ loss_of(struct decoder *d, const struct small_batch *b)
     return sum;
 }
 
-/* The derivative of the loss along `direction` from p's place, by a fourth-order formula. */
-static double
-difference(struct small_model *m, struct decoder *d, const struct small_batch *b,
-           const struct param *p, const double *direction)
-{
-    static const double weight[] = {1.0 / 12, -8.0 / 12, 8.0 / 12, -1.0 / 12};
-    static const int step[] = {-2, -1, 1, 2};
-    const double h = 3e-4;
-    double *w = m->weights + p->offset, sum = 0;
-    double *saved = mem_dup(w, (size_t)p->size * sizeof *w);
-
-    for (int k = 0; k < 4; k++) {
-        for (int64_t i = 0; i < p->size; i++)
-            w[i] = saved[i] + h * step[k] * direction[i];
-        decoder_set_weights(d, m->weights, m->weights);
-        sum += weight[k] * loss_of(d, b);
-    }
-    memcpy(w, saved, (size_t)p->size * sizeof *w);
-    free(saved);
-    return sum / h;
-}
-
-/* Direction k: first random signs (over sqrt(size)), then single elements. */
-static void
-fill_direction(double *direction, const struct param *p, int k)
-{
-    memset(direction, 0, (size_t)p->size * sizeof *direction);
-    for (int64_t i = 0; i < p->size && k < 3; i++)
-        direction[i] = rng_normal(rng_key((uint64_t)k, p->name), (uint64_t)i) /
-                       sqrt((double)p->size);
-    if (k >= 3)
-        direction[rng_u64(rng_key((uint64_t)k, p->name), 0) % (uint64_t)p->size] = 1;
-}
-
 /* The worst difference of one tensor, relative to its gradient. */
 static double
 worst_of(struct small_model *m, struct decoder *d, const struct small_batch *b,
@@ -63,13 +29,13 @@ worst_of(struct small_model *m, struct decoder *d, const struct small_batch *b,
     for (int k = 0; k < 8; k++) {
         double along = 0, norm = 0;
 
-        fill_direction(direction, p, k);
+        small_direction(direction, p, k);
         for (int64_t j = 0; j < p->size; j++) {
             double one = grads[p->offset + j] * direction[j];
             along += one;
             norm += one * one;
         }
-        double error = fabs(difference(m, d, b, p, direction) - along) / (sqrt(norm) + 1e-3);
+        double error = fabs(small_difference(m, d, b, p, direction, 3e-4, loss_of) - along) / (sqrt(norm) + 1e-3);
         worst = fmax(worst, error);
     }
     free(direction);

@@ -5,29 +5,8 @@
 . "$LLM_SRC/tests/cli/train/fixture.bash"
 fixture
 
-# A second language: sentences of words of kana that like to follow each other, with particles between them.
-python3 - >kana.jsonl <<'P'
-import json
-SYLLABLES = [chr(c) for c in range(0x3042, 0x3094) if chr(c) not in "ぁぃぅぇぉっゃゅょゎゐゑ"]
-state = 7
-
-def draw(n):
-    """A number below n: Park and Miller's generator (1988)."""
-    global state
-    state = state * 48271 % 2147483647
-    return state % n
-
-WORDS = ["".join(SYLLABLES[draw(len(SYLLABLES))] for _ in range(2 + draw(3))) for _ in range(60)]
-for _ in range(120):
-    text, last = "", draw(60)
-    for _ in range(10 + draw(10)):
-        for i in range(4 + draw(5)):
-            last = (last * 5 + draw(3)) % 60 if draw(10) < 7 else draw(60)
-            text += WORDS[last] + "はをにのが"[draw(5)]
-        text += "ます。"
-    print(json.dumps({"text": text}, ensure_ascii=False))
-P
-llm-tokenize -q --extend tok.json --add 80 --format jsonl -o new.json kana.jsonl
+make_japanese
+llm-tokenize -q --extend tok.json --add 80 --format jsonl -o new.json ja.jsonl
 
 # A model of the first language, as transformers would have it.
 ok 'a model' llm-train -q --tokenizer tok.json --save run --model llama.json --seq-length 64 --global-batch 8 --lr 1e-2 --warmup 5 \
@@ -37,7 +16,7 @@ is 'which knows the first tokens' "$(jq .vocab_size hf/config.json)" 400
 
 # Shards of both languages by both tokenizers, the same documents held out.
 for t in tok new; do
-    llm-tokenize -q -t $t.json --source kana --format jsonl -o kana.$t.shard kana.jsonl
+    llm-tokenize -q -t $t.json --source kana --format jsonl -o kana.$t.shard ja.jsonl
     llm-tokenize -q -t $t.json --source words --format jsonl -o words.$t.shard text.jsonl
     llm-shuffle -q --seed 5 --split 0.1=valid.$t.shard -o train.$t.shard kana.$t.shard words.$t.shard
 done
@@ -85,7 +64,7 @@ expect_code 2 go_on bad --init hf --extend-vocabulary new.json --tokenizer tok.j
 err_like 'two tokenizers' "the extended one is the run's"
 expect_code 3 llm-train -q --init hf --extend-vocabulary tok.json --seq-length 64 --global-batch 8 --lr 1e-3 --steps 1 train.tok.shard
 err_like 'nothing new' 'has no token that the model of --init lacks'
-llm-tokenize -q --train bpe --vocab-size 450 -o other.json --format jsonl kana.jsonl
+llm-tokenize -q --train bpe --vocab-size 450 -o other.json --format jsonl ja.jsonl
 llm-tokenize -q -t other.json --format jsonl -o other.shard text.jsonl
 expect_code 3 llm-train -q --init hf --extend-vocabulary other.json --seq-length 64 --global-batch 8 --lr 1e-3 --steps 1 other.shard
 err_like 'another tokenizer' 'not an extension'

@@ -40,6 +40,31 @@ for _ in range(190):
 P
 }
 
+# ja.jsonl: words of hiragana in sentences without blanks, a second language for runs that go on in one.
+make_japanese() {
+    python3 - >ja.jsonl <<'P'
+import json
+KANA = "あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほまみむめもやゆよらりるれろわをん"
+state = 7
+
+def draw(n):
+    """A number below n: Park and Miller's generator (1988)."""
+    global state
+    state = state * 48271 % 2147483647
+    return state % n
+
+WORDS = ["".join(KANA[draw(len(KANA))] for _ in range(2 + draw(3))) for _ in range(120)]
+for _ in range(150):
+    text, last = "", 0
+    for _ in range(14 + draw(20)):
+        for _ in range(4 + draw(8)):
+            last = (last * 7 + draw(3)) % 120 if draw(10) < 6 else min(draw(120), draw(120))
+            text += WORDS[last]
+        text += "。"
+    print(json.dumps({"text": text}, ensure_ascii=False))
+P
+}
+
 make_shards() { # tok.json, train.shard, valid.shard
     make_text
     llm-tokenize --train bpe --vocab-size 400 -q -o tok.json --format jsonl text.jsonl &&

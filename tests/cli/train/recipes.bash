@@ -2,31 +2,6 @@
 # Runs of the presets made small (_recipe_scale.py): text to tokens, 100 steps on the recipe's own schedule, batch
 # ratio and axes, Hugging Face, evaluation. Needs fixture.bash and its fixture.
 
-# Words of hiragana in sentences without blanks: a second language, for the runs that go on in one.
-make_japanese() {
-    python3 - >ja.jsonl <<'P'
-import json
-KANA = "あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほまみむめもやゆよらりるれろわをん"
-state = 7
-
-def draw(n):
-    """A number below n: Park and Miller's generator (1988)."""
-    global state
-    state = state * 48271 % 2147483647
-    return state % n
-
-WORDS = ["".join(KANA[draw(len(KANA))] for _ in range(2 + draw(3))) for _ in range(120)]
-for _ in range(150):
-    text, last = "", 0
-    for _ in range(14 + draw(20)):
-        for _ in range(4 + draw(8)):
-            last = (last * 7 + draw(3)) % 120 if draw(10) < 6 else min(draw(120), draw(120))
-            text += WORDS[last]
-        text += "。"
-    print(json.dumps({"text": text}, ensure_ascii=False))
-P
-}
-
 # What a recipe that goes on from Llama-2 begins with: 30 steps of its small model in one language; a third more
 # tokens for the other, as 11,176 are to 32,000; both languages as 90:10.
 make_base() {
