@@ -14,11 +14,13 @@
 
 struct opt_common common;
 
-/* The options that were present, in any order; a process has one table. */
-static VEC(const struct opt *) present;
+struct presence {
+    const struct opt *option;
+    bool config; /* in a --config file or preset */
+};
 
-/* Those of them that a --config set last. */
-static VEC(const struct opt *) configured;
+/* The options that were present, in their order; a process has one table. */
+static VEC(struct presence) present;
 
 bool
 opt_takes_argument(const struct opt *o)
@@ -210,12 +212,7 @@ set_value(const struct opt *o, const char *value)
 static void
 mark_given(const struct opt *o, bool config)
 {
-    vec_push(&present, o);
-    for (size_t i = 0; i < configured.len; i++)
-        if (configured.data[i] == o)
-            configured.data[i] = NULL;
-    if (config)
-        vec_push(&configured, o);
+    vec_push(&present, ((struct presence){o, config}));
     if (o->given)
         *o->given = true;
 }
@@ -320,26 +317,30 @@ opt_get(const struct opt_tool *tool, const char *name)
     return str_take(&out);
 }
 
-bool
-opt_given(const struct opt_tool *tool, const char *name)
+/* Where it was given last; NULL: nowhere. */
+static const struct presence *
+last_presence(const struct opt_tool *tool, const char *name)
 {
     const struct opt *o = find_name(tool, name, strlen(name));
 
-    for (size_t i = 0; i < present.len; i++)
-        if (present.data[i] == o)
-            return true;
-    return false;
+    for (size_t i = present.len; i-- > 0;)
+        if (present.data[i].option == o)
+            return &present.data[i];
+    return NULL;
+}
+
+bool
+opt_given(const struct opt_tool *tool, const char *name)
+{
+    return last_presence(tool, name) != NULL;
 }
 
 bool
 opt_from_config(const struct opt_tool *tool, const char *name)
 {
-    const struct opt *o = find_name(tool, name, strlen(name));
+    const struct presence *p = last_presence(tool, name);
 
-    for (size_t i = 0; o && i < configured.len; i++)
-        if (configured.data[i] == o)
-            return true;
-    return false;
+    return p && p->config;
 }
 
 /* ---- --config files -------------------------------------------------------------- */
