@@ -109,20 +109,6 @@ fill_template(struct str *out, const struct str *json)
     str_add(out, at, n - (size_t)(at - text));
 }
 
-static int
-store(const char *path, const struct str *page)
-{
-    struct outfile f;
-
-    if (outfile_open(&f, path, false) < 0)
-        return -1;
-    if (outfile_write(&f, page->data, page->len) < 0) {
-        outfile_abandon(&f);
-        return -1;
-    }
-    return outfile_commit(&f);
-}
-
 int
 page_write(const char *path, char **logs, int count)
 {
@@ -139,7 +125,7 @@ page_write(const char *path, char **logs, int count)
     }
     json_end_array(&w);
     fill_template(&page, &json);
-    if (store(path, &page) < 0)
+    if (file_store(path, page.data, page.len) < 0)
         die_err();
     str_release(&json);
     str_release(&page);
