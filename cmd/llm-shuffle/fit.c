@@ -26,7 +26,7 @@ struct fit {
     uint64_t part;        /* its number */
     /* on the way out */
     struct output *output;
-    uint32_t *numbers;    /* our sources to the output's */
+    const uint32_t *numbers; /* our sources to the output's */
     bool under_way;
     uint64_t bin;         /* the key of the sequence under way */
     bool shared;          /* the next id was the last of another piece */
@@ -63,7 +63,6 @@ key_of(const struct fit *f, uint64_t bin)
 static int
 begin_piece(struct fit *f, const uint8_t *shared)
 {
-    static const uint8_t off = 0;
     uint64_t tokens = f->left + (shared ? 1 : 0);
     tokens = tokens < f->length ? tokens : f->length;
     struct store_document piece = f->doc;
@@ -74,7 +73,7 @@ begin_piece(struct fit *f, const uint8_t *shared)
     if (store_begin(f->store, &piece) != 0)
         return -1;
     packing.twice += shared ? 1 : 0;
-    return shared ? store_ids(f->store, shared, &off, 1) : 0;
+    return shared ? store_ids(f->store, shared, NULL, 1) : 0; /* fill_ids has its mask */
 }
 
 static int
@@ -157,7 +156,7 @@ fill_end(void *arg)
     return output_end(f->output);
 }
 
-static int
+static void
 open_second(struct fit *f, const struct store_options *o, const struct inputs *in)
 {
     struct store_options second = *o;
@@ -165,17 +164,13 @@ open_second(struct fit *f, const struct store_options *o, const struct inputs *i
     second.grouped = second.again = false;
     second.keyed = true;
     f->store = store_new(&second);
-    f->numbers = mem_zarray(in->sources.len + 1, sizeof *f->numbers);
-    for (size_t i = 0; i < in->sources.len; i++) {
+    for (size_t i = 0; i < in->sources.len; i++)
         store_source(f->store, in->sources.data[i].name, 1);
-        f->numbers[i] = output_source(f->output, &in->sources.data[i]);
-    }
-    return 0;
 }
 
 int
 fit_write(struct store *from, const struct store_options *options, const struct inputs *in,
-          struct output *o, struct store_totals *totals)
+          struct output *o, const uint32_t *numbers, struct store_totals *totals)
 {
     struct fit f = {
         .bins = bins_new((uint32_t)o->length),
@@ -183,21 +178,20 @@ fit_write(struct store *from, const struct store_options *options, const struct 
         .length = (uint32_t)o->length,
         .width = options->width,
         .output = o,
+        .numbers = numbers,
     };
     struct store_sink cut = {&f, cut_begin, cut_ids, cut_end};
     struct store_sink fill = {&f, fill_begin, fill_ids, fill_end};
     int status = store_lengths(from, count_pieces, &f);
     if (status == 0) {
         bins_fill(f.bins);
-        status = open_second(&f, options, in);
-    }
-    if (status == 0)
+        open_second(&f, options, in);
         status = store_write(from, &cut, totals);
+    }
     store_free(from);
     bins_free(f.bins);
     if (status == 0)
         status = store_write(f.store, &fill, NULL);
     store_free(f.store);
-    free(f.numbers);
     return status;
 }

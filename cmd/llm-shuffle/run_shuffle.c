@@ -174,7 +174,7 @@ empty_store(struct scatter *c, struct store_totals *totals)
         return store_write(c->store, &sink, totals);
     struct store *from = c->store;
     c->store = NULL;
-    return fit_write(from, &c->options, c->in, &c->output, totals);
+    return fit_write(from, &c->options, c->in, &c->output, c->numbers, totals);
 }
 
 static int
