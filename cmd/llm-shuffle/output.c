@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "pair.h"
+#include "shard/pairs.h"
 
 enum { PADDING_IDS = 4096 };
 
@@ -127,7 +128,7 @@ static int
 put_pair(struct output *o)
 {
     struct pair *p = o->pair;
-    size_t n = p->loss.len, first = pair_first(p);
+    size_t n = p->loss.len, first = shard_pair_second((const uint8_t *)p->loss.data, n);
 
     if (p->too_long) {
         packing.dropped++;

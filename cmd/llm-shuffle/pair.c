@@ -45,23 +45,3 @@ pair_add(struct pair *p, const uint8_t *packed, const uint8_t *loss, size_t n)
     for (size_t i = 0; i < n; i++)
         str_addc(&p->loss, loss && !loss[i] ? 0 : 1);
 }
-
-/* Where the run of `value` that begins at `at` ends. */
-static size_t
-run_end(const struct pair *p, size_t at, char value)
-{
-    while (at < p->loss.len && p->loss.data[at] == value)
-        at++;
-    return at;
-}
-
-size_t
-pair_first(const struct pair *p)
-{
-    size_t prompt = run_end(p, 0, 0), first = run_end(p, prompt, 1);
-    size_t second_prompt = run_end(p, first, 0), second = run_end(p, second_prompt, 1);
-
-    if (prompt == 0 || first == prompt)
-        return 0;
-    return second_prompt > first && second > second_prompt && second == p->loss.len ? first : 0;
-}

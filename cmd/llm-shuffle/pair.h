@@ -8,10 +8,7 @@
 #include "base/str.h"
 #include "shard/writer.h"
 
-/*
- * A document that is a pair (SHARD_PAIRS) while it comes: its mask is off, on, off, on, and the second
- * text begins where the first run that is on ends.
- */
+/* A document that is a pair (SHARD_PAIRS) while it comes. */
 struct pair {
     struct shard_document document; /* source, bytes, hash */
     unsigned width;
@@ -24,8 +21,5 @@ struct pair *pair_new(uint64_t length, unsigned width); /* length: ids a sequenc
 void pair_free(struct pair *p);
 void pair_begin(struct pair *p, const struct shard_document *d);
 void pair_add(struct pair *p, const uint8_t *packed, const uint8_t *loss, size_t n);
-
-/* Ids of the first text; 0: the mask is not that of a pair. Of one that was kept whole. */
-size_t pair_first(const struct pair *p);
 
 #endif

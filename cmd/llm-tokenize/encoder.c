@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "cmd/llm-tokenize/options.h"
+#include "shard/pairs.h"
 
 /* Encodes documents with what --special puts around them. */
 
@@ -114,35 +115,36 @@ add_text(struct encoder *e, int worker, const struct chat_document *d, size_t be
     return r;
 }
 
-/* Is it some unscored tokens, then some scored ones? */
-static bool
-is_answer(const char *loss, size_t n)
+/* Both texts; each must be a prompt that is not scored, then an answer that is. */
+static int
+add_pair(struct encoder *e, int worker, const struct chat_document *d, struct ids *out,
+         struct str *loss)
 {
-    size_t off = 0, on;
+    size_t first = out->len, second, found;
 
-    while (off < n && !loss[off])
-        off++;
-    for (on = off; on < n && loss[on];)
-        on++;
-    return off && on > off && on == n;
+    if (add_text(e, worker, d, 0, d->second, out, loss))
+        return -1;
+    second = out->len;
+    if (add_text(e, worker, d, d->second, d->text.len, out, loss))
+        return -1;
+    found = shard_pair_second((const uint8_t *)loss->data + first, out->len - first);
+    if (found == 0 || found != second - first)
+        return err_set(STATUS_INPUT, "not a prompt and behind it an answer, twice");
+    return 0;
 }
 
 int
 encoder_add_chat(struct encoder *e, int worker, const struct chat_document *d, struct ids *out,
                  struct str *loss)
 {
-    size_t first = out->len, middle, n = d->text.len;
+    size_t first = out->len;
     int r;
 
     str_reserve(loss, 1);
-    r = add_text(e, worker, d, 0, options.preference ? d->second : n, out, loss);
-    middle = out->len;
-    if (!r && options.preference)
-        r = add_text(e, worker, d, d->second, n, out, loss);
-    if (!r && options.preference &&
-        (!is_answer(loss->data + first, middle - first) ||
-         !is_answer(loss->data + middle, out->len - middle)))
-        r = err_set(STATUS_INPUT, "not a prompt and behind it an answer, twice");
+    if (options.preference)
+        r = add_pair(e, worker, d, out, loss);
+    else
+        r = add_text(e, worker, d, 0, d->text.len, out, loss);
     if (!r && !options.preference && options.loss == CHAT_LOSS_ALL)
         memset(loss->data + first, 1, out->len - first);
     if (!r)
