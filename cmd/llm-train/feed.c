@@ -124,8 +124,9 @@ feed_deal(struct feed *f, int64_t global_batch, int64_t first, int64_t sequences
     return f->o.pipe ? comm_all_gather(f->comm, &mine, f->parts, sizeof mine) : 0;
 }
 
-uint64_t
-feed_total(const struct feed *f)
+/* Ids in the whole input over all epochs; UINT64_MAX when unknown. */
+static uint64_t
+all_tokens(const struct feed *f)
 {
     uint64_t once = f->stream ? token_stream_tokens(f->stream) : UINT64_MAX;
 
@@ -137,7 +138,7 @@ feed_total(const struct feed *f)
 uint64_t
 feed_trainable(const struct feed *f)
 {
-    uint64_t total = feed_total(f);
+    uint64_t total = all_tokens(f);
 
     if (total == UINT64_MAX || total == 0)
         return total;
@@ -154,7 +155,7 @@ feed_trained(const struct feed *f, uint64_t position)
 static int64_t
 read_epochs(struct feed *f, uint64_t position, size_t n, uint32_t *ids, uint8_t *marks, uint16_t *sources)
 {
-    uint64_t once = token_stream_tokens(f->stream), total = feed_total(f);
+    uint64_t once = token_stream_tokens(f->stream), total = all_tokens(f);
     size_t done = 0;
 
     if (f->o.pipe)
@@ -203,9 +204,9 @@ skip_to(struct feed *f, uint64_t position)
         if (got == 0)
             return err_set(STATUS_INPUT, "%s: ends before token %llu, where training stopped",
                            f->o.paths[0], (unsigned long long)position);
-    } else if (position > feed_total(f)) {
+    } else if (position > all_tokens(f)) {
         return err_set(STATUS_INPUT, "%s: the shards hold %llu tokens, training stopped at token %llu",
-                       f->o.paths[0], (unsigned long long)feed_total(f), (unsigned long long)position);
+                       f->o.paths[0], (unsigned long long)all_tokens(f), (unsigned long long)position);
     }
     return 0;
 }
@@ -314,7 +315,7 @@ next_from_files(struct feed *f)
     uint64_t all = (uint64_t)step_tokens(f);
     int64_t got = 0;
 
-    if (f->position + all > feed_total(f))
+    if (f->position + all > all_tokens(f))
         return 0;
     if (n > 0)
         got = read_epochs(f, f->position + (uint64_t)(f->o.first * f->stride), n, f->ids, f->marks, f->sources);

@@ -78,12 +78,9 @@ struct batch feed_batch(const struct feed *f, int64_t index, int64_t sequences);
 /* The chain at f->position; on rank 0 (elsewhere 0). 0 or -1. */
 int feed_chain(struct feed *f, uint64_t *chain);
 
-/* Tokens in the whole input over all epochs; UINT64_MAX when unknown. */
-uint64_t feed_total(const struct feed *f);
-
 /*
- * Tokens that steps can have of it, in which a ramp and the run's length count (of packed sequences
- * S each); UINT64_MAX when unknown. And of the part before a position.
+ * Tokens that steps can have of the whole input over all epochs, in which a ramp and the run's length
+ * count (of packed sequences S each); UINT64_MAX when unknown. And of the part before a position.
  */
 uint64_t feed_trainable(const struct feed *f);
 uint64_t feed_trained(const struct feed *f, uint64_t position);
