@@ -232,12 +232,6 @@ start_spill(struct store *s)
     return status;
 }
 
-uint64_t
-store_spilled(const struct store *s)
-{
-    return s->spill.fd >= 0 ? s->spill.end : 0;
-}
-
 /* ---- documents in ----------------------------------------------------------- */
 
 /* Starts the spill when n bytes more would be too many. May use `piece`. */

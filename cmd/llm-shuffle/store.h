@@ -44,9 +44,6 @@ int store_begin(struct store *s, const struct store_document *d);
 int store_ids(struct store *s, const uint8_t *packed, const uint8_t *loss, size_t n);
 int store_end(struct store *s);
 
-/* Did it go to the temporary file? Bytes there. */
-uint64_t store_spilled(const struct store *s);
-
 /*
  * Draws about `target` tokens of a source whose one epoch has `tokens`: whole epochs,
  * then of the next one the documents with the smallest keys, to the document border

@@ -31,7 +31,6 @@ struct input {
     bool is_shard;
     uint64_t members;    /* of the current file */
     uint64_t consumed;   /* by the files before */
-    uint64_t unselected;
     struct expansion expansion;
 };
 
@@ -186,7 +185,6 @@ selected(struct input *in, bool leaf)
     if (leaf && in->names.len == 1 && !strcmp(in->names.data[0], "standard input"))
         yes = true; /* it has no name to match */
     free(copy);
-    in->unselected += !yes;
     return yes;
 }
 
@@ -262,12 +260,6 @@ uint64_t
 input_consumed(const struct input *in)
 {
     return in->consumed + (in->layers.len ? in->expansion.consumed : 0);
-}
-
-uint64_t
-input_unselected(const struct input *in)
-{
-    return in->unselected;
 }
 
 void

@@ -57,9 +57,6 @@ bool input_is_shard(const struct input *in);
 /* Bytes read from the operands' files so far, compressed as they are (for a meter). */
 uint64_t input_consumed(const struct input *in);
 
-/* Leaves that --include and --exclude passed over, excluded containers among them. */
-uint64_t input_unselected(const struct input *in);
-
 void input_close(struct input *in);
 
 /* Sum of the sizes of the operands when all are regular files, else 0. */

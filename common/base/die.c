@@ -26,12 +26,6 @@ die_set_tool(const char *name)
     tool = name;
 }
 
-const char *
-die_tool(void)
-{
-    return tool;
-}
-
 void
 die_set_rank(int new_rank)
 {

@@ -12,7 +12,6 @@
 
 /* Sets the name before every message; `name` must outlive the process. */
 void die_set_tool(const char *name);
-const char *die_tool(void);
 
 /* From now on messages carry "rank N: " (N < 0: no more). */
 void die_set_rank(int rank);

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,15 +42,6 @@ log_open(const char *path)
     if (fd < 0)
         return err_sys("%s", path);
     return add_sink(fd, path);
-}
-
-int
-log_open_fd(int fd)
-{
-    char name[32];
-
-    snprintf(name, sizeof name, "descriptor %d", fd);
-    return add_sink(fd, name);
 }
 
 bool

@@ -10,7 +10,6 @@
  * nothing is done. Main thread only.
  */
 int log_open(const char *path); /* appends; "-" is not allowed; 0 or -1 */
-int log_open_fd(int fd);
 bool log_enabled(void);
 void log_begin(const char *event);
 void log_int(const char *key, int64_t value);

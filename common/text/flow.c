@@ -166,12 +166,6 @@ flow_code_point(struct flow *f, uint32_t c)
 }
 
 void
-flow_space(struct flow *f)
-{
-    f->space = true;
-}
-
-void
 flow_break(struct flow *f)
 {
     if (f->breaks < 1)

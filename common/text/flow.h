@@ -29,7 +29,6 @@ void flow_start(struct flow *f, struct str *out);
 /* Words: white space in text[0..n) separates them (or is kept, in verbatim). */
 void flow_text(struct flow *f, const char *text, size_t n);
 void flow_code_point(struct flow *f, uint32_t c);
-void flow_space(struct flow *f);
 
 void flow_break(struct flow *f);     /* ends the line, if there is one */
 void flow_paragraph(struct flow *f); /* ends the paragraph, if there is one */
