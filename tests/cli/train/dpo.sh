@@ -46,10 +46,6 @@ ok 'has no reference' test ! -e hf/reference.json
 ok 'with adapters' dpo lora --lora 4 --lr 1e-2
 ok 'learns as well' test "$(jq -n "$(of lora 14 loss) < 0.6")" = true
 
-refused() { # DESC STATUS REGEX ARGUMENTS
-    ok "$1: status $2" expect_code "$2" llm-train -q "${@:4}"
-    like "$1: says so" "$(llm-train -q "${@:4}" 2>&1 || true)" "$3"
-}
 refused 'pairs without --dpo' 3 'which --dpo trains on' --model llama.json --tokenizer tok.json --global-batch 2 --lr 1 --steps 1 \
     --seq-length 64 packed.shard
 refused 'pairs that are not packed' 3 'llm-shuffle --pack' "${run[@]}" pairs.shard

@@ -111,3 +111,9 @@ losses() {
 state_hash() {
     jq -rs 'map(select(.event == "save")) | .[-1].state_hash' "$1"
 }
+
+# What llm-train must refuse, and how.
+refused() { # DESC STATUS REGEX ARGUMENTS
+    ok "$1: status $2" expect_code "$2" llm-train -q "${@:4}"
+    like "$1: says so" "$(cat out err)" "$3"
+}

@@ -51,10 +51,6 @@ is 'of sixteen rows' "$(grep -c '│' <<<"$curve")" 16
 ok 'within 80 columns' test "$(LC_ALL=C.UTF-8 wc -L <<<"$curve")" -le 80
 like 'and the validation loss' "$curve" "validation loss .* $(printf %.4f "$(jq 'select(.event == "valid" and .step == 12).loss' first.jsonl)") at step 12"
 
-refused() { # DESC STATUS REGEX ARGUMENTS
-    ok "$1: status $2" expect_code "$2" llm-train -q "${@:4}"
-    like "$1: says so" "$(llm-train "${@:4}" 2>&1 || true)" "$3"
-}
 echo '{"step":1}' >bad.jsonl
 jq -c 'select(.event == "start")' first.jsonl >empty.jsonl
 refused 'no logs' 2 'expected the logs' --report page.html
