@@ -369,17 +369,9 @@ check_extension(void)
     options.tokenizer = options.extend_vocabulary;
 }
 
-void
-options_check(int operands)
+static void
+check_plan(void)
 {
-    let_config_yield();
-    check_schedule_name();
-    check_recompute();
-    check_skip(options.skip);
-    check_precision();
-    check_lengths();
-    if (common.on_error == ON_ERROR_SKIP)
-        die(STATUS_USAGE, "--on-error skip: corrupt data always stops a training run");
     if (options.machine && !options.plan)
         die(STATUS_USAGE, "--machine needs --plan");
     if (options.plan == PLAN_BEST && !options.machine)
@@ -396,6 +388,20 @@ options_check(int operands)
         die(STATUS_USAGE, "--compute says the run's length, as --steps and --tokens do: give one of them");
     if (options.rank_map && (!options.plan || !options.machine))
         die(STATUS_USAGE, "--rank-map needs --plan and --machine");
+}
+
+void
+options_check(int operands)
+{
+    let_config_yield();
+    check_schedule_name();
+    check_recompute();
+    check_skip(options.skip);
+    check_precision();
+    check_lengths();
+    if (common.on_error == ON_ERROR_SKIP)
+        die(STATUS_USAGE, "--on-error skip: corrupt data always stops a training run");
+    check_plan();
     if (options.report || options.curve) {
         if (options.report && options.curve)
             die(STATUS_USAGE, "--report and --curve exclude each other");
