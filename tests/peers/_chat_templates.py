@@ -61,6 +61,10 @@ OWN = {
 {% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}""",
 }
 
+# Of tokens that a tokenizer of plain text has.
+TURNS = """{% for m in messages %}{{ '[' + m.role + ']\\n' + m.content + '<|endoftext|>' }}{% endfor %}
+{%- if add_generation_prompt %}{{ '[assistant]\\n' }}{% endif %}"""
+
 TOOL = [{"type": "function", "function": {
     "name": "get_weather", "description": "The <b>weather</b> & 天気", "parameters": {
         "type": "object", "required": ["city"], "properties": {

@@ -9,18 +9,16 @@ import pathlib
 import pydoc_data.topics
 import tempfile
 
+from _chat_templates import TURNS
 from _common import run
 from _curves import BATCH, SEQ, STEPS, Data, done, model, ok, our_curve, tool, torch, torch_curve
-
-TEMPLATE = """{% for m in messages %}{{ '[' + m.role + ']\\n' + m.content + '<|endoftext|>' }}{% endfor %}
-{%- if add_generation_prompt %}{{ '[assistant]\\n' }}{% endif %}"""
 
 
 class Talks(Data):
     """Questions and answers of two turns, as a shard with a loss mask, as ids and marks."""
     def __init__(self, folder):
         super().__init__(folder)
-        (folder / "t.jinja").write_text(TEMPLATE)
+        (folder / "t.jinja").write_text(TURNS)
         topics = sorted(pydoc_data.topics.topics.items())
         self.shard = self.make(folder, "talks", topics[:-12])
         self.documents, self.marks = self.read(self.shard)

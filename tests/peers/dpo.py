@@ -15,12 +15,11 @@ import tempfile
 
 from safetensors.torch import load_file
 
+from _chat_templates import TURNS
 from _common import run
 from _curves import LR, SEQ, STEPS, VOCAB, WARMUP, Data, done, model, ok, tool, torch
 
 BATCH, BETA = 8, 0.3
-TEMPLATE = """{% for m in messages %}{{ '[' + m.role + ']\\n' + m.content + '<|endoftext|>' }}{% endfor %}
-{%- if add_generation_prompt %}{{ '[assistant]\\n' }}{% endif %}"""
 
 
 class Pairs(Data):
@@ -35,7 +34,7 @@ class Pairs(Data):
                 at, n, m = draw.randrange(200), draw.randrange(30, 120), draw.randrange(30, 120)
                 out.write(json.dumps({"prompt": text[at:at + 60], "chosen": text[at + 60:at + 60 + n],
                                       "rejected": other[-m:]}) + "\n")
-        (folder / "t.jinja").write_text(TEMPLATE)
+        (folder / "t.jinja").write_text(TURNS)
         tool("llm-tokenize", "-q", "--preference", "-t", self.tokenizer, "--chat-template", folder / "t.jinja",
              "-o", folder / "pairs.shard", folder / "pairs.jsonl")
         self.shard = folder / "packed.shard"
