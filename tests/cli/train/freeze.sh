@@ -10,20 +10,11 @@ steps=4
 
 # "same NAME" or "other NAME" for every tensor of two checkpoints, from their files as anyone reads them.
 compare() { # DIR DIR
-    python3 - "$1" "$2" <<'P'
-import glob, json, struct, sys
+    PYTHONPATH=$LLM_SRC/tests/cli/train python3 - "$1" "$2" <<'P'
+import sys
+from _weights import tensors
 
-def weights(run):
-    found = {}
-    for path in glob.glob(run + "/step-*/weights-*.safetensors"):
-        data = open(path, "rb").read()
-        begin = 8 + struct.unpack("<Q", data[:8])[0]
-        for name, t in json.loads(data[8:begin]).items():
-            if name != "__metadata__":
-                found[name] = data[begin + t["data_offsets"][0]:begin + t["data_offsets"][1]]
-    return found
-
-a, b = map(weights, sys.argv[1:])
+a, b = ({name: data for name, _, data in tensors(run + "/step-*/weights-*.safetensors")} for run in sys.argv[1:])
 for name in sorted(a | b):
     print("same" if a[name] == b[name] else "other", name)
 P

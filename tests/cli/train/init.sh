@@ -14,19 +14,17 @@ run() {
 }
 # The root mean square of each kind of matrix in a checkpoint, as its file has them; of others than 0.05 alone.
 deviations() {
-    python3 - "$1" <<'P'
-import array, glob, json, math, re, struct, sys
+    PYTHONPATH=$LLM_SRC/tests/cli/train python3 - "$1" <<'P'
+import array, math, re, sys
+from _weights import tensors
 sums = {}
-for path in glob.glob(sys.argv[1] + "/step-*/weights-*.safetensors"):
-    data = open(path, "rb").read()
-    begin = 8 + struct.unpack("<Q", data[:8])[0]
-    for name, t in json.loads(data[8:begin]).items():
-        if name == "__metadata__" or len(t["shape"]) < 2:
-            continue
-        values = array.array("f", data[begin + t["data_offsets"][0]:begin + t["data_offsets"][1]])
-        kind = re.sub(r"layers\.\d+\.", "", name)
-        n, s = sums.get(kind, (0, 0))
-        sums[kind] = n + len(values), s + sum(v * v for v in values)
+for name, shape, data in tensors(sys.argv[1] + "/step-*/weights-*.safetensors"):
+    if len(shape) < 2:
+        continue
+    values = array.array("f", data)
+    kind = re.sub(r"layers\.\d+\.", "", name)
+    n, s = sums.get(kind, (0, 0))
+    sums[kind] = n + len(values), s + sum(v * v for v in values)
 for kind, (n, s) in sorted(sums.items()):
     d = math.sqrt(s / n)
     # 10,000 normal numbers and more: the deviation of the estimate is below 1 %

@@ -12,15 +12,11 @@ lr=1e-2
 
 # tensor DIR PREFIX: "NAME MD5" of every tensor of the files that begin so, as anyone reads them.
 tensors() {
-    python3 - "$1" "$2" <<'P'
-import glob, hashlib, json, struct, sys
-for path in sorted(glob.glob(f"{sys.argv[1]}/**/{sys.argv[2]}*.safetensors", recursive=True)):
-    data = open(path, "rb").read()
-    begin = 8 + struct.unpack("<Q", data[:8])[0]
-    for name, t in sorted(json.loads(data[8:begin]).items()):
-        if name != "__metadata__":
-            part = data[begin + t["data_offsets"][0]:begin + t["data_offsets"][1]]
-            print(name, hashlib.md5(part).hexdigest(), "zero" if not any(part) else "")
+    PYTHONPATH=$LLM_SRC/tests/cli/train python3 - "$1" "$2" <<'P'
+import hashlib, sys
+from _weights import tensors as read
+for name, _, data in read(f"{sys.argv[1]}/**/{sys.argv[2]}*.safetensors"):
+    print(name, hashlib.md5(data).hexdigest(), "zero" if not any(data) else "")
 P
 }
 plan() { # KEY OPTIONS…: of --plan's log
