@@ -145,25 +145,12 @@ make_requests(struct session *s, const struct model *m)
 }
 
 static int
-write_text(const char *path, const struct str *text)
-{
-    struct outfile f;
-    if (outfile_open(&f, path, false) < 0)
-        return -1;
-    if (outfile_write(&f, text->len ? text->data : "", text->len) < 0) {
-        outfile_abandon(&f);
-        return -1;
-    }
-    return outfile_commit(&f);
-}
-
-static int
 write_requests(const struct session *s)
 {
     struct str text = {0};
     for (size_t i = 0; i < s->requests.len; i++)
         request_write(&s->requests.data[i], &text);
-    int result = write_text(options.make_requests, &text);
+    int result = file_store(options.make_requests, text.data, text.len);
     str_release(&text);
     return result;
 }
@@ -243,7 +230,7 @@ score_all(struct session *s, const struct model *m)
     for (size_t i = 0; i < s->groups.len && result == 0; i++)
         result = group_scores(s->groups.data[i], &s->board);
     if (result == 0 && options.log_samples)
-        result = write_text(options.log_samples, &samples);
+        result = file_store(options.log_samples, samples.data, samples.len);
     str_release(&samples);
     return result;
 }
@@ -275,12 +262,12 @@ show(const struct scoreboard *boards, size_t count)
     int result = 0;
     if (options.json) {
         scoreboard_json(boards, &text);
-        result = write_text(options.json, &text);
+        result = file_store(options.json, text.data, text.len);
     }
     if (options.markdown && result == 0) {
         str_clear(&text);
         scoreboard_markdown(boards, count, &text);
-        result = write_text(options.markdown, &text);
+        result = file_store(options.markdown, text.data, text.len);
     }
     bool taken = (options.json && strcmp(options.json, "-") == 0) ||
                  (options.markdown && strcmp(options.markdown, "-") == 0);

@@ -33,17 +33,10 @@ static int
 write_json(const struct validate_result *r)
 {
     struct str text = {0};
-    struct outfile f;
     for (size_t i = 0; i < r->sources; i++)
         put_source(&text, &r->source[i]);
     put_source(&text, &r->all);
-    int result = outfile_open(&f, options.json, false);
-    if (result == 0 && outfile_write(&f, text.data, text.len) < 0) {
-        outfile_abandon(&f);
-        result = -1;
-    } else if (result == 0) {
-        result = outfile_commit(&f);
-    }
+    int result = file_store(options.json, text.data, text.len);
     str_release(&text);
     return result;
 }
