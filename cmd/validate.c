@@ -93,10 +93,7 @@ set_targets(struct validation *v, int64_t n)
         v->targets[i] = -1;
         if (i + 1 >= n)
             continue;
-        uint8_t mark = v->marks[i + 1];
-        bool scored = !(mark & (TOKEN_NO_LOSS | TOKEN_PADDING)) &&
-                      !(v->o->document_mask && (mark & TOKEN_BEGINS));
-        if (scored)
+        if (token_is_scored(v->marks[i + 1], v->o->document_mask))
             v->targets[i] = (int32_t)v->ids[i + 1];
     }
     for (int64_t i = n; i < v->length; i++)

@@ -333,7 +333,6 @@ static void
 cut_sequences(struct feed *f)
 {
     int64_t s = f->o.seq_length;
-    uint8_t unscored = f->o.document_mask ? TOKEN_BEGINS | TOKEN_NO_LOSS | TOKEN_PADDING : TOKEN_NO_LOSS | TOKEN_PADDING;
 
     f->scored = 0;
     for (int64_t j = 0; j < f->o.sequences; j++) {
@@ -341,7 +340,7 @@ cut_sequences(struct feed *f)
         uint8_t *marks = f->marks + j * f->stride;
         int32_t *targets = f->targets + j * s;
         for (int64_t i = 0; i < s; i++) {
-            bool scored = !(marks[i + 1] & unscored);
+            bool scored = token_is_scored(marks[i + 1], f->o.document_mask);
             targets[i] = scored ? (int32_t)ids[i + 1] : -1;
             f->scored += scored;
             marks[i] &= TOKEN_BEGINS;

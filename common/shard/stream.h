@@ -32,6 +32,13 @@ uint64_t token_stream_tokens(const struct token_stream *s);
  */
 enum token_mark { TOKEN_BEGINS = 1, TOKEN_NO_LOSS = 2, TOKEN_PADDING = 4 };
 
+/* Is a token scored as a target? Where documents do not see each other, the first of one is not. */
+static inline bool
+token_is_scored(uint8_t marks, bool document_mask)
+{
+    return !(marks & (TOKEN_NO_LOSS | TOKEN_PADDING | (document_mask ? TOKEN_BEGINS : 0)));
+}
+
 /*
  * Copies up to n tokens from offset `position`; marks may be NULL; `sources` (index
  * for token_stream_source) may be NULL. Returns how many there were (fewer only at
