@@ -84,11 +84,14 @@ static void
 plan_pieces(const struct trainer *t, const struct plan_rank *r, struct passes *of)
 {
     const struct layout *l = r->l;
+    bool frozen = tensors_trained(t) < t->whole.parameters;
 
     for (int i = 0; i < l->stages.stages * l->chunks; i++) {
         const struct model_piece *piece = &l->stages.piece[i];
         struct work weight;
         plan_piece(r, piece, l->recompute[i % l->stages.stages], &of[i]);
+        if (!frozen)
+            continue;
         weight = of[i].weight;
         of[i].weight = (struct work){0};
         work_add(&of[i].weight, &weight, trained_share(&t->whole, piece));
