@@ -117,9 +117,10 @@ plan_look(struct plan_search *s, const struct plan_choice *c, struct plan_found 
     if (try_layout(s, &l) < 0)
         return -1;
     possible = divides(s, &l, c->micro_batch) && !trainer_misfit(s->t, &l);
+    if (possible)
+        plan_time_of(s->t, &l, s->t->machine, &out->time);
     layout_release(&l);
-    if (!possible || plan_time(s->t, s->ranks, s->t->machine, &out->time) < 0 ||
-        plan_memory(s->t, s->ranks, &out->memory) < 0)
+    if (!possible || plan_memory(s->t, s->ranks, &out->memory) < 0)
         return -1;
     out->fits = fits(s, &out->memory);
     return 0;

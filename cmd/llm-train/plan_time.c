@@ -299,22 +299,3 @@ plan_time_least(const struct trainer *t, const struct layout *l, const struct ma
     free(of);
     return least;
 }
-
-int
-plan_time(const struct trainer *t, int ranks, const struct machine_file *m, struct plan_time *out)
-{
-    struct layout l;
-    struct params p;
-    int result;
-
-    if (layout_try(&l, &t->config, ranks, t->seq_length, t->groups, t->global_batch,
-                   t->micro_batch) < 0)
-        return -1;
-    result = tensors_init_part(t, &p, &l.part);
-    if (result == 0) {
-        plan_time_of(t, &l, m, out);
-        params_release(&p);
-    }
-    layout_release(&l);
-    return result;
-}

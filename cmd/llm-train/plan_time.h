@@ -47,14 +47,10 @@ struct plan_time {
 };
 
 /*
- * Of a run of t's model, sequence length and batches on `ranks` ranks with the options in force (the
- * layout of t is not looked at; t->groups 0: as many as the data is dealt over). Cheap: one stage
- * after another, whatever the number of ranks. 0, or -1 with a record when such a layout cannot be
- * (layout_try).
+ * Of a run of t's model, sequence length and batches in a layout that has been made, of any of its
+ * ranks (the layout of t is not looked at). Cheap: one stage after another, whatever the number of
+ * ranks. Cannot fail.
  */
-int plan_time(const struct trainer *t, int ranks, const struct machine_file *m, struct plan_time *out);
-
-/* The same for a layout that has been made, of any of its ranks; cannot fail. */
 void plan_time_of(const struct trainer *t, const struct layout *l, const struct machine_file *m,
                   struct plan_time *out);
 
@@ -65,8 +61,10 @@ void plan_time_of(const struct trainer *t, const struct layout *l, const struct 
 double plan_time_least(const struct trainer *t, const struct layout *l, const struct machine_file *m);
 
 /*
- * Bytes of the rank that needs most (the largest total), for the same layout. Looks at the ranks that
- * differ: of every stage those at the ends of each axis; at all when they are few. 0 or -1 as above.
+ * Bytes of the rank that needs most (the largest total), on `ranks` ranks with the options in force
+ * (the layout of t is not looked at; t->groups 0: as many as the data is dealt over). Looks at the ranks
+ * that differ: of every stage those at the ends of each axis; at all when they are few. 0, or -1 with a
+ * record when such a layout cannot be (layout_try).
  */
 int plan_memory(const struct trainer *t, int ranks, struct memory_plan *most);
 
