@@ -279,18 +279,25 @@ check_schedule_name(void)
         die(STATUS_USAGE, "--virtual-stages is for --pipeline-schedule interleaved");
 }
 
+static const char *const recompute_names[] = {"none", "selective", "full"};
+
+const char *
+recompute_name(unsigned recompute)
+{
+    return recompute_names[recompute];
+}
+
 /* The k-th name of "none,full,…", the last one for all behind it; -1: not one of them. */
 int
 recompute_of_stage(const char *list, int stage)
 {
-    static const char *const names[] = {"none", "selective", "full"};
     const char *at = list;
 
     for (int i = 0; i < stage && strchr(at, ','); i++)
         at = strchr(at, ',') + 1;
     size_t n = strcspn(at, ",");
     for (int i = 0; i < 3; i++)
-        if (strlen(names[i]) == n && memcmp(names[i], at, n) == 0)
+        if (strlen(recompute_names[i]) == n && memcmp(recompute_names[i], at, n) == 0)
             return i;
     return -1;
 }

@@ -24,22 +24,17 @@ is_fixed(const char *name)
 
 /* ---- one layout ---- */
 
-static void
-set_recompute(struct plan_search *s, const struct plan_choice *c)
+void
+plan_add_recompute(const struct plan_search *s, const struct plan_choice *c, struct str *out)
 {
-    static const char *const names[] = {"none", "selective", "full"};
-    int stages = c->size[AXIS_PIPELINE];
+    int stages = c->full > 0 ? c->size[AXIS_PIPELINE] : 1;
 
     if (c->full < 0) {
-        options.recompute = s->asked.recompute;
+        str_adds(out, s->asked.recompute);
         return;
     }
-    s->recompute.len = 0;
-    for (int i = 0; i < c->full; i++)
-        str_adds(&s->recompute, i + 1 < stages ? "full," : "full");
-    for (int i = c->full; i < (c->full > 0 ? stages : 1); i++)
-        str_addf(&s->recompute, "%s%s", names[c->rest], c->full > 0 && i + 1 < stages ? "," : "");
-    options.recompute = s->recompute.data;
+    for (int i = 0; i < stages; i++)
+        str_addf(out, "%s%s", i > 0 ? "," : "", recompute_name(i < c->full ? RECOMPUTE_FULL : c->rest));
 }
 
 /* What --plan would be told. */
@@ -57,7 +52,9 @@ apply(struct plan_search *s, const struct plan_choice *c)
     options.rank_order = c->pipeline_first          ? PIPELINE_FIRST
                          : is_fixed("rank-order") ? s->asked.rank_order
                                                   : NULL;
-    set_recompute(s, c);
+    s->recompute.len = 0;
+    plan_add_recompute(s, c, &s->recompute);
+    options.recompute = s->recompute.data;
     s->t->micro_batch = options.micro_batch = c->micro_batch;
     s->t->groups = s->groups;
 }

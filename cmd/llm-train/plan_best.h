@@ -79,6 +79,9 @@ void plan_best(struct plan_search *s);
  */
 int plan_look(struct plan_search *s, const struct plan_choice *c, struct plan_found *out);
 
+/* What --recompute is told of it: adds "full,full,none". */
+void plan_add_recompute(const struct plan_search *s, const struct plan_choice *c, struct str *out);
+
 /* Bytes of a node, of ranks that need so much. */
 double plan_node_bytes(const struct plan_search *s, const struct memory_plan *m);
 

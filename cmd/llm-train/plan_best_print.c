@@ -8,22 +8,7 @@
 #include "cmd/llm-train/plan_print.h"
 #include "json/write.h"
 
-static const char *const recompute_names[] = {"none", "selective", "full"};
-
 /* ---- words ---- */
-
-static void
-add_recompute(const struct plan_search *s, const struct plan_choice *c, struct str *out)
-{
-    if (c->full < 0) {
-        str_adds(out, s->asked.recompute);
-        return;
-    }
-    for (int i = 0; i < c->full; i++)
-        str_adds(out, "full,");
-    for (int i = c->full; i < (c->full > 0 ? c->size[AXIS_PIPELINE] : 1); i++)
-        str_addf(out, "%s%s", i > c->full ? "," : "", recompute_names[c->rest]);
-}
 
 /* What to type behind the options that were given. */
 static void
@@ -48,7 +33,7 @@ add_options(const struct plan_search *s, const struct plan_choice *c, struct str
     else if (s->asked.rank_order && opt_from_config(&llm_train, "rank-order"))
         str_adds(out, " --rank-order tensor,context,expert,data,pipeline");
     str_adds(out, " --recompute ");
-    add_recompute(s, c, out);
+    plan_add_recompute(s, c, out);
 }
 
 /* "TP 6 PP 8 DP 288" */
@@ -89,9 +74,9 @@ add_short_recompute(const struct plan_search *s, const struct plan_choice *c, st
     if (c->full < 0)
         str_adds(out, s->asked.recompute);
     else if (c->full > 0)
-        str_addf(out, "full %d, %s", c->full, recompute_names[c->rest]);
+        str_addf(out, "full %d, %s", c->full, recompute_name(c->rest));
     else
-        str_adds(out, recompute_names[c->rest]);
+        str_adds(out, recompute_name(c->rest));
 }
 
 /* "products 61 %, waiting for stages 22 %": the two that take longest. */
@@ -252,7 +237,7 @@ others(struct neighbours *n)
         other = *c;
         other.full = 0;
         other.rest = (enum recompute)i;
-        snprintf(text, sizeof text, "recompute %s", recompute_names[i]);
+        snprintf(text, sizeof text, "recompute %s", recompute_name(other.rest));
         if (c->full > 0 || other.rest != c->rest)
             (void)look_beside(n, text, &other);
     }
@@ -355,7 +340,7 @@ put_found(struct json_writer *w, struct plan_search *s, int i)
     json_put_int(w, "zero", c->zero);
     json_put_bool(w, "sequence_parallel", c->sequence_parallel);
     str_release(&text);
-    add_recompute(s, c, &text);
+    plan_add_recompute(s, c, &text);
     json_put_string(w, "recompute", text.data);
     str_release(&text);
     json_put_uint(w, "memory_per_rank_bytes", f->memory.total);

@@ -73,6 +73,9 @@ int parse_length(const char *text, double *value, bool *in_tokens);
 /* "90", "90s", "15m", "2h", "1d", "HH:MM:SS" in seconds. 0 or -1. */
 int parse_duration(const char *text, double *seconds);
 
+/* "none", "selective", "full": of an enum recompute, as --recompute has it. */
+const char *recompute_name(unsigned recompute);
+
 /* What stage `stage` recomputes (enum recompute) by --recompute's list; -1: not a name. */
 int recompute_of_stage(const char *list, int stage);
 
