@@ -6,7 +6,6 @@
 #include "base/die.h"
 #include "base/str.h"
 #include "base/sys.h"
-#include "cmd/llm-train/arrays.h"
 #include "parallel/pipeline.h"
 
 struct rank_figures {
@@ -92,24 +91,6 @@ log_pipeline(const struct trainer *t, const struct rank_figures *all)
     return log_end();
 }
 
-/* What this rank has taken. */
-static struct measured_memory
-memory_now(const struct trainer *t)
-{
-    double all = (double)memory_taken(t), state = (double)arrays_bytes(t);
-    double passes = (double)decoder_bytes(t->decoder) +
-                    (double)pipeline_bytes(t->decoder, &t->layout.table,
-                                           t->layout.coordinate[AXIS_PIPELINE], t->micro_batch);
-
-    return (struct measured_memory){
-        .state = state,
-        .gradients = all - state - passes,
-        .activations = passes,
-        .total = all,
-        .resident = (double)sys_memory_peak() - (double)t->memory_before,
-    };
-}
-
 static double
 computed(const struct rank_figures *f)
 {
@@ -144,7 +125,7 @@ trainer_report_ranks(const struct trainer *t)
     struct rank_figures *all = mem_zarray((size_t)ranks, sizeof *all);
     struct rank_figures mine = {
         .plan = t->predicted,
-        .real = memory_now(t),
+        .real = memory_taken(t),
         .mean = measured_mean(&t->measured),
         .least = t->measured.least,
     };

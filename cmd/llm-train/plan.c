@@ -123,16 +123,23 @@ memory_kinds(const struct memory_plan *m)
     };
 }
 
-uint64_t
+struct measured_memory
 memory_taken(const struct trainer *t)
 {
     struct reducer_memory r, e = {0};
+    struct measured_memory m;
 
     reducer_memory(t->reducer, &r);
     if (t->expert_reducer)
         reducer_memory(t->expert_reducer, &e);
-    return arrays_bytes(t) + decoder_bytes(t->decoder) + r.gradients + r.staging + e.gradients + e.staging +
-           pipeline_bytes(t->decoder, &t->layout.table, t->layout.coordinate[AXIS_PIPELINE], t->micro_batch);
+    m.state = (double)arrays_bytes(t);
+    m.gradients = (double)(r.gradients + r.staging + e.gradients + e.staging);
+    m.activations = (double)decoder_bytes(t->decoder) +
+                    (double)pipeline_bytes(t->decoder, &t->layout.table, t->layout.coordinate[AXIS_PIPELINE],
+                                           t->micro_batch);
+    m.total = m.state + m.gradients + m.activations;
+    m.resident = (double)sys_memory_peak() - (double)t->memory_before;
+    return m;
 }
 
 void

@@ -228,10 +228,10 @@ struct memory_plan {
 /* Of the rank whose layout and part of the model these are. */
 void memory_plan(const struct trainer *t, const struct layout *l, const struct params *p,
                  struct memory_plan *m);
-uint64_t memory_taken(const struct trainer *t); /* the arenas of this run, really */
 void memory_measure_program(struct trainer *t); /* once all is loaded and no arena is there */
 /* Of a run's own plan, in the kinds that can be measured. */
 struct measured_memory memory_kinds(const struct memory_plan *m);
+struct measured_memory memory_taken(const struct trainer *t); /* and what this run has really taken */
 void plan_print(const struct trainer *t, int ranks); /* plan_print.c: --plan, on standard output */
 void plan_log(const struct memory_plan *m, const struct trainer *t);
 
