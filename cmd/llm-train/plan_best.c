@@ -13,7 +13,6 @@
 #include "cmd/llm-train/tensors.h"
 
 enum { CHUNKS_MOST = 8 };
-#define PIPELINE_FIRST "tensor,context,expert,pipeline,data"
 
 /* Does the command line itself say it? */
 static bool
@@ -37,6 +36,15 @@ plan_add_recompute(const struct plan_search *s, const struct plan_choice *c, str
         str_addf(out, "%s%s", i > 0 ? "," : "", recompute_name(i < c->full ? RECOMPUTE_FULL : c->rest));
 }
 
+/* For --rank-order; NULL: the default. */
+static const char *
+rank_order(const struct plan_search *s, const struct plan_choice *c)
+{
+    if (c->pipeline_first)
+        return PLAN_PIPELINE_FIRST;
+    return is_fixed("rank-order") ? s->asked.rank_order : NULL;
+}
+
 /* What --plan would be told. */
 static void
 apply(struct plan_search *s, const struct plan_choice *c)
@@ -49,9 +57,7 @@ apply(struct plan_search *s, const struct plan_choice *c)
     options.virtual_stages = c->chunks > 1 ? c->chunks : s->asked.virtual_stages;
     options.zero = c->zero;
     options.sequence_parallel = c->sequence_parallel;
-    options.rank_order = c->pipeline_first          ? PIPELINE_FIRST
-                         : is_fixed("rank-order") ? s->asked.rank_order
-                                                  : NULL;
+    options.rank_order = rank_order(s, c);
     s->recompute.len = 0;
     plan_add_recompute(s, c, &s->recompute);
     options.recompute = s->recompute.data;
@@ -124,19 +130,10 @@ plan_look(struct plan_search *s, const struct plan_choice *c, struct plan_found 
 }
 
 static void
-set_order(const struct plan_search *s, bool pipeline_first, struct layout *l)
-{
-    const char *order = pipeline_first             ? PIPELINE_FIRST
-                        : is_fixed("rank-order") ? s->asked.rank_order
-                                                 : "tensor";
-
-    (void)grid_parse_order(order, l->order);
-}
-
-static void
 add_family(struct plan_search *s, const struct plan_choice *c, struct layout *l)
 {
     struct plan_family f = {.choice = *c};
+    const char *order = rank_order(s, c);
 
     l->sequence_parallel = c->sequence_parallel;
     l->micros = (int)(l->sequences / c->micro_batch);
@@ -144,7 +141,9 @@ add_family(struct plan_search *s, const struct plan_choice *c, struct layout *l)
         s->undivided++;
         return;
     }
-    set_order(s, c->pipeline_first, l);
+    grid_default_order(l->order);
+    if (order)
+        (void)grid_parse_order(order, l->order);
     s->t->micro_batch = c->micro_batch;
     if (s->t->machine)
         f.least = plan_time_least(s->t, l, s->t->machine);

@@ -46,6 +46,7 @@ struct plan_family {       /* alike but for ZeRO */
 };
 
 enum { PLAN_FOUND = 10 };
+#define PLAN_PIPELINE_FIRST "tensor,context,expert,pipeline,data"
 
 struct plan_search {
     struct trainer *t;

@@ -29,7 +29,7 @@ add_options(const struct plan_search *s, const struct plan_choice *c, struct str
     if (c->sequence_parallel != s->asked.sequence_parallel)
         str_addf(out, " --%ssequence-parallel", c->sequence_parallel ? "" : "no-");
     if (c->pipeline_first)
-        str_adds(out, " --rank-order tensor,context,expert,pipeline,data");
+        str_adds(out, " --rank-order " PLAN_PIPELINE_FIRST);
     else if (s->asked.rank_order && opt_from_config(&llm_train, "rank-order"))
         str_adds(out, " --rank-order tensor,context,expert,data,pipeline");
     str_adds(out, " --recompute ");
