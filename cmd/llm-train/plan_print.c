@@ -16,18 +16,19 @@ enum { DAY = 86400, CHINCHILLA = 20 }; /* tokens a parameter: Hoffmann et al., 2
 
 /* ---- what there is to say ---- */
 
-static enum machine_precision
-precision_of(const struct trainer *t)
+/* Those of linear layers. */
+static const struct machine_rate *
+rate_in(const struct machine_file *m, const struct precision_phase *p)
 {
-    return t->phase->fp8                    ? MACHINE_FP8
-           : t->precision == PRECISION_FP32 ? MACHINE_FP32
-                                            : MACHINE_BF16;
+    return &m->rate[p->fp8                            ? MACHINE_FP8
+                    : p->precision == PRECISION_FP32 ? MACHINE_FP32
+                                                     : MACHINE_BF16];
 }
 
 double
 plan_peak(const struct trainer *t)
 {
-    return t->machine->rate[precision_of(t)].peak / (double)t->machine->domains;
+    return rate_in(t->machine, t->phase)->peak / (double)t->machine->domains;
 }
 
 static void
@@ -457,12 +458,10 @@ plan_print(const struct trainer *t, int ranks)
 void
 plan_compute(const struct machine_file *m, double operations, double nodes)
 {
-    static const enum machine_precision of[] = {MACHINE_FP32, MACHINE_BF16, MACHINE_FP8};
     struct precision_schedule s;
     if (precision_parse(options.precision, &s) < 0)
         die_err();
-    bool fp8 = s.phase[0].fp8, wide = s.phase[0].precision == PRECISION_FP32;
-    const struct machine_rate *rate = &m->rate[of[fp8 ? 2 : wide ? 0 : 1]];
+    const struct machine_rate *rate = rate_in(m, &s.phase[0]);
     double n = operations / (nodes * DAY), parameters = sqrt(operations / (6 * CHINCHILLA));
 
     if (options.json) {
