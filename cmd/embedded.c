@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "base/str.h"
-
 const struct embedded_file *
 embedded_find(const struct embedded_file *table, size_t count, const char *name)
 {
@@ -30,4 +28,11 @@ embedded_nearest(const struct embedded_file *table, size_t count, const char *na
         }
     }
     return nearest;
+}
+
+void
+embedded_add_names(const struct embedded_file *table, size_t count, struct str *out)
+{
+    for (size_t i = 0; i < count; i++)
+        str_addf(out, "%s%s", i ? " " : "", table[i].name);
 }

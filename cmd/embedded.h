@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "base/str.h"
+
 /*
  * Files that are part of a program: the build turns them into tables of these (cmd/embed), in the
  * order of their names, which are without folder and suffix.
@@ -18,5 +20,8 @@ const struct embedded_file *embedded_find(const struct embedded_file *table, siz
 
 /* The name that a misspelt one most likely meant; NULL when none is near. */
 const char *embedded_nearest(const struct embedded_file *table, size_t count, const char *name);
+
+/* Adds all names, with spaces between them. */
+void embedded_add_names(const struct embedded_file *table, size_t count, struct str *out);
 
 #endif

@@ -174,8 +174,9 @@ take_wider(struct machine_rate *r, const struct machine_rate *wider)
         r->attention = wider->attention;
 }
 
-void
-machine_file_complete(struct machine_file *m)
+/* Fills in the rates that follow from others where they are 0. */
+static void
+complete(struct machine_file *m)
 {
     const struct machine_rate *any = &m->any;
 
@@ -233,7 +234,7 @@ read_lines(struct machine_file *m, const char *path, char *text)
         err_take(&e);
         return err_set(STATUS_INPUT, "%s: line %d: %s", path, number, e.text);
     }
-    machine_file_complete(m);
+    complete(m);
     return check(m, path);
 }
 
@@ -245,6 +246,19 @@ load_text(struct machine_file *m, const char *path, struct str *text)
     if (strlen(text->data) < text->len)
         return err_set(STATUS_INPUT, "%s: is not text", path);
     return read_lines(m, path, text->data);
+}
+
+/* Adds what there is to the record of a file that is not. */
+static void
+name_machines(void)
+{
+    struct str names = {0};
+    struct err e;
+
+    err_take(&e);
+    embedded_add_names(machine_texts, machine_texts_count, &names);
+    err_set(e.status, "%s; the machines known by name are %s", e.text, names.data);
+    str_release(&names);
 }
 
 int
@@ -261,28 +275,14 @@ machine_file_load(struct machine_file *m, const char *path)
     if (builtin) {
         str_add(&text, builtin->text, builtin->n);
     } else if (file_load(path, FILE_LIMIT, &text) < 0) {
-        struct err e;
-        err_take(&e);
-        return err_set(e.status, "%s; the machines known by name are %s", e.text,
-                       machine_file_names());
+        name_machines();
+        return -1;
     }
     result = load_text(m, path, &text);
     str_release(&text);
     if (result < 0)
         machine_file_release(m);
     return result;
-}
-
-const char *
-machine_file_names(void)
-{
-    static char names[512];
-    size_t n = 0;
-
-    for (size_t i = 0; i < machine_texts_count && n < sizeof names; i++)
-        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? " " : "",
-                              machine_texts[i].name);
-    return names;
 }
 
 void

@@ -74,10 +74,4 @@ struct machine_file {
 int machine_file_load(struct machine_file *m, const char *path);
 void machine_file_release(struct machine_file *m);
 
-/* Fills in the rates that follow from others where they are 0, as said above. */
-void machine_file_complete(struct machine_file *m);
-
-/* The names of the machines that are part of the program, with spaces between them. */
-const char *machine_file_names(void);
-
 #endif

@@ -21,11 +21,10 @@ unknown(const char *option, const char *name, const struct embedded_file *table,
     const char *nearest = embedded_nearest(table, count, name);
     struct str list = {0};
 
-    for (size_t i = 0; i < count; i++)
-        str_addf(&list, " %s", table[i].name);
-    err_set(STATUS_USAGE, "--%s: %s: no such file or preset%s%s%s; presets:%s", option, name,
+    embedded_add_names(table, count, &list);
+    err_set(STATUS_USAGE, "--%s: %s: no such file or preset%s%s%s; presets: %s", option, name,
             nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "",
-            list.data ? list.data : " none");
+            list.data ? list.data : "none");
     str_release(&list);
 }
 
