@@ -77,30 +77,13 @@ source_config(const struct config *from, struct config *to)
     return result;
 }
 
-static int
-ignore(void *arg, int64_t offset, const float *values, int64_t n)
-{
-    (void)arg, (void)offset, (void)values, (void)n;
-    return 0;
-}
-
-static int
-check_slice(void *arg, size_t cell, int worker)
-{
-    const struct checkpoint *c = arg; /* of the source: read only */
-    (void)worker;
-    if (c->manifest.slice[cell].array != CHECKPOINT_MASTER)
-        return 0;
-    return checkpoint_stream_slice(c, cell, ignore, NULL);
-}
-
 int
 source_check_sums(const struct model_source *m)
 {
     if (!m->trained)
         return 0;
     struct threads *pool = options_threads();
-    int result = threads_run(pool, m->trained->manifest.slices, check_slice, (void *)(uintptr_t)m->trained);
+    int result = checkpoint_verify_weights(m->trained, pool);
     threads_free(pool);
     return result;
 }

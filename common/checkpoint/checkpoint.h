@@ -125,14 +125,14 @@ int checkpoint_read_slice(const struct checkpoint *c, size_t slice, float *out);
 
 /*
  * The same, handed over in pieces of at most 1 MiB, in order, while it is read: whether it verifies
- * is known at the end. take returns 0, or -1 to stop. 0 or -1.
+ * is known at the end. take returns 0, or -1 to stop; NULL: only verified. 0 or -1.
  */
 int checkpoint_stream_slice(const struct checkpoint *c, size_t slice,
                             int (*take)(void *arg, int64_t offset, const float *values, int64_t n),
                             void *arg);
 
-/* Verifies the master weights' checksums, on this rank alone. 0 or -1. */
-int checkpoint_verify_weights(const struct checkpoint *c);
+/* Verifies the master weights' checksums, on this rank alone; pool may be NULL. 0 or -1. */
+int checkpoint_verify_weights(const struct checkpoint *c, struct threads *pool);
 
 /* Elements [offset, offset + n) of a tensor of the table, not verified. 0 or -1. */
 int checkpoint_read_range(const struct checkpoint *c, enum checkpoint_array a, int param,

@@ -128,7 +128,7 @@ model_source_load(const struct model_source *m, float *flat)
 {
     if (m->checkpoint)
         return checkpoint_read(m->checkpoint, CHECKPOINT_MASTER, flat);
-    if (m->trained && checkpoint_verify_weights(m->trained) < 0)
+    if (m->trained && checkpoint_verify_weights(m->trained, NULL) < 0)
         return -1;
     for (int i = 0; i < m->params.count; i++) {
         const struct param *p = &m->params.param[i];
