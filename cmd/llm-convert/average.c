@@ -119,7 +119,7 @@ average_open(struct model_source *m, const struct route *r)
     *m = (struct model_source){.reader = &average_reader, .state = a};
     int result = open_all(a, r);
     if (result == 0)
-        result = source_config(&a->model[0].config, &m->config);
+        result = config_copy(&m->config, &a->model[0].config);
     if (result == 0)
         result = params_init(&m->params, &m->config);
     if (result == 0) {

@@ -64,7 +64,7 @@ checkpoint_write(const struct model_source *m, const char *output)
                    common.progress_given ? common.progress : -1);
     int result = check_output(output);
     if (result == 0)
-        result = source_config(&m->config, &config);
+        result = config_copy(&config, &m->config);
     if (result == 0)
         result = side_files_load(&side, m);
     if (result == 0) {

@@ -83,9 +83,6 @@ int extended_open(struct model_source *m, const char *tokenizer);
 /* The model whose files and types such a one has: itself, if it is none of them. */
 const struct model_source *source_base(const struct model_source *m);
 
-/* A copy of a configuration, with a json text in any case. 0 or -1. */
-int source_config(const struct config *from, struct config *to);
-
 /* Where a checkpoint's weights will be read in any order: verifies their checksums. 0 or -1. */
 int source_check_sums(const struct model_source *m);
 

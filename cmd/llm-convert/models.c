@@ -65,19 +65,6 @@ source_base(const struct model_source *m)
 }
 
 int
-source_config(const struct config *from, struct config *to)
-{
-    struct str text = {0};
-    if (from->json)
-        str_adds(&text, from->json);
-    else
-        config_write(from, "float32", &text);
-    int result = config_parse(to, "config.json", text.data, text.len);
-    str_release(&text);
-    return result;
-}
-
-int
 source_check_sums(const struct model_source *m)
 {
     if (!m->trained)

@@ -118,7 +118,6 @@ int
 merged_source_open(struct model_source *m)
 {
     struct merged *s = mem_zalloc(sizeof *s);
-    const struct config *from = &s->base.config;
 
     s->base = *m;
     *m = (struct model_source){.path = mem_strdup(s->base.path),
@@ -126,9 +125,8 @@ merged_source_open(struct model_source *m)
                                .state = s,
                                .trained = s->base.trained,
                                .dtype = s->base.dtype};
-    if (config_parse(&m->config, "config.json", from->json, strlen(from->json)) < 0 ||
-        config_set_lora(&m->config, &(struct lora){0}) < 0 ||
-        params_init(&m->params, &m->config) < 0)
+    if (config_copy(&m->config, &s->base.config) < 0 ||
+        config_set_lora(&m->config, &(struct lora){0}) < 0 || params_init(&m->params, &m->config) < 0)
         return -1;
     return read_adapters(s);
 }

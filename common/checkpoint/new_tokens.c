@@ -123,20 +123,5 @@ new_tokens_fill(const struct new_tokens *n, int64_t columns, float *rows)
 int
 config_grow(struct config *to, const struct config *from, int64_t vocab_size)
 {
-    struct json_doc doc = {0};
-    struct str own = {0}, text = {0};
-    if (from->json)
-        str_adds(&own, from->json);
-    else
-        config_write(from, "float32", &own);
-    int result = json_doc_parse(&doc, "config.json", own.data, own.len);
-    if (result == 0) {
-        json_object_set_new(doc.root, "vocab_size", json_integer(vocab_size));
-        json_dump(doc.root, &text);
-        result = config_parse(to, "config.json", text.data, text.len);
-    }
-    json_doc_release(&doc);
-    str_release(&own);
-    str_release(&text);
-    return result;
+    return config_with(to, from, "vocab_size", json_integer(vocab_size));
 }

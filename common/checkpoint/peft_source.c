@@ -129,7 +129,6 @@ static int
 open_base(struct peft *s, const struct json_doc *doc, const json_t *root, struct model_source *m)
 {
     char *path = find_base(doc, root, m->path);
-    struct str text = {0};
     struct lora l = {0};
     int result = path ? 0 : -1;
 
@@ -140,19 +139,12 @@ open_base(struct peft *s, const struct json_doc *doc, const json_t *root, struct
     free(path);
     if (result < 0)
         return -1;
-    if (s->base.config.json)
-        str_adds(&text, s->base.config.json);
-    else
-        config_write(&s->base.config, "float32", &text);
-    result = config_parse(&m->config, "config.json", text.data, text.len);
-    if (result == 0)
-        result = read_lora(doc, root, &m->config, &l);
-    if (result == 0)
-        result = config_set_lora(&m->config, &l);
-    str_release(&text);
     m->trained = s->base.trained;
     m->dtype = s->base.dtype;
-    return result < 0 ? -1 : params_init(&m->params, &m->config);
+    if (config_copy(&m->config, &s->base.config) < 0 || read_lora(doc, root, &m->config, &l) < 0 ||
+        config_set_lora(&m->config, &l) < 0)
+        return -1;
+    return params_init(&m->params, &m->config);
 }
 
 /* ---- the adapters ---- */
@@ -266,7 +258,7 @@ take_tables(struct peft *s, const struct model_source *m)
 {
     s->config = mem_zalloc(sizeof *s->config);
     s->params = mem_zalloc(sizeof *s->params);
-    if (config_parse(s->config, "config.json", m->config.json, strlen(m->config.json)) < 0)
+    if (config_copy(s->config, &m->config) < 0)
         return -1;
     return params_init(s->params, s->config);
 }

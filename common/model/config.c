@@ -260,6 +260,52 @@ config_load(struct config *c, const char *path)
     return result;
 }
 
+static void
+add_text(const struct config *c, struct str *out)
+{
+    if (c->json)
+        str_adds(out, c->json);
+    else
+        config_write(c, "float32", out);
+}
+
+int
+config_copy(struct config *to, const struct config *from)
+{
+    struct str text = {0};
+    int result;
+
+    add_text(from, &text);
+    result = config_parse(to, "config.json", text.data, text.len);
+    str_release(&text);
+    return result;
+}
+
+int
+config_with(struct config *to, const struct config *from, const char *key, struct json_t *value)
+{
+    struct json_doc doc = {0};
+    struct str own = {0}, text = {0};
+    int result;
+
+    add_text(from, &own);
+    result = json_doc_parse(&doc, "config.json", own.data, own.len);
+    if (result < 0)
+        json_decref(value);
+    else if (value)
+        json_object_set_new(doc.root, key, value);
+    else
+        json_object_del(doc.root, key);
+    if (result == 0) {
+        json_dump(doc.root, &text);
+        result = config_parse(to, "config.json", text.data, text.len);
+    }
+    json_doc_release(&doc);
+    str_release(&own);
+    str_release(&text);
+    return result;
+}
+
 const char *
 config_architecture(const struct config *c)
 {

@@ -117,6 +117,14 @@ int config_parse(struct config *c, const char *name, const char *json, size_t n)
 void config_release(struct config *c);
 
 /*
+ * The same model, with a json text in any case. config_with: where one member of it has another value
+ * (owned by the call; NULL: it is not there). 0 or -1.
+ */
+struct json_t;
+int config_copy(struct config *to, const struct config *from);
+int config_with(struct config *to, const struct config *from, const char *key, struct json_t *value);
+
+/*
  * Can the model be computed at positions [0, length)? Not beyond learned ones; nor, as inference here
  * does not turn keys again, where the frequencies depend on how long the text has become: with
  * dynamic scaling beyond max_position_embeddings, with longrope beyond

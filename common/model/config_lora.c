@@ -165,30 +165,11 @@ lora_object(const struct config *c, const struct lora *l)
 int
 config_set_lora(struct config *c, const struct lora *l)
 {
-    struct json_doc doc = {0};
-    struct str own = {0}, text = {0};
     struct config made;
-    int result;
 
-    if (c->json)
-        str_adds(&own, c->json);
-    else
-        config_write(c, "float32", &own);
-    result = json_doc_parse(&doc, "config.json", own.data, own.len);
-    if (result == 0) {
-        if (l->rank > 0)
-            json_object_set_new(doc.root, "lora", lora_object(c, l));
-        else
-            json_object_del(doc.root, "lora");
-        json_dump(doc.root, &text);
-        result = config_parse(&made, "config.json", text.data, text.len);
-    }
-    if (result == 0) {
-        config_release(c);
-        *c = made;
-    }
-    json_doc_release(&doc);
-    str_release(&own);
-    str_release(&text);
-    return result;
+    if (config_with(&made, c, "lora", l->rank > 0 ? lora_object(c, l) : NULL) < 0)
+        return -1;
+    config_release(c);
+    *c = made;
+    return 0;
 }
