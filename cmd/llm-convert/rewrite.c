@@ -1,8 +1,6 @@
 /* A checkpoint written once more, for another number of files; and are two the same state? */
 #include "cmd/llm-convert/convert.h"
 
-#include <string.h>
-
 #include "base/err.h"
 #include "base/mem.h"
 #include "comm/comm.h"
@@ -14,21 +12,12 @@ rewrite(const struct model_source *m, const char *output)
     return checkpoint_rewrite(m->checkpoint, output, &limits);
 }
 
-static const struct manifest_file *
-find_file(const struct manifest *m, const char *name)
-{
-    for (size_t i = 0; i < m->files; i++)
-        if (strcmp(m->file[i].name, name) == 0)
-            return &m->file[i];
-    return NULL;
-}
-
 /* Everything of a, but for the arrays' files, is in b. */
 static int
 compare_files(const struct checkpoint *a, const struct checkpoint *b)
 {
     for (size_t i = 0; i < a->manifest.files; i++) {
-        const struct manifest_file *x = &a->manifest.file[i], *y = find_file(&b->manifest, x->name);
+        const struct manifest_file *x = &a->manifest.file[i], *y = manifest_find(&b->manifest, x->name);
         if (x->header == 0 && (!y || x->hash.low != y->hash.low || x->hash.high != y->hash.high))
             return err_set(STATUS_DIFFERS, "%s/%s: differs from that of %s", b->path, x->name,
                            a->path);

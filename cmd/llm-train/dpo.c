@@ -2,11 +2,9 @@
 #include "cmd/llm-train/dpo.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/die.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "checkpoint/checkpoint.h"
@@ -187,27 +185,23 @@ read_file(struct dpo *d, const struct json_doc *doc)
 int
 dpo_restore(struct trainer *t)
 {
-    const struct manifest *m = &t->from->manifest;
     struct json_doc doc;
     char *path;
-    int result = 0;
+    int result;
 
     if (!t->dpo)
         return 0;
-    for (size_t i = 0; i < m->files; i++) {
-        if (strcmp(m->file[i].name, DPO_FILE) != 0)
-            continue;
-        path = file_join(t->from->path, DPO_FILE);
-        result = json_doc_load(&doc, path, 0);
-        free(path);
-        if (result == 0) {
-            result = read_file(t->dpo, &doc);
-            json_doc_release(&doc);
-        }
-        return result;
-    }
-    return err_set(STATUS_INPUT, "%s: has no %s: it is of a run without --dpo; start from it with --init",
-                   t->from->path, DPO_FILE);
+    path = checkpoint_file(t->from, DPO_FILE);
+    if (!path)
+        return err_set(STATUS_INPUT, "%s: has no %s: it is of a run without --dpo; start from it with --init",
+                       t->from->path, DPO_FILE);
+    result = json_doc_load(&doc, path, 0);
+    free(path);
+    if (result < 0)
+        return -1;
+    result = read_file(t->dpo, &doc);
+    json_doc_release(&doc);
+    return result;
 }
 
 /* ---- a step ---- */

@@ -158,14 +158,9 @@ trainer_judge_step(struct trainer *t, const struct step_figures *f)
 int
 trainer_restore_spikes(struct trainer *t)
 {
-    const struct manifest *m = &t->from->manifest;
-    int result = 0;
+    char *path = checkpoint_file(t->from, SPIKE_FILE);
+    int result = path ? spike_read_file(&t->spikes, path) : 0;
 
-    for (size_t i = 0; i < m->files && result == 0; i++)
-        if (strcmp(m->file[i].name, SPIKE_FILE) == 0) {
-            char *path = file_join(t->from->path, SPIKE_FILE);
-            result = spike_read_file(&t->spikes, path);
-            free(path);
-        }
+    free(path);
     return result;
 }

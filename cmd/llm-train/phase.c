@@ -1,11 +1,8 @@
 /* The precision in force: set up, changed between steps, and FP8's scales across ranks. */
 #include "cmd/llm-train/trainer.h"
 
-#include <string.h>
-
 #include "base/die.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/fp8_file.h"
 #include "cmd/llm-train/arrays.h"
@@ -136,17 +133,14 @@ trainer_drop_fp8_step(struct trainer *t)
 int
 trainer_restore_fp8(struct trainer *t)
 {
-    const struct manifest *m = &t->from->manifest;
-    int result = 0;
+    char *path;
+    int result;
 
     if (!t->phase->fp8 || t->fp8.recipe != FP8_DELAYED)
         return 0;
-    for (size_t i = 0; i < m->files && result == 0; i++)
-        if (strcmp(m->file[i].name, FP8_FILE) == 0) {
-            char *path = file_join(t->from->path, FP8_FILE);
-            result = fp8_file_read(decoder_fp8(t->decoder), path);
-            free(path);
-        }
+    path = checkpoint_file(t->from, FP8_FILE);
+    result = path ? fp8_file_read(decoder_fp8(t->decoder), path) : 0;
+    free(path);
     return result;
 }
 

@@ -113,6 +113,9 @@ struct checkpoint {
 struct checkpoint *checkpoint_open(const char *path);
 void checkpoint_close(struct checkpoint *c);
 
+/* The path of a file that it has, allocated; NULL: it has none of that name. */
+char *checkpoint_file(const struct checkpoint *c, const char *name);
+
 /*
  * Reads an array into out [params.elements] (gaps become zero), every slice's checksum verified,
  * without other memory than one block. 0 or -1 ("dir: weights-…: tensor …: bytes …: checksum

@@ -180,3 +180,9 @@ checkpoint_close(struct checkpoint *c)
     free(c->path);
     free(c);
 }
+
+char *
+checkpoint_file(const struct checkpoint *c, const char *name)
+{
+    return manifest_find(&c->manifest, name) ? file_join(c->path, name) : NULL;
+}

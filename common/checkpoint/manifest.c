@@ -18,6 +18,15 @@ manifest_release(struct manifest *m)
     *m = (struct manifest){0};
 }
 
+const struct manifest_file *
+manifest_find(const struct manifest *m, const char *name)
+{
+    for (size_t i = 0; i < m->files; i++)
+        if (strcmp(m->file[i].name, name) == 0)
+            return &m->file[i];
+    return NULL;
+}
+
 bool
 manifest_name_ok(const char *name)
 {

@@ -123,6 +123,9 @@ enum { MANIFEST_VERSION = 1, MANIFEST_LIMIT = 256 << 20 };
 
 void manifest_release(struct manifest *m);
 
+/* The file of that name; NULL: there is none. */
+const struct manifest_file *manifest_find(const struct manifest *m, const char *name);
+
 /* Appends the file's bytes. */
 void manifest_write(const struct manifest *m, struct str *out);
 
