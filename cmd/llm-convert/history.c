@@ -143,9 +143,8 @@ by_step(const void *a, const void *b)
     return x->order - y->order;
 }
 
-/* What the option was before entry `entry`; NULL: it is new. */
-static const char *
-value_before(const struct training_state *t, size_t entry, const char *name)
+const char *
+history_value_before(const struct training_state *t, size_t entry, const char *name)
 {
     for (size_t i = entry; i-- > 0;)
         for (size_t k = 0; k < t->history[i].count; k++)
@@ -161,7 +160,7 @@ add_options(struct lines *lines, const struct training_state *t, size_t entry)
 
     for (size_t k = 0; k < c->count; k++) {
         const struct named_value *v = &c->options[k];
-        const char *was = value_before(t, entry, v->name);
+        const char *was = history_value_before(t, entry, v->name);
         struct str text = {0};
 
         if (entry == 0 && !v->value[0])

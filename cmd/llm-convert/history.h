@@ -23,4 +23,7 @@ void replay_commands(struct str *out, const struct training_state *t, const char
 void history_layout(struct str *out, const struct training_layout *l);
 int64_t history_ranks(const struct training_layout *l);
 
+/* What an option was before entry `entry` of the history; NULL: it is new. */
+const char *history_value_before(const struct training_state *t, size_t entry, const char *name);
+
 #endif

@@ -18,6 +18,9 @@ static const char *const left_out[] = {
     "valid-tokens", "log-every", "health-every", "init", "extend-vocabulary",
 };
 
+/* Which are not taken over by a resumed run: given as they stand at its beginning. */
+static const char *const facts[] = {"sequence-parallel", "grad-reduce-in-bf16"};
+
 /* llm-train's defaults, as a checkpoint records them: need not be given (and some must not, without what they go with). */
 static const struct {
     const char *name, *value;
@@ -35,12 +38,24 @@ static const struct {
 };
 
 static bool
-is_left_out(const char *name)
+is_among(const char *const *names, size_t n, const char *name)
 {
-    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
-        if (strcmp(name, left_out[i]) == 0)
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, names[i]) == 0)
             return true;
     return false;
+}
+
+static bool
+is_left_out(const char *name)
+{
+    return is_among(left_out, sizeof left_out / sizeof *left_out, name);
+}
+
+static bool
+is_fact(const char *name)
+{
+    return is_among(facts, sizeof facts / sizeof *facts, name);
 }
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
@@ -199,26 +214,13 @@ is_last(const struct training_state *t, const struct stretch *s, size_t entry, c
     return true;
 }
 
-/* Facts are not taken over by a resumed run: as they stand at its beginning. */
-static bool
-is_fact(const char *name)
-{
-    return strcmp(name, "sequence-parallel") == 0 || strcmp(name, "grad-reduce-in-bf16") == 0;
-}
-
 static void
 add_facts(struct str *out, const struct training_state *t, const struct stretch *s)
 {
-    static const char *const names[] = {"sequence-parallel", "grad-reduce-in-bf16"};
-
-    for (size_t f = 0; f < sizeof names / sizeof *names; f++) {
-        bool yes = false;
-        for (size_t i = 0; i < s->entry_end; i++)
-            for (size_t k = 0; k < t->history[i].count; k++)
-                if (strcmp(t->history[i].options[k].name, names[f]) == 0)
-                    yes = strcmp(t->history[i].options[k].value, "yes") == 0;
-        if (yes)
-            str_addf(out, " --%s", names[f]);
+    for (size_t f = 0; f < sizeof facts / sizeof *facts; f++) {
+        const char *value = history_value_before(t, s->entry_end, facts[f]);
+        if (value && strcmp(value, "yes") == 0)
+            str_addf(out, " --%s", facts[f]);
     }
 }
 
