@@ -19,13 +19,14 @@ struct loss_job {
     bool gradient;
 };
 
-/* Rows [row, row + n) of the chunk, all of one sequence where sequences have weights. */
+/* Rows [row, row + n) of the chunk, whose gradient is times `scale`. */
+typedef void run_rows(const struct loss_job *j, int64_t row, int64_t n, double scale);
+
 static void
-loss_run_rows(const struct loss_job *j, int64_t row, int64_t n)
+loss_run_rows(const struct loss_job *j, int64_t row, int64_t n, double scale)
 {
     const struct decoder *d = j->d;
     int64_t vocab = d->vocab, at = j->begin + row;
-    double scale = j->weight ? j->scale * j->weight[at / j->length] : j->scale;
 
     d->ops->cross_entropy(wide_at(d, d->logits, row * vocab), vocab,
                           j->gradient ? act_at(d, d->d_logits, row * vocab) : NULL, vocab,
@@ -33,11 +34,10 @@ loss_run_rows(const struct loss_job *j, int64_t row, int64_t n)
 }
 
 static void
-part_gradient_run(const struct loss_job *j, int64_t row, int64_t n)
+part_gradient_run(const struct loss_job *j, int64_t row, int64_t n, double scale)
 {
     const struct decoder *d = j->d;
     int64_t vocab = d->vocab, at = j->begin + row;
-    double scale = j->weight ? j->scale * j->weight[at / j->length] : j->scale;
 
     d->ops->softmax_gradient(wide_at(d, d->logits, row * vocab), vocab, act_at(d, d->d_logits, row * vocab), vocab,
                              d->part_targets + row, n, vocab, scale, j->z, d->log_z + at);
@@ -45,14 +45,19 @@ part_gradient_run(const struct loss_job *j, int64_t row, int64_t n)
 
 /* The rows of a cell, cut where another sequence begins. */
 static void
-each_run(const struct loss_job *j, size_t cell, void (*run)(const struct loss_job *j, int64_t row, int64_t n))
+each_run(const struct loss_job *j, size_t cell, run_rows *run)
 {
     int64_t row = (int64_t)cell * LOSS_ROWS, end = row + rows_of_cell(cell, LOSS_ROWS, j->rows);
 
     while (row < end) {
-        int64_t left = j->weight ? j->length - (j->begin + row) % j->length : end - row;
-        int64_t n = left < end - row ? left : end - row;
-        run(j, row, n);
+        int64_t at = j->begin + row, n = end - row;
+        double scale = j->scale;
+        if (j->weight) {
+            int64_t left = j->length - at % j->length;
+            n = left < n ? left : n;
+            scale *= j->weight[at / j->length];
+        }
+        run(j, row, n, scale);
         row += n;
     }
 }
