@@ -287,9 +287,7 @@ tensor_sum_gradients(struct decoder *d, int begin, int end)
 
         if (!has_gradient(d, i))
             continue;
-        if (is_head_norm(p, i) || (is_norm(p, i) && in_runs(d)))
-            sum_gradient(d, d->options.tensor, i, 0, size);
-        else if (is_whole_adapter(&p->param[i]))
+        if (is_head_norm(p, i) || (is_norm(p, i) && in_runs(d)) || is_whole_adapter(&p->param[i]))
             sum_gradient(d, d->options.tensor, i, 0, size);
         else if (shared_keys && is_keys_adapter(d, i, &keys))
             sum_gradient(d, d->same_keys, i, keys, size - keys);
