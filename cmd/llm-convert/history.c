@@ -14,8 +14,9 @@ history_ranks(const struct training_layout *l)
     return l->tensor * l->context * l->expert * l->data * l->pipeline;
 }
 
-void
-history_layout(struct str *out, const struct training_layout *l)
+/* "8 ranks, tensor 2, data 4, zero 1". */
+static void
+add_layout(struct str *out, const struct training_layout *l)
 {
     const struct {
         const char *name;
@@ -183,10 +184,10 @@ add_changes(struct lines *lines, const struct training_state *t)
 
         if (c->layout) {
             str_addf(&text, "layout: ");
-            history_layout(&text, c->layout);
+            add_layout(&text, c->layout);
             if (before) {
                 str_addf(&text, " (was ");
-                history_layout(&text, before);
+                add_layout(&text, before);
                 str_addf(&text, ")");
             }
             add_line(lines, c->step, &text);

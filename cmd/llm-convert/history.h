@@ -19,8 +19,6 @@ void history_text(struct str *out, const struct training_state *t, const char *p
 /* replay.c: appends the command lines, each ended by a line feed; `path` is the checkpoint's directory. */
 void replay_commands(struct str *out, const struct training_state *t, const char *path);
 
-/* "tensor 2, data 4, zero 1 (8 ranks)". */
-void history_layout(struct str *out, const struct training_layout *l);
 int64_t history_ranks(const struct training_layout *l);
 
 /* What an option was before entry `entry` of the history; NULL: it is new. */
