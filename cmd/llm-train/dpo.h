@@ -31,7 +31,7 @@ struct dpo_figures {
 /* Does --dpo go with the layout, the model and the data? Dies on what cannot be. Once the data is open. */
 void dpo_check(const struct trainer *t);
 
-/* The arrays; with t->from a checkpoint of --dpo, its reference. Collective. 0 or -1. */
+/* The arrays, where --dpo is given. 0 or -1. */
 int dpo_begin(struct trainer *t);
 
 /* The reference, by the weights that the decoder has now; nothing where dpo_restore found it. Collective. 0 or -1. */
