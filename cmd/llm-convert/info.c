@@ -195,13 +195,9 @@ info_directory(struct json_writer *w, const char *path, struct str *after)
     struct model_source m;
     uint64_t bytes = 0;
     int result = 0;
-    char *config = file_join(path, "config.json"), *json = file_join(path, "tokenizer.json"),
-         *model = file_join(path, "tokenizer.model");
-    bool only_tokenizer = !checkpoint_is(path) && !peft_source_is(path) && !file_exists(config) &&
-                          (file_exists(json) || file_exists(model));
-    free(config);
-    free(json);
-    free(model);
+    bool only_tokenizer =
+        !checkpoint_is(path) && !peft_source_is(path) && !file_exists_in(path, "config.json") &&
+        (file_exists_in(path, "tokenizer.json") || file_exists_in(path, "tokenizer.model"));
     if (only_tokenizer) {
         json_put_string(w, "kind", "tokenizer");
         put_tokenizer_of(w, path);

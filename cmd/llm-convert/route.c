@@ -49,15 +49,6 @@ has_checkpoint(const char *path)
     return found;
 }
 
-static bool
-has_file(const char *dir, const char *name)
-{
-    char *path = file_join(dir, name);
-    bool found = file_exists(path);
-    free(path);
-    return found;
-}
-
 enum kind
 route_kind(const char *path)
 {
@@ -71,7 +62,7 @@ route_kind(const char *path)
         return KIND_CHECKPOINT;
     if (!file_exists(path) && strcmp(path, "-") != 0)
         die(STATUS_FAILED, "%s: No such file or directory", path);
-    if (has_file(path, "config.json"))
+    if (file_exists_in(path, "config.json"))
         die(STATUS_USAGE, "%s: looks like a Hugging Face directory: say --from hf", path);
     die(STATUS_USAGE,
         "%s: say what it is with --from (only checkpoints, .gguf and .shard are guessed)", path);

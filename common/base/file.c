@@ -276,3 +276,13 @@ file_join(const char *dir, const char *name)
 
     return mem_printf("%s%s%s", dir, n && dir[n - 1] != '/' ? "/" : "", name);
 }
+
+bool
+file_exists_in(const char *dir, const char *name)
+{
+    char *path = file_join(dir, name);
+    bool found = file_exists(path);
+
+    free(path);
+    return found;
+}

@@ -47,6 +47,7 @@ int file_load(const char *path, size_t limit, struct str *out);
 int file_store(const char *path, const void *data, size_t n);
 
 bool file_exists(const char *path);
+bool file_exists_in(const char *dir, const char *name);
 bool file_is_dir(const char *path);
 bool file_is_regular(const char *path);         /* links are followed */
 int file_mkdirs(const char *path);              /* mkdir -p; 0 or -1 */

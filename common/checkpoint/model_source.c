@@ -11,15 +11,6 @@
 
 /* Which kind of model a path is, and what does not depend on it. */
 
-static bool
-has_config(const char *path)
-{
-    char *config = file_join(path, "config.json");
-    bool found = file_exists(config);
-    free(config);
-    return found;
-}
-
 static const char *
 guess_kind(const char *path)
 {
@@ -27,7 +18,7 @@ guess_kind(const char *path)
         return llama2c_is(path) ? "llama2.c" : "gguf";
     if (peft_source_is(path))
         return "peft";
-    return !checkpoint_is(path) && has_config(path) ? "hf" : "checkpoint";
+    return !checkpoint_is(path) && file_exists_in(path, "config.json") ? "hf" : "checkpoint";
 }
 
 static int

@@ -18,20 +18,10 @@ struct peft {
     struct config *config;
 };
 
-static bool
-has_file(const char *directory, const char *name)
-{
-    char *path = file_join(directory, name);
-    bool found = file_exists(path);
-
-    free(path);
-    return found;
-}
-
 bool
 peft_source_is(const char *path)
 {
-    return has_file(path, "adapter_config.json") && !has_file(path, "config.json");
+    return file_exists_in(path, "adapter_config.json") && !file_exists_in(path, "config.json");
 }
 
 /* ---- adapter_config.json ---- */
